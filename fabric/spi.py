@@ -1,0 +1,200 @@
+"""What a connector, a governor and an engine must offer: the only things the line asks of them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, Protocol, runtime_checkable
+
+import pyarrow as pa
+
+from fabric.settings import SourceSettings
+from fabric.types import (
+    Capabilities,
+    FileLayout,
+    FileStat,
+    Governed,
+    Offer,
+    Principal,
+    Resolved,
+    Scan,
+    Split,
+    Table,
+)
+
+
+@dataclass
+class ScanContext:
+    """What one scan shares with the query that it serves: a way to stop it, and its counters.
+
+    Counters may be added to from the one thread that reads the scan. ``on_cancel`` callbacks run in
+    the cancelling thread, must not block, and run at once when the query is already cancelled.
+    """
+
+    rows: int = 0
+    bytes: int = 0
+    requests: int = 0
+    cache_hits: int = 0
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _callbacks: list[Callable[[], None]] = field(default_factory=list)
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the query has been cancelled."""
+        return self._stop.is_set()
+
+    def on_cancel(self, callback: Callable[[], None]) -> None:
+        """Have ``callback`` called when the query is cancelled."""
+        with self._lock:
+            if not self._stop.is_set():
+                self._callbacks.append(callback)
+                return
+        callback()
+
+    def cancel(self) -> None:
+        """Stop the scan: set the flag and run the callbacks, each once."""
+        with self._lock:
+            self._stop.set()
+            callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback()
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep, at most ``seconds``; true when the query was cancelled meanwhile."""
+        return self._stop.wait(seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that ``check`` proved of a source: resolved, connected, logged in, listed."""
+
+    name: str
+    detail: str = ""
+
+
+class Connector(Protocol):
+    """One source. Built once per project load, used from many threads at once.
+
+    ``Settings`` is the pydantic model of the source's keys in fabric.yaml; importing the module must
+    not need the connector's library (the class's ``__init__`` may, and ``extra`` names its extra).
+    """
+
+    Settings: ClassVar[type[SourceSettings]]
+    extra: ClassVar[str]
+    name: str
+
+    def __init__(self, name: str, settings: SourceSettings, directory: Path) -> None: ...
+
+    def check(self) -> Iterator[Step]:
+        """Prove the source step by step; each step is yielded once it has succeeded.
+
+        Raises:
+            SourceError: at the step that fails.
+        """
+        ...
+
+    def tables(self) -> Sequence[Table]:
+        """Every table, introspected or declared, afresh.
+
+        Raises:
+            SourceError: the source cannot be asked.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back every connection; no call follows."""
+        ...
+
+
+class ScanSession(Protocol):
+    """The reads of one query from one source: they see one state where the source can show one."""
+
+    def read(self, offer: Offer, split: Split, context: ScanContext) -> Iterator[pa.RecordBatch]:
+        """The rows of one split, with exactly ``offer.scan.columns`` in that order.
+
+        Types are those of the table's columns. Closing the iterator, or cancelling the context, frees
+        the connection within 0.5 s.
+
+        Raises:
+            SourceError: a failed read is never a short answer.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back what the session holds."""
+        ...
+
+
+@runtime_checkable
+class ScanConnector(Connector, Protocol):
+    """A source that answers scans with Arrow batches (Postgres, REST, ADBC)."""
+
+    def capabilities(self, table: Table) -> Capabilities:
+        """What may be pushed to this table."""
+        ...
+
+    def offer(self, scan: Scan) -> Offer:
+        """What the source takes of the scan. Asks nobody: pure and quick.
+
+        Raises:
+            UserError: the scan lacks a parameter that the source requires; the message names it.
+        """
+        ...
+
+    def open(self) -> ScanSession:
+        """A session for one query; connections are taken when first read."""
+        ...
+
+
+@runtime_checkable
+class FileConnector(Connector, Protocol):
+    """A source that holds files (S3, SFTP, FTP, HTTP files, local), read by DuckDB's own readers.
+
+    ``one_call`` says that many ranges cost about as much as one when asked in one ``read`` (SFTP).
+    ``block_bytes`` is the size of a read that suits the source.
+    """
+
+    one_call: ClassVar[bool]
+    block_bytes: ClassVar[int]
+
+    def files(self, layout: FileLayout) -> Sequence[FileStat]:
+        """The files of a table, by path; archives are listed as their members.
+
+        Raises:
+            SourceError: the listing failed; a partial listing is never returned.
+        """
+        ...
+
+    def read(self, file: FileStat, ranges: Sequence[tuple[int, int]], context: ScanContext) -> list[bytes]:
+        """The bytes of each ``(offset, length)`` range, in order, whole.
+
+        Raises:
+            SourceChanged: the file is no longer the one of ``file.validator``.
+            SourceError: anything else; never fewer bytes than asked for.
+        """
+        ...
+
+
+class Governor(Protocol):
+    """The one that decides. Handed to the line by the server, never found by name."""
+
+    @property
+    def version(self) -> str:
+        """Changes whenever any decision may have changed."""
+        ...
+
+    def govern(self, resolved: Resolved, principal: Principal) -> Governed:
+        """Decide on every relation.
+
+        Raises:
+            NotFound: an object that the principal may not know of.
+            AccessDenied: one that they may know of but not read; names the owner to ask.
+        """
+        ...
+
+    def may(self, principal: Principal, action: str, object_name: str) -> bool:
+        """Whether the principal may do ``action`` with the object (``domain.product``, ``source.schema.table``)."""
+        ...

@@ -1,0 +1,362 @@
+"""The vocabulary: frozen values that the stages hand to one another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import TYPE_CHECKING, Literal
+from uuid import UUID
+
+if TYPE_CHECKING:
+    from sqlglot import exp
+
+DEFAULT_SCHEMA = "main"
+
+
+# ── names and tables ─────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class TableName:
+    """``catalog.schema.name`` as the owner spelled it; names compare by ``key``."""
+
+    catalog: str
+    schema: str
+    name: str
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """The three parts in lower case."""
+        return (self.catalog.lower(), self.schema.lower(), self.name.lower())
+
+    def __str__(self) -> str:
+        if self.schema == DEFAULT_SCHEMA:
+            return f"{self.catalog}.{self.name}"
+        return f"{self.catalog}.{self.schema}.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: ``type`` is DuckDB's type text, ``native`` what the source calls it."""
+
+    name: str
+    type: str
+    nullable: bool = True
+    comment: str = ""
+    tags: tuple[str, ...] = ()
+    native: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKey:
+    """``columns`` of this table refer to ``target_columns`` of ``target``."""
+
+    columns: tuple[str, ...]
+    target: TableName
+    target_columns: tuple[str, ...]
+    name: str = ""
+
+
+FileFormat = Literal["parquet", "csv", "json"]
+
+
+@dataclass(frozen=True, slots=True)
+class FileLayout:
+    """How a table lies in files: a glob under the source's root, a format, and its reader's options.
+
+    ``declared`` holds the columns that the owner typed (name → DuckDB type); they win over sniffing.
+    """
+
+    pattern: str
+    format: FileFormat
+    hive: bool = False
+    options: Mapping[str, object] = field(default_factory=dict)
+    declared: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FileStat:
+    """One file under a source's root.
+
+    ``path`` is relative to the root with ``/``; a member of an archive is ``archive.zip!/member``.
+    ``validator`` changes whenever the bytes do (ETag, or mtime and size); ``size`` is in bytes.
+    """
+
+    path: str
+    size: int
+    validator: str
+    modified: datetime | None = None
+
+
+TableKind = Literal["table", "view", "materialized view", "foreign table", "partitioned table"]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of a source; ``layout`` is set when it lies in files, and then ``columns`` may be empty."""
+
+    name: TableName
+    columns: tuple[Column, ...]
+    comment: str = ""
+    kind: TableKind = "table"
+    rows: int | None = None
+    primary_key: tuple[str, ...] = ()
+    foreign_keys: tuple[ForeignKey, ...] = ()
+    layout: FileLayout | None = None
+
+    def column(self, name: str) -> Column | None:
+        """The column of that name, compared without case."""
+        wanted = name.lower()
+        return next((c for c in self.columns if c.name.lower() == wanted), None)
+
+
+# ── predicates: what may travel to a source, free of the user's text ─────────────────────────
+
+Value = bool | int | float | Decimal | str | bytes | date | datetime | time | UUID
+Operator = Literal["=", "<>", "<", "<=", ">", ">="]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """``column op value``; NULL in the column makes it unknown, as in SQL."""
+
+    column: str
+    op: Operator
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """``column [NOT] IN (values)``; no value is NULL, there is at least one."""
+
+    column: str
+    values: tuple[Value, ...]
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NullTest:
+    """``column IS [NOT] NULL``."""
+
+    column: str
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """``column [NOT] LIKE pattern`` as DuckDB means it: ``%`` and ``_``, no escape, case counts."""
+
+    column: str
+    pattern: str
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """Conjunction."""
+
+    parts: tuple[Predicate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """Disjunction."""
+
+    parts: tuple[Predicate, ...]
+
+
+Predicate = Comparison | Membership | NullTest | Pattern | AllOf | AnyOf
+
+# The words in which a connector declares what it takes, column by column.
+PredicateWord = Literal["=", "<>", "<", "<=", ">", ">=", "in", "not in", "null", "like", "or"]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderKey:
+    """One key of ORDER BY over a plain column."""
+
+    column: str
+    descending: bool = False
+    nulls_first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a source applies exactly as DuckDB would, for one table.
+
+    ``predicates`` maps a column's lower-cased name to the words it takes; ``order`` names the columns
+    that it sorts as DuckDB does. ``projection`` is false for a source that always sends every column.
+    """
+
+    predicates: Mapping[str, frozenset[PredicateWord]] = field(default_factory=dict)
+    order: frozenset[str] = frozenset()
+    limit: bool = False
+    projection: bool = True
+
+
+# ── scans ────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What the plan would like of one occurrence of a table.
+
+    ``columns`` is never empty. ``predicates`` are conjuncts. ``limit`` (rows) holds only together with
+    all ``predicates`` and all of ``order``: a source that leaves one of those must leave the limit.
+    """
+
+    table: Table
+    columns: tuple[str, ...]
+    predicates: tuple[Predicate, ...] = ()
+    order: tuple[OrderKey, ...] = ()
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A part of a scan that can be read by itself; ``payload`` is the connector's own."""
+
+    label: str
+    payload: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A part of a scan that the source does not take, and why."""
+
+    what: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A connector's answer to a scan, in exact terms.
+
+    ``taken`` conjuncts are applied by the source exactly; Ripstop applies every one again. Together the
+    splits cover each row once. ``request`` is the text that EXPLAIN prints: the SQL or URL, no secret.
+    """
+
+    scan: Scan
+    taken: tuple[Predicate, ...]
+    splits: tuple[Split, ...]
+    request: str
+    order_taken: bool = False
+    limit_taken: bool = False
+    refused: tuple[Refusal, ...] = ()
+    rows: float | None = None
+
+
+# ── who asks, and what they may ───────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks: a user, the roles they hold beyond those that policies give, and their attributes."""
+
+    user: str
+    roles: frozenset[str] = frozenset()
+    attributes: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """A column mask: ``kind`` as in a ``p2`` rule, e.g. ``hash`` or ``last(4)``."""
+
+    column: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the policies say of one relation for one principal.
+
+    ``rows`` are DuckDB expressions that must all hold, ``hidden`` lower-cased column names. ``rules``
+    are the ``file:line`` that decided, for the audit and for those who may ask why.
+    """
+
+    allow: bool
+    rows: tuple[str, ...] = ()
+    masks: tuple[Mask, ...] = ()
+    hidden: frozenset[str] = frozenset()
+    rules: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A virtual data product: one SELECT that its domain owns."""
+
+    name: TableName
+    domain: str
+    sql: str
+    owner: str = ""
+    description: str = ""
+    version: str = "1.0.0"
+    status: str = "active"
+    tags: tuple[str, ...] = ()
+    columns: tuple[Column, ...] = ()
+    file: str = ""
+    broken: str = ""
+
+    def column(self, name: str) -> Column | None:
+        """The column of that name, compared without case."""
+        wanted = name.lower()
+        return next((c for c in self.columns if c.name.lower() == wanted), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """One occurrence of an object in a statement.
+
+    ``id`` is the unguessable name that stands for it in the tree. ``readers`` are the subjects that are
+    asked (the principal's user, or ``domain:<d>`` beneath a product). ``body`` is a product's own tree.
+    """
+
+    id: str
+    name: TableName
+    object: Table | Product
+    reader: str
+    body: Resolved | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """One statement that passed the allow-lists: its tree, in DuckDB's dialect, and its parameters."""
+
+    text: str
+    tree: exp.Expr
+    kind: Literal["query", "explain", "explain analyze", "show", "describe", "command"] = "query"
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A tree in which every table is a ``Relation`` by id, and nothing else can be named."""
+
+    tree: exp.Expr
+    relations: tuple[Relation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Governed:
+    """A resolved tree with a decision for every relation in it. Only ``policies.govern`` makes one."""
+
+    resolved: Resolved
+    principal: Principal
+    decisions: Mapping[str, Decision]
+    policy_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScanReceipt:
+    """What one scan really did; bytes and rows as they left the source, seconds of wall time."""
+
+    source: str
+    object: str
+    pushed: str
+    rows: int = 0
+    bytes: int = 0
+    requests: int = 0
+    seconds: float = 0.0
+    cache: str = ""
+    as_of: datetime | None = None
