@@ -2,7 +2,7 @@
 
     FabricError
     ├── UserError          SyntaxProblem, NotFound, AccessDenied, LoginRefused, NotSupported,
-    │                      InvalidValue, InvalidConfig, MissingExtra
+    │                      InvalidValue, PolicyChanged, InvalidConfig, MissingExtra
     ├── SourceError        Unreachable, SourceLoginRefused, IdentityRefused, Throttled,
     │                      SourceTimeout, SchemaChanged, SourceChanged, BadData
     ├── LimitError         Timeout, MemoryLimit, TooManyQueries, Cancelled, ResultTooLarge
@@ -89,6 +89,13 @@ class InvalidValue(UserError):
     """A value that the statement meets at run time does not fit (cast, range, division)."""
 
     code = "INVALID_VALUE"
+
+
+class PolicyChanged(UserError):
+    """The decisions on a statement changed between its description and its run."""
+
+    code = "POLICY_CHANGED"
+    again = True
 
 
 class InvalidConfig(UserError):
@@ -232,6 +239,7 @@ STATUS: dict[str, Status] = {
     "LOGIN_REFUSED": Status("UNAUTHENTICATED", 401),
     "NOT_SUPPORTED": Status("UNIMPLEMENTED", 501),
     "INVALID_VALUE": Status("INVALID_ARGUMENT", 400),
+    "POLICY_CHANGED": Status("UNAVAILABLE", 409),
     "CONFIG": Status("INVALID_ARGUMENT", 400),
     "MISSING_EXTRA": Status("UNIMPLEMENTED", 501),
     "SOURCE": Status("UNAVAILABLE", 502),

@@ -309,14 +309,16 @@ class Product:
 class Relation:
     """One occurrence of an object in a statement.
 
-    ``id`` is the unguessable name that stands for it in the tree. ``readers`` are the subjects that are
-    asked (the principal's user, or ``domain:<d>`` beneath a product). ``body`` is a product's own tree.
+    ``id`` is the unguessable name that stands for it in the tree, ``written`` the name as the statement
+    spells it. ``reader`` is the subject that reads: the principal's user, or ``domain:<d>`` beneath a
+    product. ``body`` is a product's own tree, None when the product is broken.
     """
 
     id: str
     name: TableName
     object: Table | Product
     reader: str
+    written: str
     body: Resolved | None = None
 
 

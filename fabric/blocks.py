@@ -1,0 +1,369 @@
+"""The block cache beneath every file: memory first, then disk, then one call to the source.
+
+A file is cut into blocks of a size that suits its source. A block that several readers want is fetched
+once; what one reader misses goes to the source in one call. No lock is held while bytes move.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fabric.blocks_disk import DiskBlocks
+from fabric.errors import Cancelled, SourceChanged
+from fabric.spi import FileConnector, ScanContext
+from fabric.types import FileStat
+
+MEMORY_BYTES = 512 << 20
+DISK_BYTES = 4 << 30
+_SPAN_BYTES = 4 << 20
+_FETCHERS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class CachedFile:
+    """A file as the cache knows it; ``identity`` is equal for the same store under the same login."""
+
+    identity: str
+    connector: FileConnector
+    file: FileStat
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What tells this state of this file from every other."""
+        return (self.identity, self.file.path, self.file.validator)
+
+
+class Demand:
+    """One query's side of the cache: how it is stopped and where it is counted."""
+
+    def __init__(self, context: ScanContext) -> None:
+        self.context = context
+        self.stopped: Future[None] = Future()
+        self._lock = threading.Lock()
+        self._ahead: list[tuple[_Flight, Callable[[_Flight], None]]] = []
+        context.on_cancel(self.stop)
+
+    def stop(self) -> None:
+        """End the query's reads: whoever waits raises Cancelled, what was started ahead is called back."""
+        with self._lock:
+            if not self.stopped.done():
+                self.stopped.set_result(None)
+            ahead, self._ahead = self._ahead, []
+        for flight, leave in ahead:
+            leave(flight)
+
+    def keep(self, flight: _Flight, leave: Callable[[_Flight], None]) -> None:
+        """Hold a flight that was started ahead until it lands or the query ends."""
+        with self._lock:
+            ended = self.stopped.done()
+            if not ended:
+                self._ahead = [held for held in self._ahead if not held[0].landed.done()] + [(flight, leave)]
+        if ended:
+            leave(flight)
+
+    def check(self) -> None:
+        """Raise Cancelled when the query has ended."""
+        if self.stopped.done():
+            raise Cancelled("the query was cancelled")
+
+    def count(self, *, read: int = 0, requests: int = 0, hits: int = 0) -> None:
+        """Add to the query's counters, from any thread: bytes from the source, ranges asked, blocks had."""
+        with self._lock:
+            self.context.bytes += read
+            self.context.requests += requests
+            self.context.cache_hits += hits
+
+
+@dataclass(eq=False, slots=True)
+class _Flight:
+    """Blocks of one file on their way for one reader; others may wait for them too."""
+
+    file: CachedFile
+    blocks: tuple[int, ...]
+    demand: Demand
+    waiting: int = 0
+    landed: Future[dict[int, bytes]] = field(default_factory=Future)
+    call: _Call | None = None
+
+
+@dataclass(eq=False, slots=True)
+class _Call:
+    """One call to a source, for one flight or several; it is cancelled when nobody waits any more."""
+
+    flights: list[_Flight]
+    context: ScanContext = field(default_factory=ScanContext)
+
+
+class BlockCache:
+    """Blocks of files of every source, within two budgets; any number of threads may read.
+
+    Args:
+        memory_bytes: bytes of blocks kept in memory; 0 keeps none.
+        directory: where blocks are kept on disk; None keeps none.
+        disk_bytes: bytes of blocks kept on disk; 0 keeps none.
+    """
+
+    def __init__(
+        self,
+        memory_bytes: int = MEMORY_BYTES,
+        directory: Path | None = None,
+        disk_bytes: int = DISK_BYTES,
+    ) -> None:
+        self._budget = memory_bytes
+        self._disk = DiskBlocks(directory, disk_bytes) if directory and disk_bytes else None
+        self._lock = threading.Lock()
+        self._memory: OrderedDict[tuple[tuple[str, str, str], int], bytes] = OrderedDict()
+        self._bytes = 0
+        self._flights: dict[tuple[tuple[str, str, str], int], _Flight] = {}
+        self._queued: dict[tuple[str, str, str], list[_Flight]] = {}
+        self._pools: dict[str, ThreadPoolExecutor] = {}
+
+    def read(self, file: CachedFile, offset: int, length: int, demand: Demand) -> bytes:
+        """``length`` bytes from ``offset``, fewer only at the file's end.
+
+        Raises:
+            Cancelled: the query was cancelled.
+            SourceError: as from the connector.
+        """
+        demand.check()
+        length = min(length, file.file.size - offset)
+        if length <= 0:
+            return b""
+        size = file.connector.block_bytes
+        if not size:
+            return self._direct(file, offset, length, demand)
+        first, last = offset // size, (offset + length - 1) // size
+        found = self._gather(file, range(first, last + 1), demand)
+        if first == last:
+            return found[first][offset - first * size : offset - first * size + length]
+        head = memoryview(found[first])[offset - first * size :]
+        tail = memoryview(found[last])[: offset + length - last * size]
+        return b"".join([head, *(found[n] for n in range(first + 1, last)), tail])
+
+    def fetch(self, file: CachedFile, ranges: Sequence[tuple[int, int]], demand: Demand) -> None:
+        """Have the blocks of many ``(offset, length)`` ranges in the cache, by one call to the source.
+
+        Raises:
+            Cancelled: the query was cancelled.
+            SourceError: as from the connector.
+        """
+        demand.check()
+        if file.connector.block_bytes:
+            self._gather(file, _numbers(file, ranges), demand)
+
+    def read_ahead(self, file: CachedFile, offset: int, length: int, demand: Demand) -> None:
+        """Start fetching a range that is likely to be read next, and do not wait for it."""
+        if file.connector.block_bytes and self._budget:
+            _, flights = self._board(file, _numbers(file, [(offset, length)]), demand, join=False)
+            for flight in flights:
+                demand.keep(flight, self._leave)
+
+    def close(self) -> None:
+        """End the fetching threads and the disk tier."""
+        with self._lock:
+            pools = list(self._pools.values())
+            self._pools.clear()
+        for pool in pools:
+            pool.shutdown(wait=True, cancel_futures=True)
+        if self._disk:
+            self._disk.close()
+
+    def _direct(self, file: CachedFile, offset: int, length: int, demand: Demand) -> bytes:
+        (data,) = _call(file, [(offset, length)], demand.context)
+        demand.count(read=length, requests=1)
+        return data
+
+    def _gather(self, file: CachedFile, numbers: Iterable[int], demand: Demand) -> dict[int, bytes]:
+        found, flights = self._board(file, numbers, demand, join=True)
+        demand.count(hits=len(found))
+        try:
+            for flight in flights:
+                either: tuple[Future[Any], ...] = (flight.landed, demand.stopped)
+                wait(either, return_when=FIRST_COMPLETED)
+                demand.check()
+                found |= flight.landed.result()
+        finally:
+            for flight in flights:
+                self._leave(flight)
+        return found
+
+    def _board(
+        self, file: CachedFile, numbers: Iterable[int], demand: Demand, *, join: bool
+    ) -> tuple[dict[int, bytes], list[_Flight]]:
+        """The blocks at hand, and the flights (one of them new, if need be) that bring the others."""
+        found: dict[int, bytes] = {}
+        missing: list[int] = []
+        flights: dict[int, _Flight] = {}
+        with self._lock:
+            for number in numbers:
+                key = (file.key, number)
+                data = self._memory.get(key)
+                if data is not None:
+                    self._memory.move_to_end(key)
+                    found[number] = data
+                elif (flight := self._flights.get(key)) is None:
+                    missing.append(number)
+                elif join:
+                    flights[id(flight)] = flight
+            for flight in flights.values():
+                flight.waiting += 1
+            started = _Flight(file, tuple(missing), demand, waiting=1) if missing else None
+            if started:
+                flights[id(started)] = started
+                self._flights |= {(file.key, number): started for number in missing}
+        if started:
+            self._dispatch(started)
+        return found, list(flights.values())
+
+    def _leave(self, flight: _Flight) -> None:
+        with self._lock:
+            flight.waiting -= 1
+            if flight.waiting or flight.landed.done():
+                return
+            # Nobody who comes now may wait for a flight that is being called back.
+            self._unlist(flight)
+            call = flight.call
+            idle = call is not None and not any(each.waiting for each in call.flights)
+        if call and idle:
+            call.context.cancel()
+
+    def _unlist(self, flight: _Flight) -> None:
+        for number in flight.blocks:
+            if self._flights.get((flight.file.key, number)) is flight:
+                del self._flights[(flight.file.key, number)]
+
+    def _dispatch(self, flight: _Flight) -> None:
+        source = flight.file.connector.name
+        key = flight.file.key
+        with self._lock:
+            pool = self._pools.get(source)
+            if pool is None:
+                pool = self._pools[source] = ThreadPoolExecutor(
+                    _FETCHERS, thread_name_prefix=f"blocks-{source}"
+                )
+            batched = flight.file.connector.one_call
+            busy = key in self._queued
+            if batched:
+                self._queued.setdefault(key, []).append(flight)
+        if not batched:
+            pool.submit(self._fly, [flight])
+        elif not busy:
+            pool.submit(self._fly_queued, key)
+
+    def _fly_queued(self, key: tuple[str, str, str]) -> None:
+        """Whatever gathers while one call runs makes the next one."""
+        while True:
+            with self._lock:
+                flights = self._queued[key]
+                if not flights:
+                    del self._queued[key]
+                    return
+                self._queued[key] = []
+            self._fly(flights)
+
+    def _fly(self, flights: list[_Flight]) -> None:
+        call = _Call(flights)
+        with self._lock:
+            for flight in flights:
+                flight.call = call
+            wanted = [flight for flight in flights if flight.waiting]
+        try:
+            found = self._bring(wanted, call.context)
+        except BaseException as error:  # noqa: BLE001 (whoever waits raises it)
+            self._land(flights, {}, error)
+        else:
+            self._land(flights, found, None)
+
+    def _bring(self, flights: list[_Flight], context: ScanContext) -> dict[int, bytes]:
+        found: dict[int, bytes] = {}
+        for flight in flights:
+            file = flight.file
+            stored = self._from_disk(file, flight.blocks)
+            flight.demand.count(hits=len(stored))
+            found |= stored
+        missing = [number for flight in flights for number in flight.blocks if number not in found]
+        if not missing:
+            return found
+        spans = list(_spans(file, sorted(missing)))
+        parts = _call(file, spans, context)
+        flights[0].demand.count(read=sum(map(len, parts)), requests=len(spans))
+        for (offset, _), part in zip(spans, parts, strict=True):
+            found |= _cut(part, offset, file.connector.block_bytes)
+        if self._disk:
+            for number in missing:
+                self._disk.put(_disk_key(file, number), found[number])
+        return found
+
+    def _from_disk(self, file: CachedFile, numbers: Iterable[int]) -> dict[int, bytes]:
+        if not self._disk:
+            return {}
+        found = ((number, self._disk.get(_disk_key(file, number))) for number in numbers)
+        return {number: data for number, data in found if data is not None}
+
+    def _land(self, flights: list[_Flight], found: dict[int, bytes], error: BaseException | None) -> None:
+        with self._lock:
+            for flight in flights:
+                self._unlist(flight)
+                for number in flight.blocks:
+                    if number in found:
+                        self._keep((flight.file.key, number), found[number])
+        for flight in flights:
+            if error is not None:
+                flight.landed.set_exception(error)
+            else:
+                flight.landed.set_result({n: found[n] for n in flight.blocks if n in found})
+
+    def _keep(self, key: tuple[tuple[str, str, str], int], data: bytes) -> None:
+        if len(data) > self._budget or key in self._memory:
+            return
+        self._memory[key] = data
+        self._bytes += len(data)
+        while self._bytes > self._budget:
+            _, dropped = self._memory.popitem(last=False)
+            self._bytes -= len(dropped)
+
+
+def _call(file: CachedFile, ranges: Sequence[tuple[int, int]], context: ScanContext) -> list[bytes]:
+    parts = file.connector.read(file.file, ranges, context)
+    if [len(part) for part in parts] != [length for _, length in ranges]:
+        raise SourceChanged(
+            file.connector.name, f"file '{file.file.path}' is shorter than listed", hint="run the query again"
+        )
+    return parts
+
+
+def _numbers(file: CachedFile, ranges: Sequence[tuple[int, int]]) -> Iterable[int]:
+    """The blocks that ranges touch, each once, in order."""
+    size = file.connector.block_bytes
+    numbers: set[int] = set()
+    for offset, length in ranges:
+        end = min(offset + length, file.file.size)
+        numbers.update(range(offset // size, -(-end // size)))
+    return sorted(numbers)
+
+
+def _spans(file: CachedFile, numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Neighbouring blocks as ``(offset, length)`` ranges of bounded length."""
+    size = file.connector.block_bytes
+    longest = max(1, _SPAN_BYTES // size)
+    start = 0
+    for position in range(1, len(numbers) + 1):
+        ends = position == len(numbers) or numbers[position] != numbers[position - 1] + 1
+        if ends or position - start == longest:
+            offset = numbers[start] * size
+            yield offset, min((numbers[position - 1] + 1) * size, file.file.size) - offset
+            start = position
+
+
+def _cut(part: bytes, offset: int, size: int) -> dict[int, bytes]:
+    return {(offset + at) // size: part[at : at + size] for at in range(0, len(part), size)}
+
+
+def _disk_key(file: CachedFile, number: int) -> str:
+    return "\0".join((*file.key, str(file.connector.block_bytes), str(number)))

@@ -1,0 +1,299 @@
+"""The catalog: what every source and domain holds, cached, and what a principal may know of it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+
+import pyarrow as pa
+
+from fabric.engine import Engine
+from fabric.errors import FabricError, InternalError, Unreachable
+from fabric.file_scan import FileTables
+from fabric.product_shape import shaped
+from fabric.products import ProductFiles
+from fabric.spi import Connector, FileConnector, Governor
+from fabric.system import SYSTEM_TABLES
+from fabric.types import DEFAULT_SCHEMA, Column, Principal, Product, Table, TableName
+
+log = logging.getLogger("ripstop.catalog")
+
+REFRESH_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One object as metadata shows it: ``type`` is TABLE, VIEW, PRODUCT or SYSTEM TABLE."""
+
+    name: TableName
+    object: Table | Product
+    type: str
+    schema: pa.Schema
+    comment: str = ""
+    columns: tuple[Column, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """One source's tables as last seen; ``problems`` are by table key, ``failure`` is the source's own."""
+
+    tables: Mapping[tuple[str, str], Table] = field(default_factory=dict)
+    problems: Mapping[tuple[str, str], FabricError] = field(default_factory=dict)
+    failure: FabricError | None = None
+    at: float = 0.0
+
+
+class Catalog:
+    """Every source's tables and every domain's products.
+
+    Each source is listed in a thread of its own, at start, every ``refresh`` seconds and when a scan
+    meets a changed table, so that a slow or dead source makes no other one wait.
+
+    Args:
+        fabric: the fabric's name.
+        connectors: by source name.
+        products: the product files.
+        files: looks into the files of file-like sources.
+        engine: knows the Arrow type of a DuckDB type.
+        refresh: seconds between listings.
+    """
+
+    def __init__(
+        self,
+        fabric: str,
+        connectors: Mapping[str, Connector],
+        products: ProductFiles,
+        files: FileTables,
+        engine: Engine,
+        *,
+        refresh: float = REFRESH_SECONDS,
+    ) -> None:
+        self.fabric = fabric
+        self.connectors = {name.lower(): connector for name, connector in connectors.items()}
+        self.products = products
+        self._files = files
+        self._engine = engine
+        self._refresh = refresh
+        self._listings: dict[str, _Listing] = {}
+        self._pending: dict[str, Future[None]] = {}
+        self._shapes: dict[tuple[str, str, str], tuple[tuple[Product, int], Product]] = {}
+        self._generation = 0
+        self._lock = threading.Lock()
+        self._pool = ThreadPoolExecutor(max(1, len(connectors)), thread_name_prefix="ripstop-catalog")
+        self._closed = threading.Event()
+        self._clock = threading.Thread(target=self._tick, name="ripstop-catalog-clock", daemon=True)
+
+    def start(self, wait: float | None = None) -> None:
+        """List every source; return when each was tried, or after ``wait`` seconds."""
+        futures = [self.refresh(source) for source in self.connectors]
+        deadline = None if wait is None else time.monotonic() + wait
+        for future in futures:
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            try:
+                future.result(left)
+            except TimeoutError:
+                log.warning("a source is slow to list; the others serve")
+        self._clock.start()
+
+    def close(self) -> None:
+        """Stop refreshing."""
+        self._closed.set()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def refresh(self, source: str) -> Future[None]:
+        """List a source again in the background; a listing already under way is joined."""
+        key = source.lower()
+        with self._lock:
+            pending = self._pending.get(key)
+            if pending is None or pending.done():
+                pending = self._pool.submit(self._list, key)
+                self._pending[key] = pending
+            return pending
+
+    def _tick(self) -> None:
+        while not self._closed.wait(min(1.0, self._refresh)):
+            for source in self.connectors:
+                listing = self._listings.get(source)
+                if listing is None or time.monotonic() - listing.at >= self._refresh:
+                    self.refresh(source)
+
+    def _list(self, source: str) -> None:
+        connector = self.connectors[source]
+        before = self._listings.get(source, _Listing())
+        tables: dict[tuple[str, str], Table] = {}
+        problems: dict[tuple[str, str], FabricError] = {}
+        try:
+            for table in connector.tables():
+                key = table.name.key[1:]
+                tables[key] = table
+                if table.layout is not None and isinstance(connector, FileConnector):
+                    try:
+                        tables[key] = replace(table, columns=self._files.columns(connector, table))
+                    except FabricError as error:
+                        problems[key] = error
+                        log.warning("table %s: %s", table.name, error.message)
+            listing = _Listing(tables, problems, None, time.monotonic())
+        except FabricError as error:
+            log.warning("%s", error)
+            listing = replace(before, failure=error, at=time.monotonic())
+        except Exception as error:
+            failure = InternalError()
+            log.exception(
+                "reference %s: source '%s' cannot be listed", failure.reference, source, exc_info=error
+            )
+            listing = replace(before, failure=failure, at=time.monotonic())
+        if listing.tables != before.tables or source not in self._listings:
+            self._generation += 1
+        self._listings[source] = listing
+
+    def _listing(self, source: str) -> _Listing:
+        """A source's tables; only one that was never listed is waited for."""
+        listing = self._listings.get(source)
+        if listing is None:
+            self.refresh(source).result()
+            listing = self._listings[source]
+        return listing
+
+    # ── look-ups ────────────────────────────────────────────────────────────────────────────
+
+    def find(self, parts: tuple[str, ...]) -> Table | Product | None:
+        """The object of a two- or three-part name: domain.product first, then source.table.
+
+        A table of a source that could not be listed is found without columns, so that rights are
+        judged before anything is said of the source; ``problem`` then has the reason.
+        """
+        names = tuple(part.lower() for part in parts)
+        if len(names) == 3 and names[0] == self.fabric.lower():
+            return self._own(names[1], names[2])
+        if len(names) == 2:
+            own = self._own(names[0], names[1])
+            if own is not None:
+                return own
+            return self._table(names[0], None, parts)
+        return self._table(names[0], names[1], parts) if len(names) == 3 else None
+
+    def _own(self, schema: str, name: str) -> Table | Product | None:
+        system = SYSTEM_TABLES.get((schema, name))
+        if system is not None:
+            return replace(system, name=TableName(self.fabric, schema, name))
+        return self.products.current().get((schema, name))
+
+    def _table(self, source: str, schema: str | None, parts: tuple[str, ...]) -> Table | None:
+        connector = self.connectors.get(source)
+        if connector is None:
+            return None
+        listing = self._listing(source)
+        wanted = schema or default_schema(key[0] for key in listing.tables)
+        found = listing.tables.get((wanted, parts[-1].lower()))
+        if found is None and listing.failure is not None and not listing.tables:
+            return Table(TableName(connector.name, schema or DEFAULT_SCHEMA, parts[-1]), ())
+        return found
+
+    def problem(self, name: TableName) -> FabricError:
+        """Why a table has no columns."""
+        listing = self._listing(name.catalog.lower())
+        known = listing.problems.get(name.key[1:]) or listing.failure
+        return known or Unreachable(name.catalog, f"table '{name.name}' is not known yet")
+
+    def names(self, principal: Principal, governor: Governor) -> CatalogNames:
+        """The look-ups that resolving a statement of this principal needs."""
+        return CatalogNames(self, principal, governor)
+
+    def tables(self) -> Iterable[Table]:
+        """Every table of every source that is listed; none is waited for."""
+        for listing in list(self._listings.values()):
+            yield from listing.tables.values()
+
+    def failures(self) -> Mapping[str, FabricError | None]:
+        """Each source's failure at its last listing, None where it succeeded."""
+        return {
+            connector.name: listing.failure if (listing := self._listings.get(key)) else None
+            for key, connector in self.connectors.items()
+        }
+
+    def visible(self, principal: Principal, governor: Governor) -> Sequence[Entry]:
+        """Everything the principal may know of, without waiting for any source."""
+        entries = [
+            self._entry(table, "SYSTEM TABLE", TableName(self.fabric, *key))
+            for key, table in SYSTEM_TABLES.items()
+        ]
+        for table in self.tables():
+            if table.columns and known_to(governor, principal, table):
+                entries.append(self._entry(table, "VIEW" if "view" in table.kind else "TABLE", table.name))
+        for product in self.products.current().values():
+            if known_to(governor, principal, product):
+                shaped = self._shaped(product)
+                schema = self._engine.arrow_schema(shaped.columns)
+                entries.append(
+                    Entry(product.name, shaped, "PRODUCT", schema, product.description, shaped.columns)
+                )
+        return entries
+
+    def _shaped(self, product: Product) -> Product:
+        """The product with the types that its SELECT has now, or with the reason why it has none."""
+        key = (product, self._generation)
+        known = self._shapes.get(product.name.key)
+        if known is None or known[0] != key:
+            known = (key, shaped(product, self, self._engine))
+            self._shapes[product.name.key] = known
+        return known[1]
+
+    def candidates(self, name: str) -> list[str]:
+        """None: a product's body has no session to complete a name."""
+        return []
+
+    def _entry(self, table: Table, kind: str, name: TableName) -> Entry:
+        schema = self._engine.arrow_schema(table.columns)
+        return Entry(name, table, kind, schema, table.comment, table.columns)
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogNames:
+    """``fabric.resolve.Names`` over the catalog, for one principal."""
+
+    catalog: Catalog
+    principal: Principal
+    governor: Governor
+
+    def find(self, parts: tuple[str, ...]) -> Table | Product | None:
+        """See ``Catalog.find``."""
+        return self.catalog.find(parts)
+
+    def candidates(self, name: str) -> list[str]:
+        """Visible objects of that name, by their shortest full name."""
+        wanted = name.lower()
+        found = [
+            f"{entry.name.schema}.{entry.name.name}"
+            if entry.name.catalog == self.catalog.fabric
+            else str(entry.name)
+            for entry in self.catalog.visible(self.principal, self.governor)
+            if entry.name.name.lower() == wanted
+        ]
+        return sorted(found)
+
+
+def default_schema(schemas: Iterable[str]) -> str:
+    """The schema of a two-part name: ``main``, else ``public``, else the source's only one."""
+    present = sorted(set(schemas))
+    for usual in (DEFAULT_SCHEMA, "public"):
+        if usual in present:
+            return usual
+    return present[0] if len(present) == 1 else DEFAULT_SCHEMA
+
+
+def object_name(found: Table | Product) -> str:
+    """The object as policies name it: ``domain.product`` or ``source.schema.table``."""
+    name = found.name
+    if isinstance(found, Product):
+        return f"{name.schema}.{name.name}"
+    return f"{name.catalog}.{name.schema}.{name.name}"
+
+
+def known_to(governor: Governor, principal: Principal, found: Table | Product) -> bool:
+    """Whether the principal may know that the object exists."""
+    name = object_name(found)
+    return governor.may(principal, "read", name) or governor.may(principal, "discover", name)

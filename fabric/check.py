@@ -1,0 +1,126 @@
+"""Prove one source: name resolved, connected, logged in, listed, one row read, each with its time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+
+from fabric.blocks import BlockCache
+from fabric.engine import Engine
+from fabric.errors import FabricError, UserError
+from fabric.file_scan import FileTables
+from fabric.filesystem import FileSystem
+from fabric.spi import Connector, FileConnector, ScanConnector, ScanContext, Step
+from fabric.types import Scan, Table
+
+# Of a database with a thousand tables, some are proof enough.
+_MOST_TABLES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A step that succeeded, and the milliseconds that it took."""
+
+    step: Step
+    milliseconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class SourceReport:
+    """What was proved of a source, in order, and the error that ended it, if one did."""
+
+    source: str
+    type: str
+    proofs: tuple[Proof, ...]
+    error: FabricError | None = None
+
+
+class RowReader:
+    """Reads one row of a table as a query would; ``close`` gives back its engine and cache."""
+
+    def __init__(self) -> None:
+        self._blocks = BlockCache()
+        self._filesystem = FileSystem(self._blocks)
+        self._engine = Engine(self._filesystem)
+        self._files = FileTables(self._engine, self._filesystem)
+
+    def read(self, connector: Connector, table: Table) -> bool:
+        """Whether the table has a row.
+
+        Raises:
+            SourceError: it cannot be read.
+            UserError: it takes a parameter that only a query can give.
+        """
+        if table.layout is not None and isinstance(connector, FileConnector):
+            return self._read_file(connector, table)
+        if isinstance(connector, ScanConnector):
+            return _read_scan(connector, table)
+        return False
+
+    def _read_file(self, connector: FileConnector, table: Table) -> bool:
+        known = replace(table, columns=self._files.columns(connector, table))
+        scan = self._files.scan(connector, known, ())
+        mount = self._filesystem.mount(connector, scan.files, ScanContext())
+        try:
+            paths = dict(zip((file.path for file in scan.files), mount.paths, strict=True))
+            return bool(self._engine.rows(f"SELECT * FROM ({scan.sql(paths)}) LIMIT 1"))
+        finally:
+            self._filesystem.unmount(mount)
+
+    def close(self) -> None:
+        """Give back engine and cache."""
+        self._engine.close()
+        self._blocks.close()
+
+
+def check_source(name: str, kind: str, build: Callable[[], Connector], rows: RowReader) -> SourceReport:
+    """Prove a source step by step; a step that fails ends it and is told in the report.
+
+    Args:
+        name: the source's name.
+        kind: its type.
+        build: makes its connector, which is closed again.
+        rows: reads the rows.
+    """
+    proofs: list[Proof] = []
+    started = time.monotonic()
+    try:
+        with closing(build()) as connector:
+            for step in _steps(connector, rows):
+                now = time.monotonic()
+                proofs.append(Proof(step, (now - started) * 1000))
+                started = now
+    except FabricError as error:
+        return SourceReport(name, kind, tuple(proofs), error)
+    return SourceReport(name, kind, tuple(proofs))
+
+
+def _steps(connector: Connector, rows: RowReader) -> Iterator[Step]:
+    yield from connector.check()
+    tables = connector.tables()
+    told = [_told(connector, table, rows) for table in tables[:_MOST_TABLES]]
+    more = f" and {len(tables) - len(told)} more not read" if len(tables) > len(told) else ""
+    yield Step("one row read", (", ".join(told) or "there are no tables") + more)
+
+
+def _told(connector: Connector, table: Table, rows: RowReader) -> str:
+    try:
+        return table.name.name if rows.read(connector, table) else f"{table.name.name} (empty)"
+    except UserError as error:
+        return f"{table.name.name} (not read: {error.message})"
+
+
+def _read_scan(connector: ScanConnector, table: Table) -> bool:
+    scan = Scan(table, tuple(column.name for column in table.columns), limit=1)
+    offer = connector.offer(scan)
+    with closing(connector.open()) as session:
+        for split in offer.splits:
+            context = ScanContext()
+            try:
+                if any(batch.num_rows for batch in session.read(offer, split, context)):
+                    return True
+            finally:
+                context.cancel()
+    return False

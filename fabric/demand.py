@@ -1,0 +1,319 @@
+"""What a statement demands of each relation, read from DuckDB's own optimized plan.
+
+The plan was made over empty relations (``Engine.probe``), so it is the statement's meaning and nothing
+of the data. If the plan reads only some columns of a relation, under a filter, below a limit, then the
+answer depends on no other column, row or order; that is why the demand may be pushed. Every filter
+also stays in the statement that runs.
+
+Relations stand in the probe as ``<id>_t`` with columns ``<id>_<n>``, so that each name in the plan's
+text belongs to one column of one occurrence.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from fabric.types import (
+    AllOf,
+    AnyOf,
+    Column,
+    Comparison,
+    Membership,
+    NullTest,
+    Operator,
+    OrderKey,
+    Pattern,
+    Predicate,
+    Value,
+)
+
+_NAME = re.compile(r"(r_[0-9a-f]{16})_(\d+)")
+_LIMITS = {"LIMIT": "Limit", "STREAMING_LIMIT": "Limit", "TOP_N": "Top"}
+_OPERATORS: dict[type[exp.Expr], Operator] = {
+    exp.EQ: "=",
+    exp.NEQ: "<>",
+    exp.LT: "<",
+    exp.LTE: "<=",
+    exp.GT: ">",
+    exp.GTE: ">=",
+}
+_FLIPPED: dict[Operator, Operator] = {"=": "=", "<>": "<>", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+
+
+@dataclass(slots=True)
+class Demand:
+    """What one occurrence of a relation is asked for.
+
+    ``columns`` are positions. ``kept`` is the text of filters that have no form a source could take.
+    ``repeated`` says that the plan reads the relation more than once, or in a recursion.
+    """
+
+    columns: set[int] = field(default_factory=set)
+    predicates: list[Predicate] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    order: tuple[OrderKey, ...] = ()
+    limit: int | None = None
+    repeated: bool = False
+
+
+def demands(
+    plan: list[dict[str, Any]],
+    columns: Mapping[str, tuple[Column, ...]],
+    orders: Mapping[str, tuple[OrderKey, ...]],
+) -> dict[str, Demand]:
+    """The demand on each relation id that the plan reads; one that it does not read is absent.
+
+    Args:
+        plan: DuckDB's ``EXPLAIN (FORMAT JSON)``.
+        columns: each relation's columns, by id.
+        orders: the ORDER BY directly over a relation, by id (``fabric.ordering``): the plan's text shows
+            neither the null order nor what stands behind a projection's name.
+    """
+    found: dict[str, Demand] = {}
+    for chain in _scans(plan, ()):
+        scan = chain[-1]
+        names = [match for text in _texts(scan) for match in _NAME.findall(text)]
+        if not names:
+            continue
+        relation = names[0][0]
+        demand = _demand(chain, columns[relation], orders.get(relation))
+        demand.columns |= {int(position) for name, position in names if name == relation}
+        seen = found.get(relation)
+        found[relation] = demand if seen is None else _either(seen, demand)
+    return found
+
+
+def _either(one: Demand, other: Demand) -> Demand:
+    """A relation that the plan reads twice is read once, for both."""
+    return Demand(columns=one.columns | other.columns, kept=one.kept + other.kept, repeated=True)
+
+
+def _scans(
+    nodes: list[dict[str, Any]], above: tuple[dict[str, Any], ...]
+) -> Iterator[tuple[dict[str, Any], ...]]:
+    for node in nodes:
+        chain = (*above, node)
+        if node["name"].strip() == "PYTHON_ARROW_SCAN":
+            yield chain
+        yield from _scans(node.get("children", []), chain)
+
+
+def _info(node: dict[str, Any], key: str) -> list[str]:
+    value = (node.get("extra_info") or {}).get(key, [])
+    return [value] if isinstance(value, str) else list(value)
+
+
+def _texts(scan: dict[str, Any]) -> list[str]:
+    return _info(scan, "Projections") + _info(scan, "Filters")
+
+
+def _demand(
+    chain: tuple[dict[str, Any], ...], columns: tuple[Column, ...], order: tuple[OrderKey, ...] | None
+) -> Demand:
+    demand = Demand(repeated=any("REC_CTE" in node["name"] for node in chain))
+    for text in _info(chain[-1], "Filters"):
+        _take(text, columns, demand)
+    above = list(reversed(chain[:-1]))
+    while above and above[0]["name"].strip() == "FILTER":
+        for text in _info(above.pop(0), "Expression"):
+            demand.columns |= {int(position) for _, position in _NAME.findall(text)}
+            _take(text, columns, demand)
+    while above and above[0]["name"].strip() == "PROJECTION":
+        above.pop(0)
+    if above and not demand.kept and not demand.repeated:
+        _limit(above[0], order, demand)
+    return demand
+
+
+def _limit(node: dict[str, Any], order: tuple[OrderKey, ...] | None, demand: Demand) -> None:
+    """Projections keep the number and order of rows, so a limit above them is a limit on the scan."""
+    kind = node["name"].strip()
+    count = next(iter(_info(node, _LIMITS.get(kind, ""))), "")
+    offset = next(iter(_info(node, "Offset")), "0")
+    if kind not in _LIMITS or not count.isdigit() or not offset.isdigit():
+        return
+    if kind == "TOP_N":
+        if not order:
+            return
+        demand.order = order
+    demand.limit = int(count) + int(offset)
+
+
+def _take(text: str, columns: tuple[Column, ...], demand: Demand) -> None:
+    """Translate one filter of the plan, conjunct by conjunct."""
+    try:
+        tree: exp.Expr = sqlglot.parse_one(text, dialect="duckdb")
+    except (SqlglotError, RecursionError, ValueError):
+        demand.kept.append(readable(text, columns))
+        return
+    for conjunct in _conjuncts(tree):
+        predicate = translate(conjunct, columns)
+        if predicate is None:
+            demand.kept.append(readable(conjunct.sql(dialect="duckdb"), columns))
+        else:
+            demand.predicates.append(predicate)
+
+
+def readable(text: str, columns: tuple[Column, ...]) -> str:
+    """A text of the plan with the columns' own names in it."""
+    return _NAME.sub(lambda match: columns[int(match[2])].name, text)
+
+
+def _conjuncts(tree: exp.Expr) -> Iterator[exp.Expr]:
+    tree = tree.unnest()
+    if isinstance(tree, exp.And):
+        for part in tree.flatten():
+            yield from _conjuncts(part)
+    else:
+        yield tree
+
+
+def translate(tree: exp.Expr, columns: tuple[Column, ...]) -> Predicate | None:
+    """A condition of the plan as a predicate that a source may take; None when it has no such form."""
+    tree = tree.unnest()
+    if isinstance(tree, exp.And | exp.Or):
+        parts = [translate(part, columns) for part in tree.flatten()]
+        known = tuple(part for part in parts if part is not None)
+        if len(known) < len(parts):
+            return None
+        return AllOf(known) if isinstance(tree, exp.And) else AnyOf(known)
+    if isinstance(tree, exp.Not):
+        return _negated(translate(tree.this, columns))
+    if isinstance(tree, exp.Column):
+        column = _column(tree, columns)
+        return Comparison(column.name, "=", True) if column and column.type == "BOOLEAN" else None
+    if isinstance(tree, exp.Is) and isinstance(tree.expression, exp.Null):
+        column = _column(tree.this, columns)
+        return NullTest(column.name) if column else None
+    if isinstance(tree, exp.In):
+        return _membership(tree, columns)
+    operator = _OPERATORS.get(type(tree))
+    if operator is not None:
+        return _comparison(tree, operator, columns)
+    return _pattern(tree, columns)
+
+
+def _negated(predicate: Predicate | None) -> Predicate | None:
+    if isinstance(predicate, Membership):
+        return Membership(predicate.column, predicate.values, not predicate.negated)
+    if isinstance(predicate, NullTest):
+        return NullTest(predicate.column, not predicate.negated)
+    if isinstance(predicate, Pattern):
+        return Pattern(predicate.column, predicate.pattern, not predicate.negated)
+    if isinstance(predicate, Comparison) and predicate.value is True and predicate.op == "=":
+        return Comparison(predicate.column, "=", False)
+    return None
+
+
+def _column(tree: exp.Expr, columns: tuple[Column, ...]) -> Column | None:
+    match = _NAME.fullmatch(tree.name) if isinstance(tree, exp.Column) else None
+    return columns[int(match[2])] if match else None
+
+
+def _comparison(tree: exp.Expr, operator: Operator, columns: tuple[Column, ...]) -> Predicate | None:
+    left, right = tree.this, tree.args["expression"]
+    if _column(left, columns) is None:
+        left, right, operator = right, left, _FLIPPED[operator]
+    column = _column(left, columns)
+    value = _value(right, column) if column else None
+    return Comparison(column.name, operator, value) if column and value is not None else None
+
+
+def _membership(tree: exp.In, columns: tuple[Column, ...]) -> Predicate | None:
+    column = _column(tree.this, columns)
+    if column is None or not tree.expressions:
+        return None
+    values = [_value(item, column) for item in tree.expressions]
+    known = tuple(value for value in values if value is not None)
+    return Membership(column.name, known) if len(known) == len(values) else None
+
+
+def _pattern(tree: exp.Expr, columns: tuple[Column, ...]) -> Predicate | None:
+    """LIKE, and the functions that DuckDB's optimizer makes of simple patterns."""
+    if isinstance(tree, exp.Like):
+        column, text = _column(tree.this, columns), tree.expression
+        shape = "{}"
+    else:
+        shapes = {
+            "prefix": "{}%",
+            "starts_with": "{}%",
+            "suffix": "%{}",
+            "ends_with": "%{}",
+            "contains": "%{}%",
+        }
+        name = (tree.sql_name() if isinstance(tree, exp.Func) else "").lower()
+        name = tree.name.lower() if isinstance(tree, exp.Anonymous) else name
+        arguments = list(tree.iter_expressions()) if name in shapes else []
+        if len(arguments) != 2:
+            return None
+        column, text, shape = _column(arguments[0], columns), arguments[1], shapes[name]
+    if column is None or column.type != "VARCHAR" or not (isinstance(text, exp.Literal) and text.is_string):
+        return None
+    if shape != "{}" and ("%" in text.name or "_" in text.name):
+        return None
+    return Pattern(column.name, shape.format(text.name))
+
+
+def _value(tree: exp.Expr, column: Column) -> Value | None:
+    """A constant of the plan as a value of the column's type; None when it has no exact form here."""
+    text = _constant(tree)
+    if text is None:
+        return None
+    try:
+        return _typed(text, column.type)
+    except (ValueError, ArithmeticError):
+        return None
+
+
+def _constant(tree: exp.Expr) -> str | None:
+    tree = tree.unnest()
+    if isinstance(tree, exp.Cast):
+        return _constant(tree.this)
+    if isinstance(tree, exp.Neg):
+        inner = _constant(tree.this)
+        return None if inner is None else f"-{inner}"
+    if isinstance(tree, exp.Boolean):
+        return "true" if tree.this else "false"
+    return tree.name if isinstance(tree, exp.Literal) else None
+
+
+def _typed(text: str, kind: str) -> Value | None:
+    if kind in _INTEGERS:
+        return int(text)
+    if kind.startswith("DECIMAL"):
+        return Decimal(text)
+    if kind == "DOUBLE":
+        number = float(text)
+        return number if number - number == 0 else None  # a NaN or an infinity
+    if kind == "VARCHAR":
+        return text
+    if kind == "BOOLEAN":
+        return {"true": True, "false": False}.get(text)
+    if kind == "DATE":
+        return date.fromisoformat(text)
+    if kind == "TIME":
+        return time.fromisoformat(text)
+    if kind == "UUID":
+        return UUID(text)
+    if kind == "TIMESTAMP":
+        moment = datetime.fromisoformat(text)
+        return moment if moment.tzinfo is None else None
+    if kind == "TIMESTAMP WITH TIME ZONE":
+        moment = datetime.fromisoformat(text)
+        return moment if moment.tzinfo is not None else None
+    return None
+
+
+_INTEGERS = frozenset(
+    ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
+)

@@ -1,0 +1,149 @@
+"""DuckDB, locked: the engine that runs what has been governed, and nothing that it could fetch itself."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import fsspec
+import pyarrow as pa
+import pyarrow.dataset as ds
+
+from fabric.engine_errors import translate, translated
+from fabric.errors import FabricError
+from fabric.types import Column
+
+BATCH_ROWS = 122_880  # DuckDB's row group; between 10,000 and 1,000,000 speed is flat (notes/flight.md)
+
+_LOCK = (
+    "SET TimeZone = 'UTC'",
+    "SET python_enable_replacements = false",
+    "SET autoinstall_known_extensions = false",
+    "SET autoload_known_extensions = false",
+    "SET allow_community_extensions = false",
+    "SET allowed_directories = ['ripstop://']",
+    "SET enable_external_access = false",
+    "SET lock_configuration = true",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What DuckDB makes of a statement over empty relations: its result's schema and its own plan.
+
+    ``types`` are the DuckDB types of the result's columns.
+    """
+
+    schema: pa.Schema
+    types: tuple[str, ...]
+    plan: list[dict[str, Any]]
+
+
+class Engine:
+    """One locked DuckDB instance; every query has a cursor of its own.
+
+    Args:
+        filesystem: the fsspec filesystem that serves ``ripstop://``, the only paths that can be opened.
+        threads: DuckDB's worker threads; absent, one per core.
+        memory: bytes that DuckDB aims to stay below; the supervisor enforces the hard limit.
+        spill: folder for what does not fit in memory; absent, nothing is spilled.
+    """
+
+    def __init__(
+        self,
+        filesystem: fsspec.AbstractFileSystem | None = None,
+        *,
+        threads: int | None = None,
+        memory: int | None = None,
+        spill: str = "",
+    ) -> None:
+        config: dict[str, Any] = {"temp_directory": spill}
+        if threads:
+            config["threads"] = threads
+        if memory:
+            config["memory_limit"] = f"{memory}B"
+        self._root = duckdb.connect(":memory:", config=config)
+        if filesystem is not None:
+            self._root.register_filesystem(filesystem)
+        for statement in _LOCK:
+            self._root.execute(statement)
+        self._types: dict[str, pa.DataType] = {}
+        self._types_lock = threading.Lock()
+
+    def close(self) -> None:
+        """Shut the instance down."""
+        self._root.close()
+
+    @contextmanager
+    def cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection for one query; what is registered on it is seen by it alone."""
+        cursor = self._root.cursor()
+        try:
+            yield cursor
+        finally:
+            cursor.close()
+
+    def serialize(self, sql: str) -> str:
+        """DuckDB's own parse of a statement, as JSON; nothing is bound or run."""
+        with self.cursor() as cursor:
+            rows = cursor.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchall()
+        return str(rows[0][0])
+
+    def probe(self, sql: str, relations: Mapping[str, pa.Schema]) -> Probe:
+        """Bind and optimize a statement over empty relations of the given schemas; nothing is read.
+
+        Raises:
+            FabricError: the statement does not bind; the message is ours.
+        """
+        with self.cursor() as cursor, translated():
+            for name, schema in relations.items():
+                cursor.register(name, ds.dataset(schema.empty_table()))
+            bound = cursor.sql(sql)  # binds, and reads nothing
+            types = [str(kind) for kind in bound.types]
+            names = list(bound.columns)
+            rows = cursor.sql(f"EXPLAIN (FORMAT JSON) {sql}").fetchall()
+        fields = [pa.field(n, self.arrow_type(t)) for n, t in zip(names, types, strict=True)]
+        return Probe(schema=pa.schema(fields), types=tuple(types), plan=json.loads(rows[0][1]))
+
+    def arrow_type(self, type_text: str) -> pa.DataType:
+        """The Arrow type in which DuckDB hands over, and takes, a DuckDB type.
+
+        Raises:
+            FabricError: DuckDB knows no such type.
+        """
+        known = self._types.get(type_text)
+        if known is None:
+            with self.cursor() as cursor, translated():
+                cast = "" if type_text == '"NULL"' else f"::{type_text}"
+                reader = cursor.sql(f"SELECT NULL{cast} AS c LIMIT 0").to_arrow_reader(1)
+                known = reader.schema.field(0).type
+            with self._types_lock:
+                self._types[type_text] = known
+        return known
+
+    def arrow_schema(self, columns: tuple[Column, ...]) -> pa.Schema:
+        """The Arrow schema of a relation with these columns."""
+        return pa.schema([pa.field(c.name, self.arrow_type(c.type)) for c in columns])
+
+    def rows(
+        self, sql: str, blame: Callable[[str], FabricError | None] = lambda said: None
+    ) -> list[tuple[Any, ...]]:
+        """The rows of a small statement of our own (what is inside files).
+
+        Args:
+            sql: the statement.
+            blame: makes of DuckDB's text the error that names the file at fault, if it can.
+
+        Raises:
+            FabricError: the statement failed.
+        """
+        with self.cursor() as cursor:
+            try:
+                return cursor.sql(sql).fetchall()
+            except (duckdb.Error, OSError) as error:
+                raise blame(str(error)) or translate(error) from None

@@ -1,0 +1,136 @@
+"""DuckDB's errors in our words: a class and our own text, never the engine's, which may hold values."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import duckdb
+import pyarrow as pa
+
+from fabric.errors import (
+    Cancelled,
+    FabricError,
+    InternalError,
+    InvalidValue,
+    MemoryLimit,
+    NotFound,
+    NotSupported,
+    SyntaxProblem,
+)
+
+log = logging.getLogger("ripstop.engine")
+
+_RELATION = re.compile(r"r_[0-9a-f]{16}")
+_MISSING_COLUMN = re.compile(
+    r'(?:Referenced column|column named|Table ".*?" does not have a column named) "([^"]*)"'
+)
+_MISSING_TABLE = re.compile(r'Referenced table "([^"]*)" not found')
+_AMBIGUOUS = re.compile(r'Ambiguous reference to column name "([^"]*)"')
+_NO_FUNCTION = re.compile(r"No function matches the given name and argument types '([^']*)'")
+_TARGET = re.compile(r"(?:to|type|into) (?:type )?'?\"?([A-Z][A-Z0-9_]*(?:\(\d+, ?\d+\))?)\b")
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Let only errors of our own tree out of the block."""
+    try:
+        yield
+    except FabricError:
+        raise
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        raise translate(error) from None
+
+
+def translate(error: BaseException) -> FabricError:
+    """The error of our tree for one of DuckDB's, or for one that Arrow wrapped around it."""
+    text = str(error)
+    if isinstance(error, duckdb.InterruptException) or "INTERRUPT" in text[:80].upper():
+        return Cancelled("the query was cancelled")
+    for kind, build in _BUILDERS:
+        if isinstance(error, kind):
+            return build(text)
+    # Arrow wraps an error raised mid-stream and keeps only DuckDB's class name, as a prefix.
+    for prefix, build in _PREFIXES.items():
+        if prefix in text[:120]:
+            return build(text)
+    failure = InternalError()
+    log.error("reference %s: %s", failure.reference, text, exc_info=error)
+    return failure
+
+
+def _binder(text: str) -> FabricError:
+    for pattern, message in (
+        (_AMBIGUOUS, "column '{}' is in more than one relation of this query"),
+        (_MISSING_COLUMN, "no column '{}' in the relations of this query"),
+        (_MISSING_TABLE, "no relation '{}' in this query"),
+    ):
+        match = pattern.search(text)
+        if match and not _RELATION.search(match[1]):
+            hint = (
+                "say relation.column" if pattern is _AMBIGUOUS else "DESCRIBE a relation to see its columns"
+            )
+            return (NotFound if pattern is not _AMBIGUOUS else SyntaxProblem)(
+                message.format(match[1]), hint=hint
+            )
+    match = _NO_FUNCTION.search(text)
+    if match and not _RELATION.search(match[1]):
+        return SyntaxProblem(
+            f"no function takes these argument types: {match[1]}", hint="add an explicit CAST"
+        )
+    line = _first_line(text)
+    return SyntaxProblem(f"the statement does not fit together: {line}")
+
+
+def _first_line(text: str) -> str:
+    """DuckDB's binder speaks of names and types only, in its first line, before "Candidate bindings"."""
+    line = text.split("\n", 1)[0].split("Candidate", 1)[0]
+    line = re.sub(r"^[A-Za-z ]*Error: ", "", line).strip()
+    return "it cannot be bound" if _RELATION.search(line) or "'" in line else line[:200]
+
+
+def _value(text: str) -> FabricError:
+    match = _TARGET.search(text)
+    target = f" to {match[1]}" if match else ""
+    if "out of range" in text or "overflow" in text.lower() or "Out of Range" in text:
+        return InvalidValue(
+            f"a value is out of range{target}", hint="widen the type with CAST, or use TRY_CAST"
+        )
+    return InvalidValue(f"a value cannot be converted{target}", hint="TRY_CAST gives NULL instead")
+
+
+def _memory(_: str) -> FabricError:
+    return MemoryLimit("the query needs more memory than it may have", hint="select fewer columns or rows")
+
+
+def _parser(_: str) -> FabricError:
+    return SyntaxProblem("the statement cannot be read as DuckDB SQL")
+
+
+def _unsupported(_: str) -> FabricError:
+    return NotSupported("the engine does not support a part of this statement")
+
+
+_BUILDERS: tuple[tuple[type[duckdb.Error], Callable[[str], FabricError]], ...] = (
+    (duckdb.BinderException, _binder),
+    (duckdb.CatalogException, _binder),
+    (duckdb.ParserException, _parser),
+    (duckdb.SyntaxException, _parser),
+    (duckdb.OutOfMemoryException, _memory),
+    (duckdb.ConversionException, _value),
+    (duckdb.OutOfRangeException, _value),
+    (duckdb.TypeMismatchException, _value),
+    (duckdb.InvalidTypeException, _value),
+    (duckdb.InvalidInputException, _value),
+    (duckdb.NotImplementedException, _unsupported),
+)
+_PREFIXES: dict[str, Callable[[str], FabricError]] = {
+    "Conversion Error": _value,
+    "Out of Range Error": _value,
+    "Mismatch Type Error": _value,
+    "Invalid Input Error": _value,
+    "Out of Memory Error": _memory,
+    "Not implemented Error": _unsupported,
+}

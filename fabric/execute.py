@@ -1,0 +1,268 @@
+"""Run a plan: every source starts, DuckDB joins, batches stream, and everything is given back."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import duckdb
+import pyarrow as pa
+
+from fabric.compose import raw_name
+from fabric.engine import BATCH_ROWS, Engine
+from fabric.engine_errors import translate
+from fabric.errors import Cancelled, FabricError, SchemaChanged, Timeout
+from fabric.feed import Feed, FeedSource
+from fabric.file_errors import blame
+from fabric.filesystem import FileSystem, Mount
+from fabric.plan import FileRead, LiveRead, Plan, Read, SystemRead
+from fabric.pushdown import describe as predicate_text
+from fabric.spi import ScanContext
+from fabric.types import Relation, ScanReceipt
+
+log = logging.getLogger("ripstop.execute")
+
+_AGAIN_SECONDS = 0.05
+
+SystemRows = Callable[[Relation], pa.Table]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a query ended, for the journal: ``state`` is succeeded, failed or cancelled."""
+
+    state: str
+    rows: int
+    bytes: int
+    error: str
+    scans: tuple[ScanReceipt, ...]
+
+
+@dataclass(slots=True)
+class _Live:
+    """One read under way."""
+
+    read: Read
+    context: ScanContext
+    feed: Feed | None = None
+    mount: Mount | None = None
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+class Answer:
+    """A running query: a stream of batches in the promised schema.
+
+    Args:
+        plan: what runs.
+        engine: where.
+        filesystem: through which DuckDB reads files.
+        system: the rows of the fabric's own tables, for the one who asks.
+        seconds: how long it may run; None, as long as it takes.
+        ended: called once, when all is given back.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        engine: Engine,
+        filesystem: FileSystem,
+        system: SystemRows,
+        *,
+        seconds: float | None = None,
+        ended: Callable[[Outcome], None] = lambda outcome: None,
+    ) -> None:
+        self.query_id = uuid.uuid4().hex
+        self.plan = plan
+        self.schema = plan.schema
+        self._ended = ended
+        self._resources = ExitStack()
+        self._lives: list[_Live] = []
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        self._stop: FabricError | None = None
+        self._error: FabricError | None = None
+        self._rows = self._bytes = 0
+        self._finished = False
+        self._timer: threading.Timer | None = None
+        try:
+            self._cursor = self._resources.enter_context(engine.cursor())
+            paths = self._start(engine, filesystem, system)
+            self._sql = plan.sql(paths)
+        except BaseException as error:
+            self._fail(error)
+            self.close()
+            raise
+        if seconds is not None:
+            self._timer = threading.Timer(seconds, self._time_out, (seconds,))
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _start(self, engine: Engine, filesystem: FileSystem, system: SystemRows) -> dict[str, dict[str, str]]:
+        paths: dict[str, dict[str, str]] = {}
+        sessions = {}
+        for read in self.plan.reads:
+            live = _Live(read, ScanContext())
+            if isinstance(read, FileRead):
+                live.mount = filesystem.mount(read.connector, read.scan.files, live.context)
+                self._resources.callback(filesystem.unmount, live.mount)
+                files = (file.path for file in read.scan.files)
+                paths[read.relation.id] = dict(zip(files, live.mount.paths, strict=True))
+            elif isinstance(read, LiveRead):
+                source = read.connector.name
+                if source not in sessions:
+                    sessions[source] = read.connector.open()
+                    self._resources.callback(sessions[source].close)
+                columns = tuple(read.relation.object.columns[n] for n in read.positions)
+                names = [f"{read.relation.id}_{n}" for n in read.positions]
+                schema = pa.schema(
+                    [pa.field(n, engine.arrow_type(c.type)) for n, c in zip(names, columns, strict=True)]
+                )
+                live.feed = Feed(sessions[source], read.offer, live.context, schema, len(read.offer.splits))
+                self._cursor.register(raw_name(read.relation), FeedSource(live.feed, schema, read.repeated))
+            elif isinstance(read, SystemRead):
+                self._cursor.register(raw_name(read.relation), system(read.relation))
+            self._lives.append(live)
+        for live in self._lives:
+            if live.feed is not None:
+                live.feed.start()
+        return paths
+
+    # ── reading ─────────────────────────────────────────────────────────────────────────────
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows, once; all is given back when the iterator ends or is closed.
+
+        Raises:
+            FabricError: whatever ended the query before its last row.
+        """
+        try:
+            if self._stop is not None:
+                raise self._stop
+            reader = self._cursor.sql(self._sql).to_arrow_reader(BATCH_ROWS)
+            with reader:
+                for batch in reader:
+                    self._rows += batch.num_rows
+                    self._bytes += batch.nbytes
+                    yield self._promised(batch)
+            self._finished = True
+        except GeneratorExit:
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the client gets an error of ours
+            raise self._fail(error) from None
+        finally:
+            self.close()
+
+    def _promised(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        if batch.schema == self.schema:
+            return batch
+        if batch.schema.types == self.schema.types:
+            return pa.RecordBatch.from_arrays(batch.columns, schema=self.schema)
+        raise SchemaChanged("fabric", "the result has other types than were promised", hint="ask again")
+
+    def cancel(self, reason: FabricError | None = None) -> None:
+        """Stop DuckDB and the sources, from any thread, within half a second."""
+        with self._lock:
+            if self._stop is not None or self._closed.is_set():
+                return
+            self._stop = reason or Cancelled("the query was cancelled")
+        for live in self._lives:
+            live.context.cancel()
+        threading.Thread(target=self._interrupt, name="ripstop-interrupt", daemon=True).start()
+
+    def _interrupt(self) -> None:
+        """An interrupt counts only while DuckDB runs, so it is repeated until the query has ended."""
+        while not self._closed.wait(_AGAIN_SECONDS):
+            try:
+                self._cursor.interrupt()
+            except duckdb.Error:
+                return
+
+    def _time_out(self, seconds: float) -> None:
+        self.cancel(
+            Timeout(
+                f"the query ran longer than {seconds:g} seconds",
+                hint="narrow it, or ask for a higher limit",
+            )
+        )
+
+    def _fail(self, error: BaseException) -> FabricError:
+        """The one error of this query: why it was stopped, else the source's, else DuckDB's own."""
+        errors = [live.feed.error for live in self._lives if live.feed is not None]
+        errors += [live.mount.error for live in self._lives if live.mount is not None]
+        source = next((e for e in errors if e is not None and not isinstance(e, Cancelled)), None)
+        self._error = self._stop or source or self._translated(error)
+        return self._error
+
+    def _translated(self, error: BaseException) -> FabricError:
+        if isinstance(error, FabricError):
+            return error
+        for live in self._lives:
+            if live.mount is not None:
+                found = blame(str(error), live.mount)
+                if found is not None:
+                    return found
+        return translate(error)
+
+    # ── ending ──────────────────────────────────────────────────────────────────────────────
+
+    def close(self) -> None:
+        """Give everything back; the journal hears how it ended. Calling again does nothing."""
+        with self._lock:
+            if self._closed.is_set():
+                return
+            self._closed.set()
+        if self._timer is not None:
+            self._timer.cancel()
+        for live in self._lives:
+            live.context.cancel()
+        for live in self._lives:
+            if live.feed is not None:
+                live.feed.join()
+        self._resources.close()
+        self._ended(self._outcome())
+
+    def _outcome(self) -> Outcome:
+        error = self._error or self._stop
+        if self._finished:
+            state = "succeeded"
+        elif error is None or isinstance(error, Cancelled):
+            state = "cancelled"
+        else:
+            state = "failed"
+        return Outcome(state, self._rows, self._bytes, str(error) if error else "", self.receipts())
+
+    def receipts(self) -> tuple[ScanReceipt, ...]:
+        """What each scan did so far."""
+        return tuple(_receipt(live) for live in self._lives if isinstance(live.read, LiveRead | FileRead))
+
+    def __enter__(self) -> Answer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _receipt(live: _Live) -> ScanReceipt:
+    read, context = live.read, live.context
+    pushed = ""
+    if isinstance(read, LiveRead):
+        pushed = " AND ".join(predicate_text(p) for p in read.offer.taken)
+    elif isinstance(read, FileRead):
+        pushed = f"{len(read.scan.files)} of {read.scan.listed} files"
+    return ScanReceipt(
+        source=read.relation.name.catalog,
+        object=str(read.relation.name),
+        pushed=pushed,
+        rows=context.rows,
+        bytes=context.bytes,
+        requests=context.requests,
+        seconds=live.feed.seconds if live.feed else (time.time() - live.began.timestamp()),
+        cache=f"{context.cache_hits} hits" if context.cache_hits else "",
+        as_of=live.began,
+    )

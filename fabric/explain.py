@@ -1,0 +1,105 @@
+"""EXPLAIN: per source what is asked of it, what was pushed and what was not, and why; for one principal.
+
+A part that the principal may not know of appears as a part of the product that they named: without a
+name, a text or a predicate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from fabric.file_scan import FileScan
+from fabric.plan import FileRead, LiveRead, Plan, Read, SystemRead, Unread
+from fabric.pushdown import describe
+from fabric.resolve import relations
+from fabric.types import Relation, ScanReceipt
+
+_SHOWN_FILES = 5
+
+Visible = Callable[[Relation], bool]
+
+
+def explain(plan: Plan, visible: Visible, receipts: Sequence[ScanReceipt] = ()) -> list[str]:
+    """The plan as lines of text.
+
+    Args:
+        plan: what would run, or ran.
+        visible: whether the principal may know of a relation's object.
+        receipts: what each scan did, in the order of the plan's live and file reads; for ANALYZE.
+    """
+    lines: list[str] = []
+    did = iter(receipts)
+    for read in plan.reads:
+        receipt = next(did, None) if isinstance(read, LiveRead | FileRead) else None
+        lines += _read(plan, read, visible(read.relation))
+        if receipt is not None:
+            lines.append(_actual(receipt))
+    joined = len([read for read in plan.reads if not isinstance(read, Unread)])
+    lines.append(
+        f"duckdb: {'joins ' if joined > 1 else 'computes over '}{joined} relations, and every filter again"
+    )
+    return lines
+
+
+def _read(plan: Plan, read: Read, shown: bool) -> Iterator[str]:
+    relation = read.relation
+    if not shown:
+        yield f"a part of {_product_of(plan, relation)}: {_kind(read)}"
+        return
+    yield f"{relation.name}: {_kind(read)}"
+    if isinstance(read, LiveRead):
+        yield f"  asked: {read.offer.request}"
+        if read.offer.scan.predicates or read.offer.limit_taken:
+            yield from _pushed(read)
+        for refusal in read.offer.refused:
+            yield f"  not pushed: {refusal.what}, because {refusal.why}"
+        for text in read.kept:
+            yield f"  not pushed: {text}, because it has no form that a source could take"
+    elif isinstance(read, FileRead):
+        yield from _files(read.scan)
+        for predicate in read.demand.predicates:
+            if predicate not in read.scan.pruned_by:
+                yield f"  duckdb prunes by: {describe(predicate)}"
+
+
+def _kind(read: Read) -> str:
+    if isinstance(read, LiveRead):
+        return "live scan"
+    if isinstance(read, FileRead):
+        return f"{read.scan.layout.format} files"
+    return (
+        "the fabric's own" if isinstance(read, SystemRead) else "not read, the answer does not depend on it"
+    )
+
+
+def _pushed(read: LiveRead) -> Iterator[str]:
+    taken = [describe(predicate) for predicate in read.offer.taken]
+    if read.offer.order_taken and read.offer.scan.order:
+        taken.append("ORDER BY")
+    if read.offer.limit_taken:
+        taken.append("LIMIT")
+    yield f"  pushed: {', '.join(taken) or 'nothing'}"
+
+
+def _files(scan: FileScan) -> Iterator[str]:
+    files = scan.files
+    names = ", ".join(file.path for file in files[:_SHOWN_FILES])
+    more = f" and {len(files) - _SHOWN_FILES} more" if len(files) > _SHOWN_FILES else ""
+    yield f"  files: {len(files)} of {scan.listed}: {names}{more}"
+    for predicate in scan.pruned_by:
+        yield f"  pushed: {describe(predicate)} (partitions)"
+
+
+def _actual(receipt: ScanReceipt) -> str:
+    cache = f", {receipt.cache} in the cache" if receipt.cache else ""
+    rows = f"{receipt.rows:,} rows, " if receipt.rows else ""
+    return (
+        f"  did: {rows}{receipt.bytes:,} bytes, {receipt.requests:,} requests, {receipt.seconds:.3f} s{cache}"
+    )
+
+
+def _product_of(plan: Plan, part: Relation) -> str:
+    for top in plan.governed.resolved.relations:
+        if top.body is not None and any(inner.id == part.id for inner in relations(top.body)):
+            return top.written
+    return part.written

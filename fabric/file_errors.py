@@ -1,0 +1,41 @@
+"""DuckDB's complaints about a mounted file, as a BadData that names source, file, line and column."""
+
+from __future__ import annotations
+
+import re
+
+from fabric.errors import BadData, FabricError
+from fabric.filesystem import Mount
+
+_LINE = re.compile(r"(?:on Line|in line|at line|line):? ?(\d+)", re.IGNORECASE)
+_RECORD = re.compile(r"in record/value (\d+)")
+_COLUMN = re.compile(r'converting column "([^"]+)"[^\n]*? to \'([A-Z][^\']*)\'')
+
+
+def blame(text: str, mount: Mount) -> FabricError | None:
+    """The error for a text of DuckDB's that names a file of this mount; None when it names none.
+
+    Args:
+        text: DuckDB's own message, which may hold values and never leaves this function.
+        mount: the files that were being read.
+    """
+    if mount.error is not None:
+        return mount.error
+    match = re.search(rf"{mount.token}/(\d+)/", text)
+    if match is None:
+        return None
+    file = mount.files[int(match[1])]
+    where = f"file '{file.path}'"
+    line, record = _LINE.search(text), _RECORD.search(text)
+    if line:
+        where += f", line {line[1]}"
+    elif record:
+        where += f", record {record[1]}"
+    column = _COLUMN.search(text)
+    if column:
+        what = f"a value does not fit column '{column[1]}' of type {column[2]}"
+        hint = f"declare the column under the table's `columns:`, e.g. {column[1]}: VARCHAR, or mend the file"
+    else:
+        what = "it cannot be read in the table's format and with its columns"
+        hint = "look at the file; `columns:` and `options:` of the table say how it is read"
+    return BadData(mount.connector.name, f"{where}: {what}", hint=hint)

@@ -1,0 +1,37 @@
+"""Names: the one answer to a name that is not there, and the nearest one that is."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from fabric.errors import NotFound
+
+
+def unknown_object(written: str) -> NotFound:
+    """The answer to an object that does not exist, or that the asking principal may not know of.
+
+    The catalog and the governor both answer with it, so that the two cases cannot be told apart.
+
+    Args:
+        written: the name as the statement spells it; the catalog's own spelling would tell the cases apart.
+    """
+    return NotFound(
+        f"there is no '{written}' that you may see", hint="SHOW TABLES lists everything that you may see"
+    )
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name most like ``name``, compared without case, or None when none is like it."""
+    by_lower = {candidate.lower(): candidate for candidate in known}
+    matches = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
+    return by_lower[matches[0]] if matches else None
+
+
+def suggest(name: str, known: Iterable[str], what: str) -> str:
+    """``did you mean 'x'?`` when a known name is like ``name``, else the list of them under ``what``."""
+    candidates = sorted(known)
+    match = nearest(name, candidates)
+    if match is not None:
+        return f"did you mean '{match}'?"
+    return f"{what}: {', '.join(candidates)}" if candidates else f"{what}: none"

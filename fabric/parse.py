@@ -1,0 +1,341 @@
+"""Text to one statement that may run: comments gone, one root, and only nodes on the allow-list.
+
+The tree is what runs (re-serialised), never the text, so a construct that sqlglot reads otherwise
+than DuckDB would cannot slip through. ``fabric.confirm`` reads the result a second time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, datetime, time
+from decimal import Decimal
+from uuid import UUID
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import ParseError, SqlglotError, TokenError
+from sqlglot.tokenizer_core import Token
+
+from fabric.errors import FabricError, InvalidValue, NotSupported, SyntaxProblem
+from fabric.pushdown import literal
+from fabric.types import Parsed
+
+MAX_TEXT = 1_000_000
+MAX_DEPTH = 200
+_DUCKDB = sqlglot.Dialect.get_or_raise("duckdb")
+_ROOTS = (exp.Select, exp.SetOperation, exp.Subquery, exp.Values, exp.Pivot)
+
+# Every node that is not a function call must be one of these; functions are judged by name in confirm.
+_NODES: frozenset[type[exp.Expr]] = frozenset(
+    getattr(exp, name)
+    for name in [
+        "Add",
+        "Alias",
+        "Aliases",
+        "All",
+        "Any",
+        "AtTimeZone",
+        "Between",
+        "BitString",
+        "BitwiseAnd",
+        "BitwiseLeftShift",
+        "BitwiseNot",
+        "BitwiseOr",
+        "BitwiseRightShift",
+        "BitwiseXor",
+        "Boolean",
+        "Bracket",
+        "ByteString",
+        "CTE",
+        "Column",
+        "ColumnDef",
+        "Comprehension",
+        "Cube",
+        "DPipe",
+        "DataType",
+        "DataTypeParam",
+        "Distinct",
+        "Div",
+        "Dot",
+        "EQ",
+        "Escape",
+        "Except",
+        "Filter",
+        "From",
+        "GT",
+        "GTE",
+        "Glob",
+        "Group",
+        "GroupingSets",
+        "Having",
+        "HexString",
+        "ILike",
+        "Identifier",
+        "IgnoreNulls",
+        "In",
+        "IntDiv",
+        "Intersect",
+        "Interval",
+        "IntervalSpan",
+        "Is",
+        "JSONPath",
+        "JSONPathFilter",
+        "JSONPathKey",
+        "JSONPathRecursive",
+        "JSONPathRoot",
+        "JSONPathScript",
+        "JSONPathSelector",
+        "JSONPathSlice",
+        "JSONPathSubscript",
+        "JSONPathUnion",
+        "JSONPathWildcard",
+        "Join",
+        "Kwarg",
+        "LT",
+        "LTE",
+        "Lambda",
+        "Lateral",
+        "Like",
+        "Limit",
+        "LimitOptions",
+        "Literal",
+        "Mod",
+        "Mul",
+        "NEQ",
+        "Neg",
+        "Not",
+        "Null",
+        "NullSafeEQ",
+        "NullSafeNEQ",
+        "Offset",
+        "Order",
+        "Ordered",
+        "Paren",
+        "Pivot",
+        "PivotAlias",
+        "Placeholder",
+        "Parameter",
+        "PositionalColumn",
+        "PropertyEQ",
+        "Qualify",
+        "RespectNulls",
+        "Rollup",
+        "Select",
+        "SimilarTo",
+        "Slice",
+        "Star",
+        "Sub",
+        "Subquery",
+        "Table",
+        "TableAlias",
+        "TableSample",
+        "Tuple",
+        "Union",
+        "UnpivotColumns",
+        "Values",
+        "Var",
+        "Where",
+        "Window",
+        "WindowSpec",
+        "With",
+        "WithinGroup",
+    ]
+)
+
+
+def parse(text: str) -> Parsed:
+    """Read one statement.
+
+    Raises:
+        SyntaxProblem: the text is no statement, or more than one; the message points at the place.
+        NotSupported: it is one that Ripstop does not run.
+    """
+    tokens = _tokens(text)
+    if not tokens:
+        raise SyntaxProblem("the statement is empty", hint="send one SELECT statement")
+    kind, tokens = _explain(text, tokens)
+    first = tokens[0].text.upper() if tokens else ""
+    if kind == "query" and first == "SHOW":
+        return _show(text, tokens)
+    if kind == "query" and first in ("DESCRIBE", "DESC"):
+        return _describe(text, tokens[1:])
+    return replace(_statement(text, tokens), kind=kind)  # type: ignore[arg-type]
+
+
+def bind(parsed: Parsed, parameters: Sequence[object] | None) -> Parsed:
+    """Put the parameters in the placeholders' places as typed literals.
+
+    ``None`` stands for "not bound yet": every placeholder becomes NULL, so that the statement can be
+    described. ``?`` and ``$name`` are taken in the order of the text, ``$1`` by its number.
+
+    Raises:
+        InvalidValue: the count differs, or a value has a type that SQL has no literal for.
+    """
+    holders = placeholders(parsed.tree)
+    if not holders:
+        if parameters:
+            raise InvalidValue(f"the statement takes no parameters, {len(parameters)} were given")
+        return parsed
+    positions = _positions(holders)
+    wanted = max(positions) + 1
+    if parameters is not None and len(parameters) != wanted:
+        raise InvalidValue(f"the statement takes {wanted} parameters, {len(parameters)} were given")
+    tree = parsed.tree.copy()
+    for holder, position in zip(placeholders(tree), positions, strict=True):
+        value = None if parameters is None else parameters[position]
+        holder.replace(_bound(value))
+    return replace(parsed, tree=tree)
+
+
+def placeholders(tree: exp.Expr) -> list[exp.Expr]:
+    """The placeholders of a tree in the order of the text."""
+    return [node for node in tree.dfs() if isinstance(node, exp.Placeholder | exp.Parameter)]
+
+
+def parameter_count(parsed: Parsed) -> int:
+    """How many values the statement takes."""
+    holders = placeholders(parsed.tree)
+    return max(_positions(holders)) + 1 if holders else 0
+
+
+def _tokens(text: str) -> list[Token]:
+    if len(text) > MAX_TEXT:
+        raise NotSupported(f"the statement is longer than {MAX_TEXT:,} characters")
+    if "\x00" in text:
+        raise SyntaxProblem("the statement holds a NUL character")
+    try:
+        tokens = list(_DUCKDB.tokenize(text))
+    except TokenError:
+        raise SyntaxProblem(
+            "the statement cannot be read", hint="look for a quote or a comment that is not closed"
+        ) from None
+    for token in tokens:
+        # A comment can change how sqlglot normalises names ("sqlglot.meta"), so none is kept.
+        token.comments = []
+    return tokens
+
+
+def _explain(text: str, tokens: list[Token]) -> tuple[str, list[Token]]:
+    """The kind, and the tokens of what is to be explained; sqlglot reads EXPLAIN's rest as one token."""
+    if tokens[0].text.upper() != "EXPLAIN":
+        return "query", tokens
+    tokens = _tokens(text[tokens[0].end + 1 :])
+    word = tokens[0].text.upper() if tokens else ""
+    if word == "ANALYZE":
+        return "explain analyze", tokens[1:]
+    if word == "POLICY":
+        raise NotSupported("EXPLAIN POLICY is not in this version")
+    return "explain", tokens
+
+
+def _statement(text: str, tokens: list[Token]) -> Parsed:
+    try:
+        trees = [tree for tree in _DUCKDB.parser().parse(tokens, text) if tree is not None]
+        trees = [tree for tree in trees if not isinstance(tree, exp.Semicolon)]
+        if len(trees) != 1:
+            raise SyntaxProblem(
+                f"one statement at a time, {len(trees)} were given", hint="send each statement by itself"
+            )
+        return Parsed(text=text, tree=_checked(trees[0]))
+    except RecursionError:
+        raise NotSupported("the statement is nested too deeply") from None
+    except ParseError as error:
+        raise _syntax(error) from None
+    except FabricError:
+        raise
+    except (SqlglotError, ValueError, TypeError, AttributeError, KeyError, IndexError):
+        raise SyntaxProblem("the statement cannot be read") from None
+
+
+def _syntax(error: ParseError) -> SyntaxProblem:
+    details = error.errors[0] if error.errors else {}
+    line, column, near = details.get("line"), details.get("col"), details.get("highlight")
+    where = f" at line {line}, column {column}" if line else ""
+    near_text = f", near '{near}'" if near else ""
+    return SyntaxProblem(f"the statement cannot be read{where}{near_text}")
+
+
+def _checked(root: exp.Expr) -> exp.Expr:
+    if not isinstance(root, _ROOTS):
+        word = root.key.upper() if not isinstance(root, exp.Command) else str(root.this).upper()
+        raise NotSupported(
+            f"{word} is not a statement that Ripstop runs",
+            hint="SELECT, WITH, VALUES, FROM, set operations, PIVOT with IN (…), EXPLAIN, SHOW, DESCRIBE",
+        )
+    level: list[exp.Expr] = [root]
+    depth = 0
+    while level:
+        depth += 1
+        if depth > 40 * MAX_DEPTH:
+            raise NotSupported("the statement is nested too deeply")
+        following: list[exp.Expr] = []
+        for node in level:
+            if not isinstance(node, exp.Func) and type(node) not in _NODES:
+                raise NotSupported(f"{node.key.upper()} is not supported in a query")
+            following.extend(node.iter_expressions())
+        level = following
+    return root
+
+
+def _show(text: str, tokens: list[Token]) -> Parsed:
+    words = " ".join(token.text.upper() for token in tokens if token.text != ";")
+    queries = {
+        "SHOW TABLES": "SELECT table_schema AS schema, table_name AS name FROM information_schema.tables "
+        "WHERE table_type = 'PRODUCT' ORDER BY ALL",
+        "SHOW ALL TABLES": "SELECT table_catalog AS catalog, table_schema AS schema, table_name AS name, "
+        "table_type AS type FROM information_schema.tables ORDER BY ALL",
+        "SHOW SCHEMAS": "SELECT catalog_name AS catalog, schema_name AS schema "
+        "FROM information_schema.schemata ORDER BY ALL",
+        "SHOW DATABASES": "SELECT DISTINCT catalog_name AS catalog FROM information_schema.schemata ORDER BY ALL",
+    }
+    queries["SHOW CATALOGS"] = queries["SHOW DATABASES"]
+    if words not in queries:
+        raise NotSupported(f"'{words[:60]}' is not supported", hint="; ".join(sorted(queries)))
+    return replace(_statement(text, _tokens(queries[words])), kind="show")
+
+
+def _describe(text: str, tokens: list[Token]) -> Parsed:
+    """DESCRIBE of a name is DESCRIBE of everything in it."""
+    if not tokens:
+        raise SyntaxProblem("DESCRIBE needs a table or a query")
+    name = [t for t in tokens if t.text != ";"]
+    if tokens[0].text.upper() not in ("SELECT", "WITH", "FROM", "VALUES", "(", "PIVOT", "UNPIVOT"):
+        inner = text[name[0].start : name[-1].end + 1]
+        return replace(_statement(text, _tokens(f"SELECT * FROM {inner}")), kind="describe")
+    return replace(_statement(text, tokens), kind="describe")
+
+
+def _positions(holders: list[exp.Expr]) -> list[int]:
+    """Zero-based value index of each placeholder; a repeated name shares one value."""
+    positions: list[int] = []
+    names: dict[str, int] = {}
+    following = 0
+    for holder in holders:
+        name = str(holder.name or "")
+        if name.isdigit():
+            positions.append(int(name) - 1)
+        elif name and name != "?":
+            if name.lower() not in names:
+                names[name.lower()] = following
+                following += 1
+            positions.append(names[name.lower()])
+        else:
+            positions.append(following)
+            following += 1
+    if min(positions) < 0:
+        raise InvalidValue("parameters are numbered from $1")
+    return positions
+
+
+def _bound(value: object) -> exp.Expr:
+    if value is None:
+        return exp.null()
+    if isinstance(value, float) and not math.isfinite(value):
+        return literal(value)
+    if isinstance(value, list | tuple):
+        return exp.Array(expressions=[_bound(item) for item in value])
+    if isinstance(value, bool | int | float | Decimal | str | bytes | date | datetime | time | UUID):
+        return literal(value)
+    raise InvalidValue(f"a parameter of type {type(value).__name__} cannot be bound")

@@ -1,0 +1,303 @@
+"""The line itself: text → parse → resolve → govern → plan → execute → Arrow batches.
+
+Each stage takes the type that the one before made; only the governor makes a ``Governed``, and ``plan``
+takes nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from fabric.catalog import Catalog, known_to
+from fabric.confirm import confirm
+from fabric.engine import Engine
+from fabric.errors import FabricError, NotSupported, PolicyChanged, SchemaChanged
+from fabric.execute import Answer, Outcome
+from fabric.explain import explain
+from fabric.file_scan import FileTables
+from fabric.filesystem import FileSystem
+from fabric.parse import bind, parameter_count, parse
+from fabric.plan import Plan, describe, plan
+from fabric.resolve import relations, resolve
+from fabric.spi import Governor
+from fabric.system import rows
+from fabric.types import Governed, Parsed, Principal, Relation
+
+log = logging.getLogger("ripstop.line")
+
+_EXPLAIN = pa.schema([pa.field("plan", pa.string())])
+_DESCRIBE = pa.schema([pa.field(name, pa.string()) for name in ("column_name", "column_type", "null")])
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a client set for its statements: ``schema`` completes one-part names."""
+
+    schema: str | None = None
+    timezone: str = "UTC"
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a statement will answer with.
+
+    ``policy_version`` is the fingerprint of the decisions on it: a run that carries it is refused when
+    the decisions have changed. ``rows`` is -1 when nobody knows.
+    """
+
+    schema: pa.Schema
+    parameters: int
+    policy_version: str
+    rows: int = -1
+    receipt: Mapping[str, object] = field(default_factory=dict)
+
+
+class Prepared:
+    """An answer that is already there (EXPLAIN, DESCRIBE); the same face as a running one."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self.query_id = ""
+        self.schema = table.schema
+        self._table = table
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows."""
+        yield from self._table.to_batches()
+
+    def cancel(self, reason: FabricError | None = None) -> None:
+        """Nothing runs."""
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def __enter__(self) -> Prepared:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+
+class Line:
+    """Answers statements for principals.
+
+    Args:
+        catalog: what there is.
+        engine: the locked DuckDB.
+        filesystem: the one that the engine reads through.
+        files: looks into files.
+        governor: decides.
+        seconds: how long a principal's query may run; None, as long as it takes.
+        journal: hears of every query that ran: principal, text, outcome.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        engine: Engine,
+        filesystem: FileSystem,
+        files: FileTables,
+        governor: Governor,
+        *,
+        seconds: Callable[[Principal], float | None] = lambda principal: None,
+        journal: Callable[[Principal, str, Outcome], None] = lambda principal, text, outcome: None,
+    ) -> None:
+        self.catalog = catalog
+        self._engine = engine
+        self._filesystem = filesystem
+        self._files = files
+        self._governor = governor
+        self._seconds = seconds
+        self._journal = journal
+        self._running: set[Answer] = set()
+        self._lock = threading.Lock()
+
+    def describe(
+        self, text: str, principal: Principal, session: Session, parameters: Sequence[object] | None = None
+    ) -> Description:
+        """What the statement would answer with; no source is asked.
+
+        Args:
+            text: one statement.
+            principal: who asks.
+            session: what completes its names.
+            parameters: None when they are not bound yet; placeholders then count as NULL.
+
+        Raises:
+            FabricError: the statement cannot run for this principal.
+        """
+        parsed = parse(text)
+        governed = self._governed(parsed, principal, session, parameters)
+        if parsed.kind in ("explain", "explain analyze"):
+            schema = _EXPLAIN
+        elif parsed.kind == "describe":
+            schema = _DESCRIBE
+        else:
+            schema = describe(governed, self.catalog, self._engine).schema
+        return Description(
+            schema=schema,
+            parameters=parameter_count(parsed),
+            policy_version=fingerprint(governed),
+            receipt=self._receipt(governed, principal),
+        )
+
+    def run(
+        self,
+        text: str,
+        principal: Principal,
+        session: Session,
+        parameters: Sequence[object] = (),
+        policy_version: str | None = None,
+    ) -> Answer | Prepared:
+        """Start the statement.
+
+        Args:
+            text: one statement.
+            principal: who asks.
+            session: what completes its names.
+            parameters: one value a placeholder.
+            policy_version: from the description; the run is refused when the decisions are others now.
+
+        Raises:
+            PolicyChanged: see above; describing it again shows what holds now.
+            FabricError: the statement cannot run for this principal.
+        """
+        parsed = parse(text)
+        governed = self._governed(parsed, principal, session, parameters)
+        if policy_version is not None and policy_version != fingerprint(governed):
+            raise PolicyChanged("the policies on this query have changed", hint="run it again")
+        if parsed.kind == "describe":
+            return self._described(governed)
+        try:
+            planned = plan(governed, self.catalog, self._engine, self._files)
+        except SchemaChanged as change:
+            self.catalog.refresh(change.source).result()
+            governed = self._governed(parsed, principal, session, parameters)
+            planned = plan(governed, self.catalog, self._engine, self._files)
+        if parsed.kind in ("explain", "explain analyze"):
+            return self._explained(parsed, planned, principal)
+        return self._started(parsed, planned, principal)
+
+    def close(self) -> None:
+        """Cancel what runs."""
+        with self._lock:
+            running = list(self._running)
+        for answer in running:
+            answer.cancel()
+
+    # ── the stages ──────────────────────────────────────────────────────────────────────────
+
+    def _governed(
+        self,
+        parsed: Parsed,
+        principal: Principal,
+        session: Session,
+        parameters: Sequence[object] | None,
+    ) -> Governed:
+        if session.timezone.upper() not in ("UTC", "ETC/UTC"):
+            raise NotSupported(
+                f"session time zone '{session.timezone}' is not in this version",
+                hint="use UTC, and AT TIME ZONE in the query",
+            )
+        bound = bind(parsed, parameters)
+        names = self.catalog.names(principal, self._governor)
+        resolved = resolve(bound, names, session.schema, principal.user)
+        bodies = [relation.body for relation in relations(resolved) if relation.body is not None]
+        governed = self._governor.govern(resolved, principal)
+        for part in (resolved, *bodies):
+            ids = {relation.id for relation in part.relations}
+            confirm(part.tree.sql(dialect="duckdb"), self._engine.serialize, ids)
+        return governed
+
+    def _started(self, parsed: Parsed, planned: Plan, principal: Principal) -> Answer:
+        answer: Answer | None = None
+
+        def ended(outcome: Outcome) -> None:
+            with self._lock:
+                if answer is not None:
+                    self._running.discard(answer)
+            if "SCHEMA_CHANGED" in outcome.error:
+                for scan in outcome.scans:
+                    self.catalog.refresh(scan.source)
+            self._journal(principal, parsed.text, outcome)
+
+        answer = Answer(
+            planned,
+            self._engine,
+            self._filesystem,
+            lambda relation: self._system(relation, principal),
+            seconds=self._seconds(principal),
+            ended=ended,
+        )
+        with self._lock:
+            self._running.add(answer)
+        return answer
+
+    def _system(self, relation: Relation, principal: Principal) -> pa.Table:
+        entries = self.catalog.visible(principal, self._governor)
+        name = relation.object.name
+        found = rows(name.schema, name.name, entries, self.catalog.fabric)
+        columns = relation.object.columns
+        schema = self._engine.arrow_schema(columns)
+        arrays = [pa.array([row[n] for row in found], type=kind) for n, kind in enumerate(schema.types)]
+        names = [f"{relation.id}_{n}" for n in range(len(columns))]
+        return pa.Table.from_arrays(arrays, names=names)
+
+    # ── statements about statements ─────────────────────────────────────────────────────────
+
+    def _described(self, governed: Governed) -> Prepared:
+        probe = describe(governed, self.catalog, self._engine)
+        rows = zip(probe.schema.names, probe.types, strict=True)
+        return Prepared(
+            pa.Table.from_pylist(
+                [{"column_name": name, "column_type": kind, "null": "YES"} for name, kind in rows],
+                schema=_DESCRIBE,
+            )
+        )
+
+    def _explained(self, parsed: Parsed, planned: Plan, principal: Principal) -> Prepared:
+        def visible(relation: Relation) -> bool:
+            return relation.reader == principal.user or known_to(self._governor, principal, relation.object)
+
+        if parsed.kind == "explain analyze":
+            with self._started(parsed, planned, principal) as answer:
+                for _ in answer.batches():
+                    pass
+            lines = explain(planned, visible, answer.receipts())
+        else:
+            lines = explain(planned, visible)
+        return Prepared(pa.Table.from_pydict({"plan": lines}, schema=_EXPLAIN))
+
+    def _receipt(self, governed: Governed, principal: Principal) -> dict[str, object]:
+        """What the client is told beforehand: only names that the statement itself holds."""
+        return {
+            "restricted": {relation.written: "none" for relation in governed.resolved.relations},
+            "policy": fingerprint(governed),
+        }
+
+
+def fingerprint(governed: Governed) -> str:
+    """A digest of every decision on a statement; equal decisions give equal digests."""
+    decided = sorted(
+        (
+            str(relation.name),
+            relation.reader,
+            decision.allow,
+            list(decision.rows),
+            [[mask.column, mask.kind] for mask in decision.masks],
+            sorted(decision.hidden),
+        )
+        for relation in relations(governed.resolved)
+        for decision in [governed.decisions[relation.id]]
+    )
+    return hashlib.sha256(json.dumps(decided).encode()).hexdigest()[:16]
+
+
+__all__ = ["Answer", "Description", "Line", "Prepared", "Session"]

@@ -1,0 +1,186 @@
+"""Names to relations: a lexical resolver that leaves nothing in the tree but unguessable ids.
+
+Every table in the statement is a name of an enclosing WITH, or an object of the catalog; there is no
+third case. A product's body is resolved in its own right, as its domain, and never sees the statement
+around it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from sqlglot import exp
+
+from fabric.errors import FabricError, NotFound, NotSupported
+from fabric.naming import unknown_object
+from fabric.parse import parse
+from fabric.types import Parsed, Product, Relation, Resolved, Table
+
+MAX_PRODUCT_DEPTH = 64
+
+
+class Names(Protocol):
+    """The look-aside into the catalog: exact look-ups without regard to rights, which come next."""
+
+    def find(self, parts: tuple[str, ...]) -> Table | Product | None:
+        """The object of a two- or three-part name (DESIGN 1.3), compared without case."""
+        ...
+
+    def candidates(self, name: str) -> list[str]:
+        """Full names, visible to the asking principal, that a one-part name could mean."""
+        ...
+
+
+def resolve(parsed: Parsed, names: Names, schema: str | None, reader: str) -> Resolved:
+    """Replace every object that the statement names by a relation.
+
+    Args:
+        parsed: the statement, parameters bound.
+        names: the catalog.
+        schema: the session's schema (``domain``, ``source`` or ``source.schema``) for one-part names.
+        reader: the subject that reads: the principal's user.
+
+    Raises:
+        NotFound: a name that is neither a WITH name nor in the catalog.
+        NotSupported: products nested too deeply or in a circle.
+    """
+    return _resolve(parsed, names, schema, reader, ())
+
+
+def relations(resolved: Resolved) -> Iterator[Relation]:
+    """Every relation, products' parts before the products that read them."""
+    for relation in resolved.relations:
+        if relation.body is not None:
+            yield from relations(relation.body)
+        yield relation
+
+
+@dataclass
+class _Scope:
+    """What one statement's walk carries along."""
+
+    names: Names
+    schema: str | None
+    reader: str
+    path: tuple[Product, ...]
+    found: list[Relation] = field(default_factory=list)
+    written: set[tuple[str, str]] = field(default_factory=set)
+
+
+def _resolve(
+    parsed: Parsed, names: Names, schema: str | None, reader: str, path: tuple[Product, ...]
+) -> Resolved:
+    tree = parsed.tree.copy()
+    scope = _Scope(names, schema, reader, path)
+    try:
+        _walk(tree, frozenset(), scope)
+    except RecursionError:
+        raise NotSupported("the statement is nested too deeply") from None
+    for column in tree.find_all(exp.Column):
+        # schema.table.column: the relation now stands under its bare name.
+        if (column.text("db").lower(), column.text("table").lower()) in scope.written:
+            column.set("db", None)
+            column.set("catalog", None)
+    return Resolved(tree, tuple(scope.found))
+
+
+def _walk(node: exp.Expr, ctes: frozenset[str], scope: _Scope) -> None:
+    """Visit a node with the WITH names that are in sight of it."""
+    clause = node.args.get("with_")
+    if isinstance(clause, exp.With):
+        ctes = _walk_with(clause, ctes, scope)
+    if isinstance(node, exp.Table):
+        _replace(node, ctes, scope)
+    for child in node.iter_expressions():
+        if child is not clause:
+            _walk(child, ctes, scope)
+
+
+def _walk_with(clause: exp.With, ctes: frozenset[str], scope: _Scope) -> frozenset[str]:
+    """A WITH name is seen by those after it, and by itself only in WITH RECURSIVE, as in DuckDB."""
+    recursive = bool(clause.args.get("recursive"))
+    for cte in clause.expressions:
+        name = cte.alias.lower()
+        _walk(cte, ctes | {name} if recursive else ctes, scope)
+        ctes = ctes | {name}
+    return ctes
+
+
+def _replace(node: exp.Table, ctes: frozenset[str], scope: _Scope) -> None:
+    if not isinstance(node.this, exp.Identifier):
+        return  # a table function: confirm judges it by name
+    parts = tuple(part.name for part in node.parts)
+    if len(parts) == 1 and parts[0].lower() in ctes:
+        return
+    found = _find(parts, scope)
+    relation = _relation(found, ".".join(parts), scope)
+    scope.found.append(relation)
+    if len(parts) > 1 and not node.alias:
+        scope.written.add((parts[-2].lower(), parts[-1].lower()))
+    if not node.alias:
+        alias = exp.TableAlias(this=exp.to_identifier(parts[-1], quoted=True))
+        columns = node.args.get("alias")
+        if isinstance(columns, exp.TableAlias):
+            alias.set("columns", columns.args.get("columns"))
+        node.set("alias", alias)
+    node.set("this", exp.to_identifier(relation.id, quoted=True))
+    node.set("db", None)
+    node.set("catalog", None)
+
+
+def _find(parts: tuple[str, ...], scope: _Scope) -> Table | Product:
+    written = ".".join(parts)
+    if len(parts) > 3:
+        raise unknown_object(written)
+    if len(parts) == 1:
+        if scope.schema:
+            found = scope.names.find((*scope.schema.split("."), parts[0]))
+            if found is not None:
+                return found
+        candidates = scope.names.candidates(parts[0])
+        if candidates:
+            raise NotFound(
+                f"'{written}' needs a schema in front", hint="it could be " + " or ".join(candidates)
+            )
+        raise unknown_object(written)
+    found = scope.names.find(parts)
+    if found is None:
+        raise unknown_object(written)
+    return found
+
+
+def _relation(found: Table | Product, written: str, scope: _Scope) -> Relation:
+    body = None
+    if isinstance(found, Product):
+        found, body = _body(found, scope)
+    return Relation(
+        id=f"r_{secrets.token_hex(8)}",
+        name=found.name,
+        object=found,
+        reader=scope.reader,
+        written=written,
+        body=body,
+    )
+
+
+def _body(product: Product, scope: _Scope) -> tuple[Product, Resolved | None]:
+    """A product's own tree; one that does not resolve is marked broken, and refused once it is governed.
+
+    Refusing here would tell someone without rights that the product exists.
+    """
+    if product.broken:
+        return product, None
+    if any(product.name.key == seen.name.key for seen in scope.path):
+        circle = " → ".join(str(seen.name) for seen in (*scope.path, product))
+        return replace(product, broken=f"it reads itself: {circle}"), None
+    if len(scope.path) >= MAX_PRODUCT_DEPTH:
+        return replace(product, broken=f"it is nested more than {MAX_PRODUCT_DEPTH} products deep"), None
+    try:
+        parsed = parse(product.sql)
+        body = _resolve(parsed, scope.names, None, f"domain:{product.domain}", (*scope.path, product))
+    except FabricError as error:
+        return replace(product, broken=error.message), None
+    return product, body

@@ -1,0 +1,151 @@
+"""``system`` and ``information_schema``: ordinary tables, answered from the catalog for the one who asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from fabric.types import Column, Product, Table, TableName
+
+if TYPE_CHECKING:
+    from fabric.catalog import Entry
+
+Row = tuple[Any, ...]
+
+
+def _table(schema: str, name: str, columns: str, comment: str) -> Table:
+    made = []
+    for part in columns.split(","):
+        column, kind = part.strip().split(" ", 1)
+        made.append(Column(column, kind))
+    return Table(TableName("", schema, name), tuple(made), comment)
+
+
+_TABLES = (
+    _table(
+        "system",
+        "products",
+        "domain VARCHAR, name VARCHAR, version VARCHAR, status VARCHAR, state VARCHAR, reason VARCHAR, "
+        "owner VARCHAR, description VARCHAR, tags VARCHAR[], as_of TIMESTAMP WITH TIME ZONE",
+        "Data products that you may know of",
+    ),
+    _table(
+        "system",
+        "columns",
+        "domain VARCHAR, product VARCHAR, name VARCHAR, type VARCHAR, description VARCHAR, tags VARCHAR[], "
+        "masked BOOLEAN",
+        "Columns of the products that you may know of",
+    ),
+    _table("system", "sources", "name VARCHAR, tables BIGINT", "Sources of which you may read a table"),
+    _table(
+        "information_schema",
+        "schemata",
+        "catalog_name VARCHAR, schema_name VARCHAR, schema_owner VARCHAR",
+        "Schemas of every visible catalog",
+    ),
+    _table(
+        "information_schema",
+        "tables",
+        "table_catalog VARCHAR, table_schema VARCHAR, table_name VARCHAR, table_type VARCHAR, "
+        "table_comment VARCHAR",
+        "Tables and products of every visible catalog",
+    ),
+    _table(
+        "information_schema",
+        "columns",
+        "table_catalog VARCHAR, table_schema VARCHAR, table_name VARCHAR, column_name VARCHAR, "
+        "ordinal_position INTEGER, column_default VARCHAR, is_nullable VARCHAR, data_type VARCHAR, "
+        "column_comment VARCHAR",
+        "Columns of every visible table and product",
+    ),
+)
+
+SYSTEM_TABLES: Mapping[tuple[str, str], Table] = {table.name.key[1:]: table for table in _TABLES}
+
+
+def rows(schema: str, name: str, entries: Sequence[Entry], fabric: str) -> list[Row]:
+    """The rows of a system table, made from what the principal may know.
+
+    Args:
+        schema: ``system`` or ``information_schema``.
+        name: the table.
+        entries: everything visible to the one who asks.
+        fabric: the fabric's name.
+    """
+    return _ROWS[schema, name](entries, fabric)
+
+
+def _products(entries: Sequence[Entry], _: str) -> list[Row]:
+    return [
+        (
+            product.domain,
+            product.name.name,
+            product.version,
+            product.status,
+            "broken" if product.broken else "ok",
+            # The reason names parts that the asker may not know of.
+            "its owner can see why" if product.broken else None,
+            product.owner,
+            product.description,
+            list(product.tags),
+            None,
+        )
+        for product in _only_products(entries)
+    ]
+
+
+def _only_products(entries: Sequence[Entry]) -> list[Product]:
+    return [entry.object for entry in entries if isinstance(entry.object, Product)]
+
+
+def _columns(entries: Sequence[Entry], _: str) -> list[Row]:
+    return [
+        (p.domain, p.name.name, c.name, c.type, c.comment, list(c.tags), False)
+        for p in _only_products(entries)
+        for c in p.columns
+    ]
+
+
+def _sources(entries: Sequence[Entry], fabric: str) -> list[Row]:
+    names = [entry.name.catalog for entry in entries if entry.name.catalog != fabric]
+    return [(name, names.count(name)) for name in sorted(set(names))]
+
+
+def _schemata(entries: Sequence[Entry], _: str) -> list[Row]:
+    found = sorted({(entry.name.catalog, entry.name.schema) for entry in entries})
+    return [(catalog, schema, None) for catalog, schema in found]
+
+
+def _information_tables(entries: Sequence[Entry], _: str) -> list[Row]:
+    return [
+        (entry.name.catalog, entry.name.schema, entry.name.name, entry.type, entry.comment)
+        for entry in entries
+    ]
+
+
+def _information_columns(entries: Sequence[Entry], _: str) -> list[Row]:
+    return [
+        (
+            entry.name.catalog,
+            entry.name.schema,
+            entry.name.name,
+            column.name,
+            position,
+            None,
+            "YES" if column.nullable else "NO",
+            column.type,
+            column.comment,
+        )
+        for entry in entries
+        for position, column in enumerate(entry.columns, 1)
+    ]
+
+
+_ROWS: Mapping[tuple[str, str], Callable[[Sequence[Entry], str], list[Row]]] = {
+    ("system", "products"): _products,
+    ("system", "columns"): _columns,
+    ("system", "sources"): _sources,
+    ("information_schema", "schemata"): _schemata,
+    ("information_schema", "tables"): _information_tables,
+    ("information_schema", "columns"): _information_columns,
+}

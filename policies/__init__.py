@@ -1,0 +1,1 @@
+"""Policies: casbin rules as files, and the one governor that decides by them."""

@@ -1,0 +1,89 @@
+"""The composition root: a project directory becomes a line, a catalog, and those who may ask."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fabric.blocks import BlockCache
+from fabric.catalog import Catalog, Entry
+from fabric.config import ProjectConfig, load_project
+from fabric.engine import Engine
+from fabric.file_scan import FileTables
+from fabric.filesystem import FileSystem
+from fabric.key import load_key
+from fabric.pipeline import Line
+from fabric.products import ProductFiles
+from fabric.registry import build_connector
+from fabric.types import Principal
+from policies.govern import CasbinGovernor
+from policies.objects import estate_of
+from server.auth import Authenticator
+from server.keys import Signer
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """Everything that a server serves; ``close`` gives it back."""
+
+    config: ProjectConfig
+    line: Line
+    catalog: Catalog
+    governor: CasbinGovernor
+    authenticator: Authenticator
+    signer: Signer
+    engine: Engine
+    blocks: BlockCache
+
+    def visible(self, principal: Principal) -> Sequence[Entry]:
+        """What the principal may know of, for the metadata calls."""
+        return self.catalog.visible(principal, self.governor)
+
+    def close(self) -> None:
+        """Cancel what runs and give back every connection."""
+        self.line.close()
+        self.catalog.close()
+        for connector in self.catalog.connectors.values():
+            connector.close()
+        self.blocks.close()
+        self.engine.close()
+
+
+def build(directory: Path) -> App:
+    """Build the app of a project directory; every source has been tried when it returns.
+
+    Raises:
+        InvalidConfig: the configuration does not load.
+        MissingExtra: a connector's library is not installed.
+    """
+    config = load_project(directory)
+    state = config.directory / ".ripstop"
+    cache = config.cache
+    blocks = BlockCache(
+        memory_bytes=cache.memory if cache else 0,
+        directory=state / "cache" if cache else None,
+        disk_bytes=cache.disk if cache else 0,
+    )
+    filesystem = FileSystem(blocks)
+    limits = config.limits["default"]
+    engine = Engine(filesystem, memory=limits.memory, spill=str(state / "spill"))
+    files = FileTables(engine, filesystem)
+    connectors = {
+        name: build_connector(name, settings, config.directory) for name, settings in config.sources.items()
+    }
+    products = ProductFiles(config.directory, config.name, config.domains)
+    catalog = Catalog(config.name, connectors, products, files, engine)
+    governor = CasbinGovernor(config.directory, estate_of(config))
+    signer = Signer(load_key(config))
+
+    def seconds(principal: Principal) -> float | None:
+        """The longest time that one of the principal's roles allows, else the default."""
+        of_roles = [config.limits[role].seconds for role in principal.roles if role in config.limits]
+        given = [limit for limit in of_roles if limit is not None]
+        return max(given) if given else limits.seconds
+
+    line = Line(catalog, engine, filesystem, files, governor, seconds=seconds)
+    authenticator = Authenticator(config.users, signer, config.auth.anonymous)
+    catalog.start()
+    return App(config, line, catalog, governor, authenticator, signer, engine, blocks)

@@ -1,0 +1,55 @@
+"""The command line: one file per command; what a command needs is imported when it runs.
+
+``--help`` must answer in 0.3 s, so nothing here, nor at the top of a command's file, imports more
+than typer and ``fabric.errors``.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from server.cli import check, demo, init, serve, sql, user
+from server.cli.failure import report
+
+app = typer.Typer(
+    name="ripstop",
+    help="One governed SQL question across data that stays where it is, over Arrow Flight SQL.",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (init.init, check.check, serve.serve, sql.sql, demo.demo):
+    app.command()(command)
+app.add_typer(user.app, name="user")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"ripstop {version('ripstop')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    pass
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command and exit: 0 done, 1 failed, 2 called wrongly, 130 interrupted."""
+    try:
+        status = app(arguments, prog_name="ripstop", standalone_mode=False)
+    except Exception as error:  # noqa: BLE001
+        status = report(error)
+    sys.exit(status if isinstance(status, int) else 0)

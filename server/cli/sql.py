@@ -1,0 +1,106 @@
+"""``ripstop sql``: ask a running Ripstop, from a script or by hand."""
+
+from __future__ import annotations
+
+import os
+import sys
+from getpass import getpass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fabric.errors import InvalidValue, LoginRefused, NotFound
+from server.cli.options import Directory, Format
+
+if TYPE_CHECKING:
+    from server.client import Client
+
+_URI = "grpc://127.0.0.1:31337"
+
+
+def sql(
+    directory: Directory = Path("."),
+    uri: Annotated[
+        str, typer.Option(help=f"Where it answers; by default fabric.yaml's server, else {_URI}.")
+    ] = "",
+    user: Annotated[
+        str, typer.Option(envvar="RIPSTOP_USER", help="Who asks; the password is in RIPSTOP_PASSWORD.")
+    ] = "",
+    ca: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Certificates (PEM) to trust behind grpc+tls://."),
+    ] = None,
+    command: Annotated[str, typer.Option("-c", "--command", help="Run these statements and exit.")] = "",
+    file: Annotated[
+        Path | None, typer.Option("-f", "--file", help="Run the statements of a file and exit.")
+    ] = None,
+    form: Annotated[Format, typer.Option("--format", help="How answers are written.")] = Format.table,
+) -> None:
+    """Ask in SQL: -c, -f, or stdin; at a terminal, a shell with history."""
+    if command and file:
+        raise typer.BadParameter("-c and -f exclude each other")
+    script = _script(command, file)
+    # Password before the driver: a person at a prompt does not wait for imports.
+    name, password = _login(user)
+
+    from server.client import Client, Login
+
+    login = Login(uri or _served(directory), name, password, str(ca) if ca else "")
+    with Client(login) as client:
+        if script is None:
+            from server.cli.shell import Shell
+
+            Shell(client, form, f"{name}@{login.uri.split('://')[-1]}").run()
+        else:
+            _run(client, script, form)
+
+
+def _run(client: Client, script: str, form: Format) -> None:
+    from server.cli.formats import write
+    from server.cli.statements import statements
+
+    whole, rest = statements(script)
+    asked = whole + ([rest] if rest else [])
+    if form.binary and len(asked) != 1:
+        raise InvalidValue(f"{form.value} holds one answer, and there are {len(asked)} statements")
+    for statement in asked:
+        with client.query(statement) as reader:
+            write(reader, form, sys.stdout)
+    sys.stdout.flush()
+
+
+def _script(command: str, file: Path | None) -> str | None:
+    """What to run; None at a terminal, where a person is to say it."""
+    if command:
+        return command
+    if file is None:
+        return None if sys.stdin.isatty() else sys.stdin.read()
+    try:
+        return file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise NotFound(f"the file '{file}' is not there, or not UTF-8 text") from None
+
+
+def _login(user: str) -> tuple[str, str]:
+    if not user:
+        raise typer.BadParameter("who asks? say --user NAME or set RIPSTOP_USER")
+    password = os.environ.get("RIPSTOP_PASSWORD")
+    if password is None and sys.stdin.isatty():
+        password = getpass(f"password of {user}: ")
+    if password is None:
+        raise LoginRefused("there is no password", hint="set RIPSTOP_PASSWORD")
+    return user, password
+
+
+def _served(directory: Path) -> str:
+    """The address in the project's own fabric.yaml, read without its secrets."""
+    import yaml
+
+    try:
+        project = yaml.safe_load((directory / "fabric.yaml").read_text("utf-8"))
+        server = project["server"]
+        scheme = "grpc+tls" if server.get("tls") not in (None, False, "off") else "grpc"
+        return f"{scheme}://{server.get('host', '127.0.0.1')}:{int(server.get('port', 31337))}"
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError):
+        return _URI

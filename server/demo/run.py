@@ -1,0 +1,132 @@
+"""``ripstop demo``: servers, company, project, Ripstop itself, first answers, and a clean end."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from rich.console import Console
+
+from server.demo.company import Company, generate
+from server.demo.progress import Steps
+from server.demo.project import refuse_foreign, write_demo
+from server.demo.servers import Servers
+from server.demo.serving import served
+from server.demo.tour import show_answers, show_ways
+
+DEFAULT_PORT = 31337
+INTERRUPTED = 130
+
+T = TypeVar("T")
+
+
+class _Ended(BaseException):
+    """A signal came; no ``except Exception`` may swallow it."""
+
+
+def run(directory: Path, *, keep: bool, scale: float = 1.0) -> int:
+    """Start the demo and show its answers; with ``keep`` it stays up until Ctrl-C or SIGTERM.
+
+    Returns the exit status: 0, or 130 when a signal came before the answers.
+
+    Raises:
+        FabricError: a server did not start, or an expected answer did not come.
+    """
+    refuse_foreign(directory)
+    console = Console(highlight=False)
+    answered = False
+    with _signals() as done:
+        try:
+            with ExitStack() as stack:
+                uri = _start(console, stack, directory, scale)
+                show_answers(console, uri)
+                show_ways(console, uri, directory)
+                answered = True
+                if keep:
+                    console.print("\n[bold]Ctrl-C ends everything.[/]")
+                    threading.Event().wait()
+                done()
+        except _Ended:
+            console.print("\nEvery server has ended.")
+    return 0 if answered else INTERRUPTED
+
+
+def _start(console: Console, stack: ExitStack, directory: Path, scale: float) -> str:
+    """Bring everything up; what must end later is put on the stack. Gives Ripstop's address."""
+    started = time.monotonic()
+    with Steps(console) as steps:
+        servers = Servers()
+        with ThreadPoolExecutor(1) as pool:
+            making = pool.submit(
+                _within, steps, "the company: customers, policies, claims", lambda: generate(scale)
+            )
+            _within(steps, "Postgres, S3, SFTP, FTP and HTTP servers", lambda: stack.enter_context(servers))
+            company = making.result()
+        _fill(steps, servers, company)
+        write_demo(directory, servers.ports(_free_port()), servers.secrets)
+        uri = _within(steps, "Ripstop", lambda: stack.enter_context(served(directory)))
+    console.print(f"Up after {time.monotonic() - started:.0f} s.\n")
+    return uri
+
+
+def _fill(steps: Steps, servers: Servers, company: Company) -> None:
+    def fill(title: str, load: Callable[[Company], Iterator[int]], rows: int) -> None:
+        with steps.step(title, rows, "rows") as advance:
+            for count in load(company):
+                advance(count)
+
+    loads = servers.loads(company)
+    with ThreadPoolExecutor(len(loads)) as pool:
+        for future in [pool.submit(fill, *load) for load in loads]:
+            future.result()
+
+
+def _within(steps: Steps, title: str, work: Callable[[], T]) -> T:
+    with steps.step(title):
+        return work()
+
+
+@contextmanager
+def _signals() -> Iterator[Callable[[], None]]:
+    """Have the first SIGINT or SIGTERM raise ``_Ended``; none disturbs the clean-up that follows.
+
+    Gives a function that says that the clean-up begins by itself.
+    """
+    ending = False
+
+    def done() -> None:
+        nonlocal ending
+        ending = True
+
+    def end(*_: object) -> None:
+        if not ending:
+            done()
+            raise _Ended
+
+    before = {name: signal.signal(name, end) for name in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield done
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
+
+
+def _free_port() -> int:
+    """Ripstop's own port, or any other when somebody has it."""
+    for port in (DEFAULT_PORT, 0):
+        with socket.socket() as probe:
+            # As a server does: a connection of the last demo that lingers is no obstacle.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise AssertionError("the system has no free port")

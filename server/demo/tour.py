@@ -1,0 +1,142 @@
+"""What the demo shows: one question over five sources, asked by two users, and how to ask it oneself."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.syntax import Syntax
+from rich.table import Table
+
+from fabric.errors import FabricError, InternalError
+from server.cli.render import texts
+from server.client import Client, Login
+from server.demo.project import PASSWORDS
+
+REVIEW = """\
+SELECT claim_id, customer, product_line, shop, repair_total, over_tariff, fraud_score
+FROM claims.claim_review
+WHERE fraud_score >= 0.3
+ORDER BY fraud_score DESC, claim_id
+LIMIT 10"""
+
+_SIMPLER = "SELECT product_line, count(*) AS claims, sum(amount) AS amount FROM claims.open_claims GROUP BY ALL ORDER BY ALL"
+
+
+def show_answers(console: Console, uri: str) -> None:
+    """Ask the review as aud, who may, and as ana, who may not, and its EXPLAIN.
+
+    Raises:
+        FabricError: an answer was not the expected one.
+    """
+    console.rule("[bold]One question over Postgres, S3, SFTP, FTP and HTTP")
+    console.print(Syntax(REVIEW, "sql", background_color="default"))
+    with Client(_login(uri, "aud")) as aud:
+        console.print("\n[bold]aud[/], an auditor, may ask it:")
+        if not _show_answer(console, aud, REVIEW):
+            raise _unexpected("the review has no rows")
+        with Client(_login(uri, "ana")) as ana:
+            _show_refusal(console, ana)
+        console.print("\n[bold]EXPLAIN[/] says what each source was asked for, and what was left to Ripstop:")
+        _show_plan(console, aud)
+
+
+def _show_answer(console: Console, client: Client, sql: str) -> int:
+    started = time.monotonic()
+    with client.query(sql) as reader:
+        answer = reader.read_all().combine_chunks()
+    seconds = time.monotonic() - started
+    table = Table(*answer.column_names)
+    columns = [texts(column.chunk(0)) if column.num_chunks else [] for column in answer.columns]
+    for row in zip(*columns, strict=True):
+        table.add_row(*("NULL" if text is None else text for text in row))
+    console.print(table)
+    console.print(f"{answer.num_rows} rows in {seconds:.2f} s")
+    return int(answer.num_rows)
+
+
+def _show_refusal(console: Console, ana: Client) -> None:
+    console.print("\n[bold]ana[/], an analyst, may know of it, but not read it:")
+    try:
+        with ana.query(REVIEW) as reader:
+            reader.read_all()
+    except FabricError as error:
+        if error.code != "ACCESS_DENIED":
+            raise
+        console.print(f"  [red]error:[/] {error.code}: {error.message}", markup=True)
+        if error.hint:
+            console.print(f"  [yellow]hint:[/] {error.hint}")
+    else:
+        raise _unexpected("ana could read the review")
+    console.print("but she may ask for what is open:")
+    if not _show_answer(console, ana, _SIMPLER):
+        raise _unexpected("ana's question has no rows")
+
+
+def _show_plan(console: Console, client: Client) -> None:
+    with client.query(f"EXPLAIN {REVIEW}") as reader:
+        answer = reader.read_all().combine_chunks()
+    if not answer.num_rows:
+        raise _unexpected("EXPLAIN says nothing")
+    for row in zip(*(texts(column.chunk(0)) for column in answer.columns), strict=True):
+        console.print("  " + "  ".join(text or "" for text in row), markup=False, highlight=False)
+
+
+def show_ways(console: Console, uri: str, directory: Path) -> None:
+    """Print addresses, logins and snippets to paste."""
+    place = uri.removeprefix("grpc://")
+    console.rule("[bold]Ask it yourself")
+    console.print(f"Arrow Flight SQL   {uri}")
+    console.print(f"project            {directory}/  (a change to a file counts within a second)")
+    for user, role in (("ana", "an analyst"), ("aud", "an auditor")):
+        console.print(f"login              {user} / {PASSWORDS[user]}  ({role})")
+    for title, kind, text in _snippets(uri, place, directory):
+        console.print(f"\n[bold]{title}[/]")
+        console.print(
+            Syntax(text, kind, background_color="default") if console.is_terminal else text, markup=False
+        )
+
+
+def _snippets(uri: str, place: str, directory: Path) -> list[tuple[str, str, str]]:
+    connect = (
+        "from adbc_driver_flightsql import dbapi\n\n"
+        f'connection = dbapi.connect("{uri}", autocommit=True,\n'
+        f'    db_kwargs={{"username": "aud", "password": "{PASSWORDS["aud"]}"}})\n'
+    )
+    return [
+        (
+            "a shell",
+            "bash",
+            f"RIPSTOP_PASSWORD={PASSWORDS['aud']} ripstop sql -C {directory} --user aud "
+            "-c 'SELECT * FROM claims.claim_review LIMIT 5'",
+        ),
+        (
+            "Python, ADBC",
+            "python",
+            connect
+            + "with connection.cursor() as cursor:\n"
+            + '    cursor.execute("SELECT * FROM claims.claim_review WHERE fraud_score > ?", [0.5])\n'
+            + "    table = cursor.fetch_arrow_table()",
+        ),
+        (
+            "pandas, on the same connection",
+            "python",
+            'frame = pandas.read_sql("SELECT * FROM claims.open_claims", connection)',
+        ),
+        (
+            "DBeaver, DataGrip, Tableau (Arrow Flight SQL JDBC driver; user and password as above)",
+            "text",
+            f"jdbc:arrow-flight-sql://{place}?useEncryption=false",
+        ),
+    ]
+
+
+def _login(uri: str, user: str) -> Login:
+    return Login(uri, user, PASSWORDS[user])
+
+
+def _unexpected(what: str) -> FabricError:
+    error = InternalError()
+    error.hint = f"{what}; the demo's serve.log says more"
+    return error

@@ -1,0 +1,241 @@
+"""One call: who makes it, with which session, and whether its client is still there.
+
+gRPC tells nobody that a client went away while DuckDB computes, so a thread asks for every call that
+runs a statement. It asks through a pointer into the call, which dies with it: ``call_completed`` runs
+before that, and takes the call out under the lock that the thread asks under.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import logging
+import threading
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote
+
+from pyarrow import flight  # noqa: TID251
+
+from fabric.errors import LimitError, LoginRefused
+from fabric.pipeline import Answer, Prepared
+from fabric.types import Principal
+from server import sessions
+from server.auth import Authenticator
+from server.flight_errors import to_flight
+from server.keys import Signer
+
+_log = logging.getLogger("ripstop.flight")
+
+_POLL_SECONDS = 0.1
+
+
+class Call(flight.ServerMiddleware):  # type: ignore[misc]
+    """What one call brought along; ``principal`` logs in, once."""
+
+    def __init__(self, calls: Calls, headers: Mapping[str, list[str]]) -> None:
+        self._calls = calls
+        scheme, _, self._credentials = headers.get("authorization", [""])[0].partition(" ")
+        self._scheme = scheme.lower()
+        self._token, _, behind = self._credentials.partition(sessions.SEPARATOR)
+        self._session = sessions.from_cookies(headers.get("cookie", [])) or behind
+        self._principal: Principal | None = None
+        self._answering: dict[str, str] = {}
+
+    def principal(self, context: flight.ServerCallContext | None) -> Principal:
+        """Who makes the call; the context is not there yet in a handshake.
+
+        Raises:
+            LoginRefused: no credentials, or wrong ones.
+        """
+        if self._principal is None:
+            self._principal = self._login(_address(context.peer()) if context else "")
+        return self._principal
+
+    def _login(self, peer: str) -> Principal:
+        known = self._calls.authenticator
+        if self._scheme == "bearer":
+            return known.authenticate_bearer(self._token, peer)
+        if self._scheme == "basic":
+            user, _, password = _decode_basic(self._credentials).partition(":")
+            return known.authenticate_basic(user, password, peer)
+        if self._scheme:
+            raise LoginRefused("the login is neither Basic nor Bearer", hint="send a user name and password")
+        return known.anonymous()
+
+    def options(self, context: flight.ServerCallContext) -> Mapping[str, str]:
+        """The session options that the client keeps."""
+        return sessions.read_options(self._session, self._calls.signer, self.principal(context))
+
+    def keep_options(self, context: flight.ServerCallContext, options: Mapping[str, str]) -> None:
+        """Have the client keep these session options."""
+        session = sessions.write_options(options, self._calls.signer, self.principal(context))
+        context.add_header("set-cookie", f"{sessions.COOKIE}={session}" + ("" if session else "; Max-Age=0"))
+        token = self._login_token()
+        if token:
+            suffix = sessions.SEPARATOR + session if session else ""
+            context.add_header("authorization", f"Bearer {token}{suffix}")
+
+    def handshake(self) -> None:
+        """Log in, and answer with a token."""
+        self.principal(None)
+        token = self._login_token()
+        if token:
+            self._answering["authorization"] = f"Bearer {token}"
+
+    def _login_token(self) -> str:
+        """The token to log in with from now on; none for who did not log in."""
+        if self._scheme == "bearer":
+            return self._token
+        return self._calls.authenticator.issue(self.principal(None)) if self._scheme else ""
+
+    def sending_headers(self) -> dict[str, str]:
+        """Called by pyarrow right after ``start_call``."""
+        return self._answering
+
+    def call_completed(self, exception: Exception | None) -> None:
+        """Called by pyarrow when nothing of the call is left but its context.
+
+        The answer is closed here and not where its batches are sent, since a client that leaves before
+        the first batch never starts those.
+        """
+        running = self._calls.forget(self)
+        if running is not None:
+            try:
+                running.close()
+            except Exception:  # noqa: BLE001
+                _log.exception("an answer did not close")
+
+
+class Running:
+    """A statement that runs for a call; it can be cancelled before its answer is there."""
+
+    def __init__(self, id: str, user: str) -> None:
+        self.id, self.user = id, user
+        self._lock = threading.Lock()
+        self._answer: Answer | Prepared | None = None
+        self._cancelled = False
+
+    def attach(self, answer: Answer | Prepared) -> None:
+        """The answer is there: cancel it at once if that was asked for meanwhile."""
+        with self._lock:
+            self._answer = answer
+            cancelled = self._cancelled
+        if cancelled:
+            answer.cancel()
+
+    def cancel(self) -> None:
+        """Stop DuckDB and the sources; once."""
+        with self._lock:
+            first, self._cancelled = not self._cancelled, True
+            answer = self._answer
+        if first and answer is not None:
+            answer.cancel()
+
+    def close(self) -> None:
+        """Close the answer, if it came to one."""
+        if self._answer is not None:
+            self._answer.close()
+
+
+class Calls(flight.ServerMiddlewareFactory):  # type: ignore[misc]
+    """Makes the calls, and watches those that run a statement until ``close``."""
+
+    def __init__(self, authenticator: Authenticator, signer: Signer) -> None:
+        self.authenticator = authenticator
+        self.signer = signer
+        self.draining = False
+        self._running: dict[Call, tuple[flight.ServerCallContext, Running]] = {}
+        self._changed = threading.Condition()
+        self._closed = False
+        self._watch = threading.Thread(target=self._poll, name="flight-watch", daemon=True)
+        self._watch.start()
+
+    def start_call(self, info: flight.CallInfo, headers: Mapping[str, list[str]]) -> Call:
+        """Called by pyarrow for every call; what it raises is the call's status."""
+        try:
+            if self.draining and info.method != flight.FlightMethod.DO_ACTION:
+                raise LimitError(
+                    "the server is shutting down", hint="run it again in a moment", retryable=True
+                )
+            call = Call(self, headers)
+            if info.method == flight.FlightMethod.HANDSHAKE:
+                call.handshake()
+            return call
+        except Exception as error:  # noqa: BLE001
+            raise to_flight(error) from None
+
+    def watch(self, call: Call, context: flight.ServerCallContext, running: Running) -> None:
+        """Cancel the statement when the call's client goes away."""
+        with self._changed:
+            self._running[call] = (context, running)
+            self._changed.notify_all()
+
+    def forget(self, call: Call) -> Running | None:
+        """The call is over: its context must not be asked again. What it ran is returned."""
+        with self._changed:
+            _, running = self._running.pop(call, (None, None))
+            self._changed.notify_all()
+        return running
+
+    def cancel(self, id: str, user: str) -> bool:
+        """Cancel the user's running statement of that id; whether there was one."""
+        with self._changed:
+            found = [r for _, r in self._running.values() if r.id == id and r.user == user]
+        for running in found:
+            running.cancel()
+        return bool(found)
+
+    def drain(self, seconds: float) -> None:
+        """Take no new calls, wait for the running statements, and cancel those that are left."""
+        self.draining = True
+        with self._changed:
+            self._changed.wait_for(lambda: not self._running, timeout=seconds)
+            left = [running for _, running in self._running.values()]
+        for running in left:
+            running.cancel()
+
+    def close(self) -> None:
+        """Stop watching."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self._watch.join()
+
+    def _poll(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._running or self._closed)
+                if self._closed:
+                    return
+                gone = [running for context, running in self._running.values() if context.is_cancelled()]
+            for running in gone:
+                running.cancel()
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed, timeout=_POLL_SECONDS)
+
+
+class NoHandshakePayload(flight.ServerAuthHandler):  # type: ignore[misc]
+    """Lets pyarrow answer Handshake at all; logins travel in headers, and are proved in ``Call``."""
+
+    def authenticate(self, outgoing: Any, incoming: Any) -> None:
+        """Called by pyarrow in a handshake, after ``start_call``."""
+
+    def is_valid(self, token: bytes) -> bytes:
+        """Called by pyarrow for every other call."""
+        return b""
+
+
+def _decode_basic(credentials: str) -> str:
+    # Go sends base64 without padding; padding that is too long does no harm.
+    try:
+        return base64.b64decode(credentials.strip().rstrip("=") + "===").decode()
+    except (binascii.Error, UnicodeDecodeError):
+        raise LoginRefused(
+            "the Basic credentials are not base64", hint="send user:password in base64"
+        ) from None
+
+
+def _address(peer: str) -> str:
+    """The address in gRPC's ``ipv4:127.0.0.1:40000`` or ``ipv6:%5B::1%5D:40000``."""
+    return unquote(peer.partition(":")[2]).rpartition(":")[0].strip("[]")

@@ -1,0 +1,121 @@
+"""A worker: the whole server in one process, started and watched by the supervisor.
+
+It builds everything, says ``warm``, and waits; told to ``bind`` it opens the port and says ``ready``.
+A spare worker stays at ``warm``. When the supervisor dies its end of the channel closes, and the worker
+ends at once, whatever it does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from fabric.config import ProjectConfig
+from fabric.config_model import TlsSettings
+from fabric.errors import FabricError, InternalError, UserError
+from server.control import Channel
+from server.flight import FlightServer
+
+if TYPE_CHECKING:
+    from server.app import App
+
+_log = logging.getLogger("ripstop.worker")
+
+_HEADROOM = 512 * 10**6
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Be a worker on the channel whose descriptor is ``--control``; returns the exit status."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--control", type=int, required=True)
+    parser.add_argument("--factory", required=True)
+    parser.add_argument("--directory", type=Path, required=True)
+    options = parser.parse_args(arguments)
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # Ctrl-C reaches the whole group; the supervisor decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    orders: SimpleQueue[dict[str, Any]] = SimpleQueue()
+    signal.signal(signal.SIGTERM, lambda *_: orders.put({"do": "drain", "seconds": 10.0}))
+    channel = Channel(socket.socket(fileno=options.control))
+    threading.Thread(target=_listen, args=(channel, orders), name="control", daemon=True).start()
+    try:
+        return _serve(_factory(options.factory), options.directory, channel, orders)
+    except Exception as error:  # noqa: BLE001
+        if not isinstance(error, FabricError):
+            fault = InternalError()
+            _log.error("internal error %s", fault.reference, exc_info=error)
+            error = fault
+        # The user's own mistake does not go away by trying again.
+        channel.send(state="failed", error=str(error), final=isinstance(error, UserError))
+        return 1
+
+
+def _serve(
+    build: Callable[[Path], App], directory: Path, channel: Channel, orders: SimpleQueue[dict[str, Any]]
+) -> int:
+    app = build(directory)
+    try:
+        channel.send(state="warm", memory=_memory(app.config))
+        order = orders.get()
+        if order["do"] != "bind":
+            return 0
+        settings = app.config.server
+        tls = settings.tls if isinstance(settings.tls, TlsSettings) else None
+        server = FlightServer(
+            app.line,
+            app.visible,
+            app.authenticator,
+            app.signer,
+            fabric=app.config.name,
+            host=settings.host,
+            port=settings.port if order["port"] is None else order["port"],
+            tls=tls,
+        )
+        shown = f"[{settings.host}]" if ":" in settings.host else settings.host
+        channel.send(
+            state="ready",
+            port=server.port,
+            address=f"{'grpc+tls' if tls else 'grpc'}://{shown}:{server.port}",
+        )
+        while (order := orders.get())["do"] != "drain":
+            pass
+        server.close(order["seconds"])
+        return 0
+    finally:
+        app.close()
+
+
+def _listen(channel: Channel, orders: SimpleQueue[dict[str, Any]]) -> None:
+    while (messages := channel.receive()) is not None:
+        for message in messages:
+            orders.put(message)
+    os._exit(1)
+
+
+def _factory(name: str) -> Callable[[Path], App]:
+    module, _, attribute = name.partition(":")
+    build: Callable[[Path], App] = getattr(importlib.import_module(module), attribute)
+    return build
+
+
+def _memory(config: ProjectConfig) -> int | None:
+    """The bytes beyond which the worker is not what its configuration allows; None for no limit."""
+    engine, cache = config.limits["default"].memory, config.cache
+    if engine is None:
+        return None
+    return engine + (cache.memory + cache.results if cache else 0) + _HEADROOM
+
+
+if __name__ == "__main__":
+    sys.exit(main())
