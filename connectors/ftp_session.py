@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from connectors.ftp_channel import FtpChannel
 from connectors.ftp_listing import Entry, parse_facts, parse_list, parse_time
 from connectors.transfer import Transfer
-from fabric.errors import BadData, SourceChanged, SourceLoginRefused, Unreachable
+from fabric.errors import BadData, SourceChanged, SourceError, SourceLoginRefused
 from fabric.types import FileStat
 
 _BUFFER = 256 << 10
@@ -189,8 +189,8 @@ class FtpSession:
         What must be asked for file by file has an empty validator yet.
 
         Raises:
-            Unreachable: the root does not exist.
             SourceLoginRefused: a folder may not be listed.
+            SourceError: the root does not exist.
         """
         self.leave()
         with self._channel.faults(folder or "."):
@@ -201,7 +201,7 @@ class FtpSession:
                 if self._is_listed(top):
                     raise self._may_not_list(folder)
                 return []
-        raise Unreachable(self._source, "the folder in its uri does not exist", hint="check the path in uri")
+        raise SourceError(self._source, "the folder in its uri does not exist", hint="check the path in uri")
 
     def _descend(
         self, where: str, folder: str, entries: list[Entry], deep: bool, depth: int

@@ -30,11 +30,12 @@ from fabric.errors import (
 from fabric.spi import ScanContext
 
 RETRIES = 3
+FIRST_PAUSE = 0.2
+"""Seconds, give or take a half; each further pause is twice as long."""
 LONGEST_PAUSE = 30.0
 """Seconds; a source that asks for a longer pause is reported as throttled at once."""
 
 _REDIRECTS = 5
-_FIRST_PAUSE = 0.2
 _BUSY = (429, 502, 503, 504)
 _MOVED = (301, 302, 303, 307, 308)
 
@@ -89,7 +90,7 @@ class HttpClient:
         self._name = name
         self._root = settings.uri
         self._origin = _origin(settings.uri)
-        self._lanes = Lanes(settings, directory)
+        self._lanes = Lanes(name, settings, directory)
         self._rate = RateLimit(settings.rate_limit)
         self._headers = {key.lower(): value.get_secret_value() for key, value in settings.headers.items()}
         self._credentials = Credentials(name, settings.auth, self._post)
@@ -189,8 +190,8 @@ class HttpClient:
                 f"it asks for a pause of {asked:.0f} s",
                 hint="wait, or lower rate_limit and limits.connections",
             )
-        jitter = _FIRST_PAUSE * 2**tries * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
-        context.wait(jitter if asked is None else asked + random.uniform(0, _FIRST_PAUSE))  # noqa: S311
+        jitter = FIRST_PAUSE * 2**tries * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
+        context.wait(jitter if asked is None else asked + random.uniform(0, FIRST_PAUSE))  # noqa: S311
 
     def _moved(self, answer: Answer, moves: int) -> str:
         if moves > _REDIRECTS:

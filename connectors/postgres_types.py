@@ -166,6 +166,17 @@ def _plain(
     return Reading(type_, family, wire, select, land, select)
 
 
+def _printed_inet(column: exp.Expr) -> exp.Expr:
+    """The address as Postgres prints it; its cast to text adds ``/32`` to a single host."""
+    printed = exp.Anonymous(this="inet_out", expressions=[column])
+    return exp.Anonymous(this="textin", expressions=[printed])
+
+
+def _printed_array(column: exp.Expr) -> exp.Expr:
+    """An array of texts with its elements as Postgres prints them, which their casts may not."""
+    return _as("TEXT[]")(_AS_TEXT(column))
+
+
 _CAST_TO_TEXT = _plain("VARCHAR", "text", pa.string(), _AS_TEXT)
 _STRANGER = _plain("VARCHAR", "opaque", pa.string(), _AS_TEXT)
 
@@ -193,7 +204,8 @@ _READINGS = {
     "bytea": _plain("BLOB", "blob", pa.binary()),
     "money": _exact(19, 2, "opaque"),
     # Text by an output function of Postgres itself, which cannot raise: filtered as the text it is.
-    **dict.fromkeys(("inet", "cidr", "macaddr", "macaddr8", "time with time zone"), _CAST_TO_TEXT),
+    "inet": _plain("VARCHAR", "text", pa.string(), _printed_inet),
+    **dict.fromkeys(("cidr", "macaddr", "macaddr8", "time with time zone"), _CAST_TO_TEXT),
     **dict.fromkeys(("name", '"char"', "bit", "bit varying"), _CAST_TO_TEXT),
 }
 _READINGS["money"] = Reading(
@@ -248,7 +260,7 @@ def _array(element: str) -> Reading:
             return _listed(inner, _as("TEXT[]"))
         return _listed(inner, _as("DOUBLE PRECISION[]"))
     inner = _READINGS[base] if base in _IN_ARRAYS else _STRANGER
-    return _listed(inner, _as("TEXT[]") if inner.select is not _same else _same)
+    return _listed(inner, _printed_array if inner.select is not _same else _same)
 
 
 def _listed(inner: Reading, select: Expression) -> Reading:

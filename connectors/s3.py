@@ -67,7 +67,8 @@ class S3Connector(FileSource):
 
     Settings: ClassVar[type[FileSourceSettings]] = S3Settings
     extra: ClassVar[str] = "s3"
-    block_bytes: ClassVar[int] = 1 << 20
+    # Measured over 100 MB of Parquet: larger blocks fetch much that a few columns do not need.
+    block_bytes: ClassVar[int] = 1 << 17
     settings: S3Settings
 
     def __init__(self, name: str, settings: S3Settings, directory: Path) -> None:

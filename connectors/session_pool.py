@@ -178,14 +178,16 @@ class Pool(Generic[S]):
         self._return(session, leash, usable=True)
 
     def _return(self, session: S, leash: _Leash, *, usable: bool) -> None:
-        usable = not leash.release() and usable
+        usable = not leash.release() and usable and not self._closed
+        if not usable:
+            session.close()
         with self._changed:
             self._busy.remove(session)
-            usable = usable and not self._closed
-            if usable:
+            late = usable and self._closed
+            if usable and not late:
                 self._idle.append(session)
             self._changed.notify()
-        if not usable:
+        if late:
             session.close()
 
 

@@ -68,24 +68,29 @@ class SftpConnector(FileSource):
     block_bytes: ClassVar[int] = 1 << 20
 
     def __init__(self, name: str, settings: FileSourceSettings, directory: Path) -> None:
+        from connectors.sftp_key import KeyFile
         from connectors.sftp_login import SftpLogin
         from connectors.sftp_session import SftpSession
 
         super().__init__(name, settings, directory)
         keys = cast("SftpSettings", settings)
         self._address = parse_address(keys.uri, "sftp", 22)
-        login = SftpLogin(
-            user=self._address.user,
-            password=keys.password.get_secret_value() if keys.password else self._address.password,
-            private_key=directory / keys.private_key_file if keys.private_key_file else None,
-            passphrase=keys.passphrase.get_secret_value() if keys.passphrase else "",
-            known_hosts=directory / (keys.known_hosts_file or "") if keys.host_key == "verify" else None,
-        )
-        for key, path in (("private_key_file", login.private_key), ("known_hosts_file", login.known_hosts)):
-            if path is not None and not path.is_file():
+        for key, path in (
+            ("private_key_file", keys.private_key_file),
+            ("known_hosts_file", keys.known_hosts_file),
+        ):
+            if path is not None and not (directory / path).is_file():
                 raise InvalidConfig(
                     f"source '{name}': {key} does not exist", hint=f"check {key} in fabric.yaml"
                 )
+        login = SftpLogin(
+            user=self._address.user,
+            password=_secret(keys.password) or self._address.password,
+            key=KeyFile(name, directory / keys.private_key_file, _secret(keys.passphrase))
+            if keys.private_key_file
+            else None,
+            known_hosts=directory / (keys.known_hosts_file or "") if keys.host_key == "verify" else None,
+        )
         self._root = self._server_path(self._address.path)
         self._pool: Pool[SftpSession] = Pool(
             name,
@@ -124,3 +129,7 @@ class SftpConnector(FileSource):
         path = posixpath.join(self._root, file.path)
         self._pool.run(context, lambda session: session.fill(path, file, transfer))
         return transfer.parts()
+
+
+def _secret(value: SecretStr | None) -> str:
+    return value.get_secret_value() if value is not None else ""

@@ -11,6 +11,7 @@ import paramiko
 
 from connectors.dial import Address
 from connectors.known_hosts import HostKey, keys_of
+from connectors.sftp_key import KeyFile
 from fabric.errors import (
     IdentityRefused,
     InvalidConfig,
@@ -30,8 +31,7 @@ class SftpLogin:
 
     user: str
     password: str = field(default="", repr=False)
-    private_key: Path | None = None
-    passphrase: str = field(default="", repr=False)
+    key: KeyFile | None = None
     known_hosts: Path | None = None
 
 
@@ -87,14 +87,14 @@ def prove_user(source: str, transport: paramiko.Transport, login: SftpLogin) -> 
 
     Raises:
         SourceLoginRefused: the server does not take our proof.
-        InvalidConfig: the private key cannot be read.
+        InvalidConfig: the private key cannot be used.
         SourceError: the connection broke, or the server did not answer in time.
     """
     try:
         if login.password:
             rest = transport.auth_password(login.user, login.password)
-        elif login.private_key is not None:
-            rest = transport.auth_publickey(login.user, _private_key(source, login))
+        elif login.key is not None:
+            rest = transport.auth_publickey(login.user, login.key.load())
         else:
             rest = _by_agent(source, transport, login.user)
     except paramiko.AuthenticationException as error:
@@ -117,22 +117,6 @@ def _refusal(source: str, error: paramiko.AuthenticationException) -> SourceErro
         )
     return SourceLoginRefused(
         source, "the server refused the login", hint="check the user in uri and its password or key"
-    )
-
-
-def _private_key(source: str, login: SftpLogin) -> paramiko.PKey:
-    for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
-        try:
-            return kind.from_private_key_file(str(login.private_key), login.passphrase or None)
-        except paramiko.PasswordRequiredException:
-            raise InvalidConfig(
-                f"source '{source}': private_key_file is encrypted", hint="give its passphrase"
-            ) from None
-        except (paramiko.SSHException, ValueError, OSError):
-            continue
-    raise InvalidConfig(
-        f"source '{source}': private_key_file cannot be read as an Ed25519, ECDSA or RSA private key",
-        hint="check the file, its permissions and the passphrase",
     )
 
 

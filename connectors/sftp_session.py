@@ -158,12 +158,12 @@ class SftpSession:
         """The files of a folder under ``root``; none when it does not exist.
 
         Raises:
-            Unreachable: the root does not exist.
             SourceLoginRefused: a folder may not be listed.
+            SourceError: the root does not exist.
         """
         with self._faults("list", folder or "."):
             if self._attributes(root) is None:
-                raise Unreachable(
+                raise SourceError(
                     self._source, "the folder in its uri does not exist", hint="check the path in uri"
                 )
             top = posixpath.join(root, folder)
@@ -230,12 +230,7 @@ class SftpSession:
                 raise changed from None
             if self._validator(file, handle) != file.validator:
                 raise changed
-            try:
-                self._burst(handle, transfer)
-            except EOFError:
-                if self.alive():
-                    raise changed from None
-                raise
+            self._burst(handle, transfer, changed)
             if self._validator(file, handle) != file.validator:
                 raise changed
             # Not in a ``finally``: a close would wait for a server that has fallen silent once more.
@@ -245,7 +240,7 @@ class SftpSession:
         found = self._file(file.path, handle.stat())
         return "" if found is None else found.validator
 
-    def _burst(self, handle: paramiko.SFTPFile, transfer: Transfer) -> None:
+    def _burst(self, handle: paramiko.SFTPFile, transfer: Transfer, shorter: SourceChanged) -> None:
         """All ranges with up to ``_IN_FLIGHT`` requests under way.
 
         ``SFTPFile.readv`` does it with a thread whose failures go to stderr, falls back to one request at
@@ -273,14 +268,27 @@ class SftpSession:
             while replies.arrived:
                 kind, message, number = replies.arrived.popleft()
                 at, length = asked.pop(number)
-                if kind == CMD_STATUS:
-                    wire._convert_status(message)
-                data = message.get_string()
+                data = self._data(kind, message)
                 if not 0 < len(data) <= length:
-                    raise EOFError
+                    raise shorter
                 transfer.put(at, data)
                 if len(data) < length:
                     todo.appendleft((at + len(data), length - len(data)))
+
+    def _data(self, kind: int, message: Any) -> bytes:
+        if kind == CMD_STATUS:
+            with suppress(EOFError):
+                cast("Any", self._sftp)._convert_status(message)
+            return b""
+        return bytes(message.get_string())
+
+    def _answers(self) -> bool:
+        """Whether the server still does; paramiko raises bare OSErrors for its refusals and for its silence."""
+        try:
+            self._sftp.normalize(".")
+        except (OSError, EOFError, paramiko.SSHException, SFTPError, Unreachable):
+            return False
+        return True
 
     @contextmanager
     def _faults(self, verb: str, what: str = "") -> Iterator[None]:
@@ -299,13 +307,13 @@ class SftpSession:
             raise SourceError(
                 self._source, "no SSH algorithm in common with the server", hint="have the server updated"
             ) from None
+        except PermissionError:
+            raise SourceLoginRefused(
+                self._source, f"we may not {verb} '{what}'", hint="have the server's owner grant it"
+            ) from None
         except (OSError, EOFError, paramiko.SSHException, SFTPError) as error:
-            if not self.alive() or isinstance(error, EOFError | paramiko.SSHException):
+            if not isinstance(error, OSError) or not self._answers():
                 raise Unreachable(self._source, "the connection broke", hint="try again") from None
-            if isinstance(error, PermissionError):
-                raise SourceLoginRefused(
-                    self._source, f"we may not {verb} '{what}'", hint="have the server's owner grant it"
-                ) from None
             raise SourceError(
                 self._source, f"the server could not {verb} '{what}'", hint="check it with an SFTP client"
             ) from None

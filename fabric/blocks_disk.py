@@ -11,7 +11,7 @@ from collections import OrderedDict
 from pathlib import Path
 
 _DIGEST = 16
-_PENDING = 256
+_PENDING = 512
 
 
 class DiskBlocks:

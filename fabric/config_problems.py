@@ -33,14 +33,25 @@ class Problem:
 
 @dataclass
 class Problems:
-    """A gathering of problems; a second one about the same key of a file adds nothing and is dropped."""
+    """A gathering of problems."""
 
     found: list[Problem] = field(default_factory=list)
+    _settled: set[tuple[str, str]] = field(default_factory=set)
 
-    def add(self, file: str, line: int, message: str, key: str = "") -> None:
-        """Note a problem; the message is redacted."""
-        if not key or all((p.file, p.key) != (file, key) for p in self.found):
+    def add(self, file: str, line: int, message: str, key: str = "", *, settles: bool = False) -> None:
+        """Note a problem, redacted.
+
+        Args:
+            file: the file's name.
+            line: from 1; 0 for the file as a whole.
+            message: what is wrong.
+            key: the dotted path of the key.
+            settles: that there is no value to judge: further problems of this key are dropped.
+        """
+        if (file, key) not in self._settled:
             self.found.append(Problem(file, line, key, redact(message)))
+        if settles and key:
+            self._settled.add((file, key))
 
     def stop(self) -> None:
         """Go no further when there is a problem.

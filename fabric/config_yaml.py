@@ -57,9 +57,9 @@ class Document:
             path = path[:-1]
         return self.lines.get(path, 1)
 
-    def report(self, problems: Problems, path: KeyPath, message: str) -> None:
-        """Note a problem of the value at ``path``."""
-        problems.add(self.file, self.line(path), message, dotted(path))
+    def report(self, problems: Problems, path: KeyPath, message: str, *, settles: bool = False) -> None:
+        """Note a problem of the value at ``path``; see ``Problems.add``."""
+        problems.add(self.file, self.line(path), message, dotted(path), settles=settles)
 
 
 def read_document(path: Path, problems: Problems) -> Document | None:
@@ -104,7 +104,7 @@ def resolve_references(
             try:
                 return resolve(value, directory, environment, files)
             except InvalidConfig as error:
-                document.report(problems, path, error.message)
+                document.report(problems, path, error.message, settles=True)
         return value
 
     return walk(document.data, ()), files

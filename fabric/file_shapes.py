@@ -226,9 +226,10 @@ def merge(
     declared = {key.lower(): (key, kind) for key, kind in layout.declared.items()}
     keys = hive_types(layout, files)
     columns = [
-        Column(spelled, _plain(declared.get(key, (spelled, kind))[1]))
-        for key, (spelled, kind) in merged.items()
+        Column(spelled, _plain(kind))
+        for key, found in merged.items()
         if key not in keys
+        for spelled, kind in [declared.get(key, found)]
     ]
     columns += [
         Column(spelled, kind)

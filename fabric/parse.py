@@ -16,7 +16,7 @@ from uuid import UUID
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, SqlglotError, TokenError
-from sqlglot.tokenizer_core import Token
+from sqlglot.tokenizer_core import Token, TokenType
 
 from fabric.errors import FabricError, InvalidValue, NotSupported, SyntaxProblem
 from fabric.pushdown import literal
@@ -168,7 +168,7 @@ def bind(parsed: Parsed, parameters: Sequence[object] | None) -> Parsed:
     """Put the parameters in the placeholders' places as typed literals.
 
     ``None`` stands for "not bound yet": every placeholder becomes NULL, so that the statement can be
-    described. ``?`` and ``$name`` are taken in the order of the text, ``$1`` by its number.
+    described. ``?`` and ``$name`` take values in the order of the text, ``$1`` by its number.
 
     Raises:
         InvalidValue: the count differs, or a value has a type that SQL has no literal for.
@@ -178,26 +178,23 @@ def bind(parsed: Parsed, parameters: Sequence[object] | None) -> Parsed:
         if parameters:
             raise InvalidValue(f"the statement takes no parameters, {len(parameters)} were given")
         return parsed
-    positions = _positions(holders)
-    wanted = max(positions) + 1
+    wanted = parameter_count(parsed)
     if parameters is not None and len(parameters) != wanted:
         raise InvalidValue(f"the statement takes {wanted} parameters, {len(parameters)} were given")
     tree = parsed.tree.copy()
-    for holder, position in zip(placeholders(tree), positions, strict=True):
-        value = None if parameters is None else parameters[position]
-        holder.replace(_bound(value))
+    for holder in placeholders(tree):
+        holder.replace(_bound(None if parameters is None else parameters[_number(holder) - 1]))
     return replace(parsed, tree=tree)
 
 
 def placeholders(tree: exp.Expr) -> list[exp.Expr]:
-    """The placeholders of a tree in the order of the text."""
-    return [node for node in tree.dfs() if isinstance(node, exp.Placeholder | exp.Parameter)]
+    """The placeholders of a tree; each holds the number of its value."""
+    return [node for node in tree.walk() if isinstance(node, exp.Placeholder | exp.Parameter)]
 
 
 def parameter_count(parsed: Parsed) -> int:
     """How many values the statement takes."""
-    holders = placeholders(parsed.tree)
-    return max(_positions(holders)) + 1 if holders else 0
+    return max((_number(holder) for holder in placeholders(parsed.tree)), default=0)
 
 
 def _tokens(text: str) -> list[Token]:
@@ -214,7 +211,7 @@ def _tokens(text: str) -> list[Token]:
     for token in tokens:
         # A comment can change how sqlglot normalises names ("sqlglot.meta"), so none is kept.
         token.comments = []
-    return tokens
+    return _numbered(tokens)
 
 
 def _explain(text: str, tokens: list[Token]) -> tuple[str, list[Token]]:
@@ -307,26 +304,42 @@ def _describe(text: str, tokens: list[Token]) -> Parsed:
     return replace(_statement(text, tokens), kind="describe")
 
 
-def _positions(holders: list[exp.Expr]) -> list[int]:
-    """Zero-based value index of each placeholder; a repeated name shares one value."""
-    positions: list[int] = []
+def _number(holder: exp.Expr) -> int:
+    name = str(holder.name or "")
+    if not name.isdigit() or int(name) < 1:
+        raise NotSupported("parameters are written ?, $1 or $name, and numbered from $1")
+    return int(name)
+
+
+def _numbered(tokens: list[Token]) -> list[Token]:
+    """Every ``?`` and ``$name`` as ``$n``, in the order of the text: a tree has an order of its own."""
+    numbered: list[Token] = []
     names: dict[str, int] = {}
-    following = 0
-    for holder in holders:
-        name = str(holder.name or "")
-        if name.isdigit():
-            positions.append(int(name) - 1)
-        elif name and name != "?":
-            if name.lower() not in names:
-                names[name.lower()] = following
-                following += 1
-            positions.append(names[name.lower()])
+    styles: set[str] = set()
+    count = 0
+    for token, before in zip(tokens, [None, *tokens], strict=False):
+        named = before is not None and before.token_type == TokenType.PARAMETER
+        if token.token_type == TokenType.PLACEHOLDER:
+            count += 1
+            styles.add("?")
+            where = (token.line, token.col, token.start, token.end)
+            numbered += [
+                Token(TokenType.PARAMETER, "$", *where),
+                Token(TokenType.NUMBER, str(count), *where),
+            ]
+        elif named and token.token_type == TokenType.NUMBER:
+            styles.add("$1")
+            numbered.append(token)
+        elif named:
+            styles.add("$name")
+            number = names.setdefault(token.text.lower(), len(names) + 1)
+            where = (token.line, token.col, token.start, token.end)
+            numbered.append(Token(TokenType.NUMBER, str(number), *where))
         else:
-            positions.append(following)
-            following += 1
-    if min(positions) < 0:
-        raise InvalidValue("parameters are numbered from $1")
-    return positions
+            numbered.append(token)
+    if len(styles) > 1:
+        raise SyntaxProblem("parameters are written in one way: all ?, all $1 or all $name")
+    return numbered
 
 
 def _bound(value: object) -> exp.Expr:

@@ -112,9 +112,9 @@ def literal(value: Value) -> exp.Expr:
     if isinstance(value, Decimal):
         if not value.is_finite():
             return exp.cast(exp.Literal.string(str(value)), "DOUBLE")
-        scale = max(0, -int(value.as_tuple().exponent))
-        digits = max(len(value.as_tuple().digits), scale)
-        return exp.cast(exp.Literal.string(f"{value:f}"), f"DECIMAL({max(digits, 1)}, {scale})")
+        exponent = int(value.as_tuple().exponent)
+        digits = max(len(value.as_tuple().digits) + max(exponent, 0), -exponent, 1)
+        return exp.cast(exp.Literal.string(f"{value:f}"), f"DECIMAL({digits}, {max(0, -exponent)})")
     if isinstance(value, float):
         text = (
             repr(value)

@@ -110,8 +110,10 @@ def _walk_with(clause: exp.With, ctes: frozenset[str], scope: _Scope) -> frozens
 
 
 def _replace(node: exp.Table, ctes: frozenset[str], scope: _Scope) -> None:
-    if not isinstance(node.this, exp.Identifier):
+    if isinstance(node.this, exp.Func):
         return  # a table function: confirm judges it by name
+    if not isinstance(node.this, exp.Identifier):
+        raise unknown_object(node.sql(dialect="duckdb"))
     parts = tuple(part.name for part in node.parts)
     if len(parts) == 1 and parts[0].lower() in ctes:
         return

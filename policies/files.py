@@ -19,6 +19,7 @@ from policies.objects import Estate
 
 FOLDER = "policies"
 FEDERATION = "federation.csv"
+STANDARDS = "standards.yaml"
 
 _LOG = logging.getLogger("ripstop.policies")
 _POLL_SECONDS = 0.2
@@ -151,6 +152,8 @@ class PolicyFiles:
             if path.name not in known:
                 told = suggest(path.stem, self.estate.spelled.values(), "domains")
                 yield f"{FOLDER}/{path.name}: binds nobody, for there is no such domain; {told}"
+        if (self.directory / FOLDER / STANDARDS).exists():
+            yield f"{FOLDER}/{STANDARDS}: standards are not in this version"
 
 
 def owner_rules(estate: Estate) -> Iterator[Rule]:

@@ -126,14 +126,14 @@ def estate_of(config: ProjectConfig) -> Estate:
 
 
 def default_schema(settings: SourceSettings) -> str:
-    """The schema that ``source.table`` means: ``main`` where tables are declared, or the only one of ``schemas``.
+    """The schema that ``source.table`` means: the only one of ``schemas``, or ``main`` where it has no such key.
 
     Empty where it depends on what the source holds: a rule must not change its meaning with that.
     """
-    if hasattr(settings, "tables"):
-        return DEFAULT_SCHEMA
-    schemas: Sequence[str] = getattr(settings, "schemas", None) or ()
-    return str(schemas[0]) if len(schemas) == 1 and "*" not in str(schemas[0]) else ""
+    schemas: Sequence[str] | None = getattr(settings, "schemas", None)
+    if schemas is None:
+        return DEFAULT_SCHEMA if hasattr(settings, "tables") else ""
+    return str(schemas[0]) if len(schemas) == 1 and "*" not in schemas[0] else ""
 
 
 def covers(pattern: str, name: str) -> bool:

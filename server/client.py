@@ -8,16 +8,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fabric.errors import FabricError, InternalError, LoginRefused, MissingExtra, NotSupported
+from fabric.errors import FabricError, MissingExtra
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# `CODE: message Hint: hint`, which the driver wraps into `[FlightSQL] … (status; call)`.
-_ANSWER = re.compile(
-    r"\b(?P<code>[A-Z][A-Z_]{4,}): (?P<message>.*?)(?: Hint: (?P<hint>.*?))?(?: \(\w+; \w+\).*)?$", re.S
-)
-_NOBODY = ("connection refused", "no such host", "deadline exceeded while", "connection reset", "EOF")
+# The driver's wrapping: `STATUS: [FlightSQL] … . Detail: … (Status; Call). Vendor code: …`
+_BEFORE = re.compile(r"^.*?\[FlightSQL\] ", re.DOTALL)
+_BEHIND = re.compile(r"(?:\. Detail: .*?)? \([A-Z]\w+; [A-Z]\w+[^()]*\)(?:\. Vendor code: \d+)?$", re.DOTALL)
+_ANSWER = re.compile(r"(?P<code>[A-Z][A-Z_]+): (?P<message>.*?)(?: Hint: (?P<hint>.*))?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,30 +90,21 @@ def answered(uri: str) -> Iterator[None]:
 
 
 def to_error(text: str, uri: str) -> FabricError:
-    """The error of a driver's text: the server's own where it speaks, else nobody answered."""
-    kinds = _kinds()
-    found = next((m for m in _ANSWER.finditer(text) if m["code"] in kinds), None)
-    # The driver prefixes its own status word; ours, if any, stands behind it.
-    inner = _ANSWER.search(text, found.start("message")) if found else None
-    if inner is not None and inner["code"] in kinds:
-        found = inner
-    if found is not None:
-        error = kinds[found["code"]].__new__(kinds[found["code"]])
-        FabricError.__init__(error, found["message"].strip(), hint=(found["hint"] or "").strip())
-        return error
-    if any(sign.lower() in text.lower() for sign in _NOBODY):
+    """The error that a driver's text holds: the server's own where it spoke, else that nobody answers."""
+    said = _BEHIND.sub("", _BEFORE.sub("", text))
+    answer = _ANSWER.fullmatch(said)
+    kind = _kinds().get(answer["code"]) if answer else None
+    if answer is None or kind is None:
         return NotAnswered(
-            f"no Ripstop answers at {uri}", hint="start one with `ripstop serve`, or say --uri"
+            f"no Ripstop answers at {uri}: {said}", hint="is `ripstop serve` running? see --uri"
         )
-    if "unauthenticated" in text.lower():
-        return LoginRefused("the login was refused", hint="check --user and the password")
-    if "unimplemented" in text.lower():
-        return NotSupported("the server does not offer this call", hint="is it a Ripstop?")
-    return NotAnswered(text.strip().splitlines()[0] if text.strip() else "the call failed")
+    error = kind.__new__(kind)
+    FabricError.__init__(error, answer["message"], hint=answer["hint"] or "")
+    return error
 
 
 class NotAnswered(FabricError):
-    """No server answered, or not as a Ripstop does."""
+    """Nobody answered, or somebody who is no Ripstop."""
 
     code = "UNREACHABLE"
     again = True
@@ -128,4 +118,4 @@ def _kinds() -> dict[str, type[FabricError]]:
         kind = waiting.pop(0)
         kinds.setdefault(kind.code, kind)
         waiting += kind.__subclasses__()
-    return kinds | {InternalError.code: FabricError}
+    return kinds

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 
 from pyarrow import flight  # noqa: TID251
 
-from fabric.errors import LimitError, LoginRefused
+from fabric.errors import Cancelled, FabricError, LimitError, LoginRefused
 from fabric.pipeline import Answer, Prepared
 from fabric.types import Principal
 from server import sessions
@@ -114,23 +114,23 @@ class Running:
         self.id, self.user = id, user
         self._lock = threading.Lock()
         self._answer: Answer | Prepared | None = None
-        self._cancelled = False
+        self._stop: FabricError | None = None
 
     def attach(self, answer: Answer | Prepared) -> None:
         """The answer is there: cancel it at once if that was asked for meanwhile."""
         with self._lock:
             self._answer = answer
-            cancelled = self._cancelled
-        if cancelled:
-            answer.cancel()
+            stop = self._stop
+        if stop is not None:
+            answer.cancel(stop)
 
-    def cancel(self) -> None:
-        """Stop DuckDB and the sources; once."""
+    def cancel(self, reason: FabricError) -> None:
+        """Stop DuckDB and the sources; only the first reason counts."""
         with self._lock:
-            first, self._cancelled = not self._cancelled, True
+            first, self._stop = self._stop is None, self._stop or reason
             answer = self._answer
         if first and answer is not None:
-            answer.cancel()
+            answer.cancel(reason)
 
     def close(self) -> None:
         """Close the answer, if it came to one."""
@@ -155,9 +155,7 @@ class Calls(flight.ServerMiddlewareFactory):  # type: ignore[misc]
         """Called by pyarrow for every call; what it raises is the call's status."""
         try:
             if self.draining and info.method != flight.FlightMethod.DO_ACTION:
-                raise LimitError(
-                    "the server is shutting down", hint="run it again in a moment", retryable=True
-                )
+                raise _shutting_down()
             call = Call(self, headers)
             if info.method == flight.FlightMethod.HANDSHAKE:
                 call.handshake()
@@ -183,7 +181,7 @@ class Calls(flight.ServerMiddlewareFactory):  # type: ignore[misc]
         with self._changed:
             found = [r for _, r in self._running.values() if r.id == id and r.user == user]
         for running in found:
-            running.cancel()
+            running.cancel(Cancelled("the query was cancelled"))
         return bool(found)
 
     def drain(self, seconds: float) -> None:
@@ -193,7 +191,7 @@ class Calls(flight.ServerMiddlewareFactory):  # type: ignore[misc]
             self._changed.wait_for(lambda: not self._running, timeout=seconds)
             left = [running for _, running in self._running.values()]
         for running in left:
-            running.cancel()
+            running.cancel(_shutting_down())
 
     def close(self) -> None:
         """Stop watching."""
@@ -210,7 +208,7 @@ class Calls(flight.ServerMiddlewareFactory):  # type: ignore[misc]
                     return
                 gone = [running for context, running in self._running.values() if context.is_cancelled()]
             for running in gone:
-                running.cancel()
+                running.cancel(Cancelled("the client went away"))
             with self._changed:
                 self._changed.wait_for(lambda: self._closed, timeout=_POLL_SECONDS)
 
@@ -224,6 +222,10 @@ class NoHandshakePayload(flight.ServerAuthHandler):  # type: ignore[misc]
     def is_valid(self, token: bytes) -> bytes:
         """Called by pyarrow for every other call."""
         return b""
+
+
+def _shutting_down() -> LimitError:
+    return LimitError("the server is shutting down", hint="run it again in a moment", retryable=True)
 
 
 def _decode_basic(credentials: str) -> str:

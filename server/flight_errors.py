@@ -51,7 +51,8 @@ _FLIGHT: dict[str, type[Exception]] = {
     "PERMISSION_DENIED": flight.FlightUnauthorizedError,
     "UNAVAILABLE": flight.FlightUnavailableError,
     "DEADLINE_EXCEEDED": flight.FlightTimedOutError,
-    "CANCELLED": flight.FlightCancelledError,
+    # pyarrow clients take CANCELLED for Ctrl-C and interrupt their whole process: this one is UNKNOWN.
+    "CANCELLED": flight.FlightServerError,
     "INTERNAL": flight.FlightInternalError,
 }
 

@@ -28,6 +28,7 @@ from server.control import Channel
 _TURN_SECONDS = 0.1
 _TRIES = 3
 _LONGEST_PAUSE = 10.0
+_SHORT_LIFE = 10.0
 
 
 @dataclass(eq=False)
@@ -89,6 +90,7 @@ class Supervisor:
         self._spare: _Worker | None = None
         self._failures = 0
         self._spare_failures = 0
+        self._short_lives = 0
         self._start_at = 0.0
         self._spare_at = 0.0
         self._down_since: float | None = None
@@ -100,6 +102,11 @@ class Supervisor:
     def pid(self) -> int | None:
         """The process that serves now."""
         return self._active.process.pid if self._active else None
+
+    @property
+    def has_spare(self) -> bool:
+        """Whether a built worker waits to take over."""
+        return self._spare is not None and self._spare.warm
 
     def stop(self) -> None:
         """Drain and end ``run``; a second call does not wait for queries. For any thread or signal."""
@@ -171,9 +178,15 @@ class Supervisor:
             return
         self._active = None
         if worker.ready:
-            self._failures = 0 if time.monotonic() - worker.started_at > _LONGEST_PAUSE else self._failures
+            now = time.monotonic()
+            self._failures = 0
+            self._short_lives = self._short_lives + 1 if now - worker.started_at < _SHORT_LIFE else 0
+            # One death is replaced at once; a row of them must not keep the machine busy with starting.
+            self._start_at = self._spare_at = now + (
+                _pause(self._short_lives) if self._short_lives > 1 else 0
+            )
+            self._down_since = now
             self.ready.clear()
-            self._down_since = time.monotonic()
             self._say(f"the worker ended: {_reason(worker)}; its queries end with UNAVAILABLE")
         else:
             self._failures += 1

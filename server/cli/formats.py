@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from fabric.errors import NotSupported
 from server.cli.options import Format
-from server.cli.render import jsons, texts
+from server.cli.render import is_number, jsons, texts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,7 +40,7 @@ def _table(reader: pa.RecordBatchReader, out: IO[str]) -> int:
         if len(rows) < shown:
             part = batch.slice(0, shown - len(rows))
             rows += zip(*(texts(column) for column in part.columns), strict=True)
-    _print_table(header, rows, [_right(field.type) for field in reader.schema], out)
+    _print_table(header, rows, [is_number(field.type) for field in reader.schema], out)
     if count > len(rows):
         out.write(f"{len(rows)} of {count} rows are shown; --format csv or jsonl writes all\n")
     return count
@@ -181,12 +181,6 @@ def _visible(text: str) -> str:
 
 def _short(text: str) -> str:
     return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"
-
-
-def _right(kind: pa.DataType) -> bool:
-    import pyarrow.types as pt
-
-    return bool(pt.is_integer(kind) or pt.is_floating(kind) or pt.is_decimal(kind))
 
 
 _WRITERS: dict[Format, Callable[[Any, IO[str]], int]] = {

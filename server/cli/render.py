@@ -59,8 +59,13 @@ def jsons(column: pa.Array) -> list[str]:
         return _cut(items, pc.list_value_length(entries).to_pylist(), "{", "}")
     if pt.is_struct(kind):
         return _structs(column)
-    bare = pt.is_integer(kind) or pt.is_decimal(kind) or pt.is_boolean(kind) or pt.is_floating(kind)
+    bare = is_number(kind) or pt.is_boolean(kind)
     return [_json(text, bare) for text in texts(column)]
+
+
+def is_number(kind: pa.DataType) -> bool:
+    """Whether values of the type are numbers."""
+    return bool(pt.is_integer(kind) or pt.is_floating(kind) or pt.is_decimal(kind))
 
 
 def _structs(column: pa.StructArray) -> list[str]:

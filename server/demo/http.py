@@ -264,6 +264,8 @@ def _grouped(query: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
 def _text(value: Any) -> str:
     if isinstance(value, datetime):
         return value.isoformat() + ("" if value.tzinfo else "Z")
+    if isinstance(value, bool):
+        return str(value).lower()
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
@@ -282,6 +284,8 @@ def _like(value: Any, text: str) -> Any:
         return made if value.tzinfo else made.replace(tzinfo=None)
     if isinstance(value, date):
         return date.fromisoformat(text)
-    if isinstance(value, int | float | Decimal):
+    if isinstance(value, float):
+        return float(text)
+    if isinstance(value, int | Decimal):
         return Decimal(text)
     return text

@@ -16,6 +16,7 @@ import time
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 from urllib.parse import quote
 
 from fabric.errors import MissingExtra
@@ -95,7 +96,7 @@ class EmbeddedPostgres:
                 stdin=subprocess.DEVNULL,
                 cwd=self._data,
                 start_new_session=True,
-                user=_account(),
+                **_as_account(),
             )
         deadline = time.monotonic() + _START_SECONDS
         while not self._ready():
@@ -163,16 +164,17 @@ class EmbeddedPostgres:
         self._password_file.write_text(secrets.token_urlsafe(18))
         self._data.mkdir(mode=0o700, exist_ok=True)
         if owner:
-            os.chown(self._data, _uid(), -1)
+            os.chown(self._data, *owner)
         handed = self._directory / "password.initdb"
         handed.touch(mode=0o600)
         handed.write_text(self._password_file.read_text())
         if owner:
-            os.chown(handed, _uid(), -1)
+            os.chown(handed, *owner)
         options = [f"--username={_SUPERUSER}", f"--pwfile={handed}", "--auth=scram-sha-256"]
-        options += ["--encoding=UTF8", "--no-locale", "--no-sync", "-D", str(self._data)]
+        options += ["--encoding=UTF8", "--no-locale", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        options += ["--no-sync", "-D", str(self._data)]
         made = subprocess.run(  # noqa: S603
-            [_binary("initdb"), *options], capture_output=True, check=False, cwd="/", user=owner
+            [_binary("initdb"), *options], capture_output=True, check=False, cwd="/", **_as_account()
         )
         handed.unlink()
         if made.returncode:
@@ -181,7 +183,7 @@ class EmbeddedPostgres:
     def _end_leftover(self) -> None:
         """End the server of an earlier run that was killed before it could stop its own."""
         stop = [_binary("pg_ctl"), "-D", str(self._data), "-m", "fast", "-w", "stop"]
-        subprocess.run(stop, capture_output=True, check=False, cwd="/", user=_account())  # noqa: S603
+        subprocess.run(stop, capture_output=True, check=False, cwd="/", **_as_account())  # noqa: S603
 
 
 def _binary(name: str) -> str:
@@ -192,15 +194,20 @@ def _binary(name: str) -> str:
     return str(Path(package.submodule_search_locations[0]) / _INSTALL / "bin" / name)
 
 
-def _account() -> str | None:
-    """Who runs the server: another account when we are root, otherwise ourselves."""
-    return _OWNER if os.geteuid() == 0 else None
-
-
-def _uid() -> int:
+def _account() -> tuple[int, int] | None:
+    """The uid and gid that run the server when we are root, which Postgres refuses to be."""
+    if os.geteuid() != 0:
+        return None
     import pwd
 
-    return pwd.getpwnam(_OWNER).pw_uid
+    entry = pwd.getpwnam(_OWNER)
+    return entry.pw_uid, entry.pw_gid
+
+
+def _as_account() -> dict[str, Any]:
+    """How ``subprocess`` starts a program as that account, or as ourselves."""
+    account = _account()
+    return {"user": account[0], "group": account[1], "extra_groups": []} if account else {}
 
 
 def _free_port() -> int:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 
 class Steps:
@@ -33,19 +33,29 @@ class Steps:
         self._progress.stop()
 
     @contextmanager
-    def step(self, title: str, total: int = 1, unit: str = "") -> Iterator[Callable[[int], None]]:
-        """One step; what it gives is told of each part that is done, ``total`` of them in all."""
-        task = self._progress.add_task(title, total=total, done="")
+    def step(self, title: str, unit: str = "") -> Iterator[Step]:
+        """One step; what it gives is told of each part that is done, counted in ``unit``."""
+        step = Step(self._progress, self._progress.add_task(title, total=None, done=""), unit)
         started = time.monotonic()
-        done = 0
-
-        def advance(count: int) -> None:
-            nonlocal done
-            done += count
-            self._progress.update(task, completed=done, done=f"{done:,} {unit}" if unit else "")
-
-        yield advance
-        self._progress.update(task, completed=total)
+        yield step
+        self._progress.update(step.task, total=step.done or 1, completed=step.done or 1)
         if not self._console.is_terminal:
-            amount = f", {done:,} {unit}" if unit else ""
+            amount = f", {step.done:,} {unit}" if unit else ""
             self._console.print(f"✓ {title}{amount} ({time.monotonic() - started:.1f} s)")
+
+
+class Step:
+    """A step under way; ``total`` is set as soon as it is known."""
+
+    def __init__(self, progress: Progress, task: TaskID, unit: str) -> None:
+        self.task = task
+        self.total: int | None = None
+        self.done = 0
+        self._progress = progress
+        self._unit = unit
+
+    def advance(self, count: int) -> None:
+        """Count parts that are done."""
+        self.done += count
+        shown = f"{self.done:,} {self._unit}"
+        self._progress.update(self.task, total=self.total, completed=self.done, done=shown)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -17,7 +18,7 @@ from rich.console import Console
 from server.demo.company import Company, generate
 from server.demo.progress import Steps
 from server.demo.project import refuse_foreign, write_demo
-from server.demo.servers import Servers
+from server.demo.servers import Servers, Station
 from server.demo.serving import served
 from server.demo.tour import show_answers, show_ways
 
@@ -40,7 +41,8 @@ def run(directory: Path, *, keep: bool, scale: float = 1.0) -> int:
         FabricError: a server did not start, or an expected answer did not come.
     """
     refuse_foreign(directory)
-    console = Console(highlight=False)
+    # What goes to a file or a pipe has no width to fit.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
     answered = False
     with _signals() as done:
         try:
@@ -62,30 +64,25 @@ def _start(console: Console, stack: ExitStack, directory: Path, scale: float) ->
     """Bring everything up; what must end later is put on the stack. Gives Ripstop's address."""
     started = time.monotonic()
     with Steps(console) as steps:
-        servers = Servers()
-        with ThreadPoolExecutor(1) as pool:
-            making = pool.submit(
-                _within, steps, "the company: customers, policies, claims", lambda: generate(scale)
-            )
-            _within(steps, "Postgres, S3, SFTP, FTP and HTTP servers", lambda: stack.enter_context(servers))
-            company = making.result()
-        _fill(steps, servers, company)
+        servers = stack.enter_context(Servers())
+        stations = servers.stations()
+        with ThreadPoolExecutor(len(stations) + 1) as pool:
+            making = pool.submit(_within, steps, "the company", lambda: generate(scale))
+            for future in [pool.submit(_fill, steps, station, making) for station in stations]:
+                future.result()
         write_demo(directory, servers.ports(_free_port()), servers.secrets)
         uri = _within(steps, "Ripstop", lambda: stack.enter_context(served(directory)))
     console.print(f"Up after {time.monotonic() - started:.0f} s.\n")
     return uri
 
 
-def _fill(steps: Steps, servers: Servers, company: Company) -> None:
-    def fill(title: str, load: Callable[[Company], Iterator[int]], rows: int) -> None:
-        with steps.step(title, rows, "rows") as advance:
-            for count in load(company):
-                advance(count)
-
-    loads = servers.loads(company)
-    with ThreadPoolExecutor(len(loads)) as pool:
-        for future in [pool.submit(fill, *load) for load in loads]:
-            future.result()
+def _fill(steps: Steps, station: Station, making: Future[Company]) -> None:
+    with steps.step(station.title, unit="rows") as step:
+        station.start()
+        company = making.result()
+        step.total = sum(getattr(company, table).num_rows for table in station.tables)
+        for count in station.load(company):
+            step.advance(count)
 
 
 def _within(steps: Steps, title: str, work: Callable[[], T]) -> T:

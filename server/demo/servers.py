@@ -6,8 +6,8 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
@@ -23,13 +23,24 @@ from server.demo.sftp import EmbeddedSftp
 ACCESS_KEY = "ripstop-demo"
 LOGIN = "ripstop"
 
-Load = Callable[[Company], Iterator[int]]
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """One server: what is brought to it, how it starts, and a step that yields rows as they are in.
+
+    ``tables`` are the names of the company's tables that it gets.
+    """
+
+    title: str
+    start: Callable[[], object]
+    load: Callable[[Company], Iterator[int]]
+    tables: tuple[str, ...]
 
 
 class Servers:
     """Postgres, S3, SFTP, FTP and HTTP on loopback, with fresh passwords, their data in a temporary folder.
 
-    Use it in a ``with`` block: all are up inside it, and none is left behind it.
+    Use it in a ``with`` block: what was started inside it has ended behind it.
     """
 
     def __init__(self) -> None:
@@ -50,11 +61,10 @@ class Servers:
         self.http = EmbeddedHttp(self._passwords["http"])
 
     def __enter__(self) -> Servers:
-        try:
-            self._start()
-        except BaseException:
-            self.__exit__(None, None, None)
-            raise
+        self._stack.callback(shutil.rmtree, self._folder, ignore_errors=True)
+        # Stopping what never started does nothing.
+        for stop in (self.postgres.stop, self.s3.stop, self.sftp.stop, self.ftp.stop, self.http.close):
+            self._stack.callback(stop)
         return self
 
     def __exit__(
@@ -62,24 +72,16 @@ class Servers:
     ) -> None:
         self._stack.close()
 
-    def _start(self) -> None:
-        self._stack.callback(shutil.rmtree, self._folder, ignore_errors=True)
-        # Before any start: stopping what never came up does nothing.
-        for stop in (self.postgres.stop, self.s3.stop, self.sftp.stop, self.ftp.stop, self.http.close):
-            self._stack.callback(stop)
-        with ThreadPoolExecutor(5) as pool:
-            begun = [
-                pool.submit(start)
-                for start in (
-                    self.postgres.start,
-                    self.s3.start,
-                    self.sftp.start,
-                    self.ftp.start,
-                    self.http.start,
-                )
-            ]
-        for future in begun:
-            future.result()
+    def stations(self) -> list[Station]:
+        """The servers, each to be started and then filled; they need not wait for one another."""
+        folded = ("customers", "brokers", "policies")
+        return [
+            Station("Postgres: customers and policies", self.postgres.start, self._load_postgres, folded),
+            Station("S3: claims, Parquet by month", self.s3.start, self._load_lake, ("claims",)),
+            Station("SFTP: repair invoices, CSV", self.sftp.start, self._load_repairs, ("repairs",)),
+            Station("FTP: tariffs, Parquet", self.ftp.start, self._load_tariffs, ("tariffs",)),
+            Station("HTTP: fraud scores, REST", self.http.start, self._load_scores, ("scores",)),
+        ]
 
     @property
     def secrets(self) -> Secrets:
@@ -102,17 +104,6 @@ class Servers:
             ftp_port=self.ftp.port,
             http_port=int(self.http.uri.rpartition(":")[2]),
         )
-
-    def loads(self, company: Company) -> list[tuple[str, Load, int]]:
-        """How they are filled: what is told, a step that yields rows as they are in, and the rows in all."""
-        folded = (company.customers, company.brokers, company.policies)
-        return [
-            ("customers and policies → Postgres", self._load_postgres, sum(t.num_rows for t in folded)),
-            ("claims → S3, Parquet by month", self._load_lake, company.claims.num_rows),
-            ("repair invoices → SFTP, CSV", self._load_repairs, company.repairs.num_rows),
-            ("tariffs → FTP, Parquet", self._load_tariffs, company.tariffs.num_rows),
-            ("fraud scores → HTTP, REST", self._load_scores, company.scores.num_rows),
-        ]
 
     def _load_postgres(self, company: Company) -> Iterator[int]:
         return load_postgres(self.postgres, self._passwords["reader"], company)

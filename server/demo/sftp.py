@@ -84,8 +84,11 @@ class EmbeddedSftp:
         if self._acceptor is not None:
             self._acceptor.close()
             await self._acceptor.wait_closed()
-        for connection in list(self._connections):
+        held = list(self._connections)
+        for connection in held:
             connection.abort()
+        # The clean-up closes the files that clients had open.
+        await asyncio.wait_for(asyncio.gather(*(connection.wait_closed() for connection in held)), 5)
         rest = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in rest:
             task.cancel()

@@ -10,7 +10,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 
 from fabric.errors import FabricError, InternalError
-from server.cli.render import texts
+from server.cli.render import is_number, texts
 from server.client import Client, Login
 from server.demo.project import PASSWORDS
 
@@ -31,7 +31,7 @@ def show_answers(console: Console, uri: str) -> None:
         FabricError: an answer was not the expected one.
     """
     console.rule("[bold]One question over Postgres, S3, SFTP, FTP and HTTP")
-    console.print(Syntax(REVIEW, "sql", background_color="default"))
+    _show_code(console, "sql", REVIEW)
     with Client(_login(uri, "aud")) as aud:
         console.print("\n[bold]aud[/], an auditor, may ask it:")
         if not _show_answer(console, aud, REVIEW):
@@ -47,7 +47,9 @@ def _show_answer(console: Console, client: Client, sql: str) -> int:
     with client.query(sql) as reader:
         answer = reader.read_all().combine_chunks()
     seconds = time.monotonic() - started
-    table = Table(*answer.column_names)
+    table = Table()
+    for field in answer.schema:
+        table.add_column(field.name, justify="right" if is_number(field.type) else "left")
     columns = [texts(column.chunk(0)) if column.num_chunks else [] for column in answer.columns]
     for row in zip(*columns, strict=True):
         table.add_row(*("NULL" if text is None else text for text in row))
@@ -80,7 +82,7 @@ def _show_plan(console: Console, client: Client) -> None:
     if not answer.num_rows:
         raise _unexpected("EXPLAIN says nothing")
     for row in zip(*(texts(column.chunk(0)) for column in answer.columns), strict=True):
-        console.print("  " + "  ".join(text or "" for text in row), markup=False, highlight=False)
+        console.print("  " + "  ".join(text or "" for text in row), markup=False, soft_wrap=True)
 
 
 def show_ways(console: Console, uri: str, directory: Path) -> None:
@@ -96,6 +98,12 @@ def show_ways(console: Console, uri: str, directory: Path) -> None:
         console.print(
             Syntax(text, kind, background_color="default") if console.is_terminal else text, markup=False
         )
+
+
+def _show_code(console: Console, kind: str, text: str) -> None:
+    """Coloured at a terminal, and never cut or wrapped: it is there to be copied."""
+    shown = Syntax("", kind, background_color="default").highlight(text) if console.is_terminal else text
+    console.print(shown, markup=False, soft_wrap=True)
 
 
 def _snippets(uri: str, place: str, directory: Path) -> list[tuple[str, str, str]]:

@@ -60,7 +60,7 @@ class ScriptedHttp:
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self._socket.settimeout(0.05)
+        self._socket.settimeout(0.01)
         self._threads: list[threading.Thread] = []
         self._main = threading.Thread(target=self._accept)
         self._main.start()

@@ -54,9 +54,11 @@ def test_a_cursor_ends_at_a_null_missing_or_empty_next(end):
 
 
 def test_a_cursor_ends_at_an_empty_page():
-    with scripted(in_turn(items(0, 2, next="a"), items(0, 0, next="b"))) as server:
-        with source(server.uri, table(CURSOR)) as connector:
-            assert ids(rows_of(connector, "t")) == [0, 1]
+    with (
+        scripted(in_turn(items(0, 2, next="a"), items(0, 0, next="b"))) as server,
+        source(server.uri, table(CURSOR)) as connector,
+    ):
+        assert ids(rows_of(connector, "t")) == [0, 1]
     assert len(server.asked) == 2
 
 
@@ -69,9 +71,12 @@ def test_a_cursor_keeps_the_parameters_and_may_have_a_start():
 
 
 def test_a_cursor_that_comes_twice_is_an_error():
-    with scripted(in_turn(items(0, 1, next="a"), items(1, 2, next="b"), items(2, 3, next="a"))) as server:
-        with source(server.uri, table(CURSOR)) as connector, pytest.raises(SourceError, match="leads back"):
-            rows_of(connector, "t")
+    with (
+        scripted(in_turn(items(0, 1, next="a"), items(1, 2, next="b"), items(2, 3, next="a"))) as server,
+        source(server.uri, table(CURSOR)) as connector,
+        pytest.raises(SourceError, match="leads back"),
+    ):
+        rows_of(connector, "t")
     assert len(server.asked) == 3
 
 
@@ -79,9 +84,9 @@ def test_a_cursor_that_is_no_text_is_bad_data():
     with (
         scripted(in_turn(items(0, 1, next={"a": 1}))) as server,
         source(server.uri, table(CURSOR)) as connector,
+        pytest.raises(BadData, match="names its next page"),
     ):
-        with pytest.raises(BadData, match="names its next page"):
-            rows_of(connector, "t")
+        rows_of(connector, "t")
 
 
 def test_the_link_header_is_followed():
@@ -95,9 +100,11 @@ def test_the_link_header_is_followed():
 
 
 def test_a_link_in_the_body_is_followed():
-    with scripted(in_turn(items(0, 1, next="?c=2"), items(1, 2, next=None))) as server:
-        with source(server.uri, table({"type": "link", "next": "$.next"})) as connector:
-            assert ids(rows_of(connector, "t")) == [0, 1]
+    with (
+        scripted(in_turn(items(0, 1, next="?c=2"), items(1, 2, next=None))) as server,
+        source(server.uri, table({"type": "link", "next": "$.next"})) as connector,
+    ):
+        assert ids(rows_of(connector, "t")) == [0, 1]
     assert [asked.target for asked in server.asked] == ["/t", "/t?c=2"]
 
 
@@ -105,20 +112,25 @@ def test_a_link_back_is_an_error():
     def script(asked: Asked) -> Reply:
         return Reply({"items": [{"id": 1}]}, headers={"Link": f"<{server.uri}/t?c=1>; rel=next"})
 
-    with scripted(script) as server, source(server.uri, table({"type": "link"})) as connector:
-        with pytest.raises(SourceError, match="leads back"):
-            rows_of(connector, "t")
+    with (
+        scripted(script) as server,
+        source(server.uri, table({"type": "link"})) as connector,
+        pytest.raises(SourceError, match="leads back"),
+    ):
+        rows_of(connector, "t")
 
 
 def test_credentials_do_not_follow_a_link_to_another_origin():
     with scripted(in_turn(items(5, 6))) as other:
         link = f'<{other.uri}/t?c=2>; rel="next"'
-        with scripted(in_turn(Reply({"items": [{"id": 1}]}, headers={"Link": link}))) as server:
-            with source(server.uri, table({"type": "link"}), auth={"bearer": "hush"}) as connector:
-                with pytest.raises(SourceError, match="another origin") as caught:
-                    rows_of(connector, "t")
+        with (
+            scripted(in_turn(Reply({"items": [{"id": 1}]}, headers={"Link": link}))) as server,
+            source(server.uri, table({"type": "link"}), auth={"bearer": "hush"}) as connector,
+            pytest.raises(SourceError, match="another origin") as caught,
+        ):
+            rows_of(connector, "t")
     assert other.asked == []
-    assert other.uri not in str(caught.value)
+    assert "127.0.0.1" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -138,17 +150,21 @@ def test_pages_and_offsets_end_when_the_total_is_reached(paging, targets):
 
 @pytest.mark.parametrize(("paging", "first"), [(PAGE, 0), (OFFSET, 1)])
 def test_start_changes_the_first_page(paging, first):
-    with scripted(numbered(25, first=first)) as server:
-        with source(server.uri, table({**paging, "start": first})) as connector:
-            assert ids(rows_of(connector, "t")) == list(range(25))
+    with (
+        scripted(numbered(25, first=first)) as server,
+        source(server.uri, table({**paging, "start": first})) as connector,
+    ):
+        assert ids(rows_of(connector, "t")) == list(range(25))
 
 
 @pytest.mark.parametrize("paging", [PAGE, OFFSET])
 def test_without_a_total_pages_end_at_an_empty_one(paging):
     sequential = {key: value for key, value in paging.items() if key != "total"}
-    with scripted(numbered(20, first=1 if paging is PAGE else 0, tell=False)) as server:
-        with source(server.uri, table(sequential)) as connector:
-            assert ids(rows_of(connector, "t")) == list(range(20))
+    with (
+        scripted(numbered(20, first=1 if paging is PAGE else 0, tell=False)) as server,
+        source(server.uri, table(sequential)) as connector,
+    ):
+        assert ids(rows_of(connector, "t")) == list(range(20))
     assert len(server.asked) == 3
 
 
@@ -182,9 +198,7 @@ def test_pages_are_asked_in_parallel_when_the_total_is_known_within_the_cap():
         return pages(asked)
 
     with scripted(script) as server, source(server.uri, table(PAGE), limits={"connections": 3}) as connector:
-        started = time.monotonic()
         assert ids(rows_of(connector, "t")) == list(range(200))
-        assert time.monotonic() - started < 0.05 * 20
     assert most == 3
     assert server.most <= 3
 
@@ -210,9 +224,12 @@ def test_more_pages_than_the_cap_are_an_error(paging):
         link = {"Link": f'</t?c={start + 1}>; rel="next"'}
         return Reply({"items": [{"id": start}], "next": start + 1, "total": 1000}, headers=link)
 
-    with scripted(endless) as server, source(server.uri, table(paging, max_pages=4)) as connector:
-        with pytest.raises(SourceError, match="more than 4 pages") as caught:
-            rows_of(connector, "t")
+    with (
+        scripted(endless) as server,
+        source(server.uri, table(paging, max_pages=4)) as connector,
+        pytest.raises(SourceError, match="more than 4 pages") as caught,
+    ):
+        rows_of(connector, "t")
     assert "max_pages" in caught.value.hint
     assert len(server.asked) <= 5
 
@@ -228,9 +245,12 @@ def test_exactly_as_many_pages_as_the_cap_are_fine(paging):
 
 @pytest.mark.parametrize("paging", [PAGE, {"type": "page", "param": "wrong"}])
 def test_a_server_that_ignores_the_page_is_an_error_and_not_rows_twice(paging):
-    with scripted(in_turn(items(0, 10, total=30))) as server, source(server.uri, table(paging)) as connector:
-        with pytest.raises(SourceError, match="first page again"):
-            rows_of(connector, "t")
+    with (
+        scripted(in_turn(items(0, 10, total=30))) as server,
+        source(server.uri, table(paging)) as connector,
+        pytest.raises(SourceError, match="first page again"),
+    ):
+        rows_of(connector, "t")
 
 
 def test_fewer_records_than_the_total_promised_are_an_error():
@@ -238,19 +258,28 @@ def test_fewer_records_than_the_total_promised_are_an_error():
         page = int(query(asked)["p"])
         return items(page * 10, page * 10 + (10 if page != 2 else 9), total=40)
 
-    with scripted(script) as server, source(server.uri, table(PAGE)) as connector:
-        with pytest.raises(SourceChanged, match="page 2"):
-            rows_of(connector, "t")
-    with scripted(in_turn(items(0, 0, total=4))) as server, source(server.uri, table(PAGE)) as connector:
-        with pytest.raises(SourceChanged):
-            rows_of(connector, "t")
+    with (
+        scripted(script) as server,
+        source(server.uri, table(PAGE)) as connector,
+        pytest.raises(SourceChanged, match="page 2"),
+    ):
+        rows_of(connector, "t")
+    with (
+        scripted(in_turn(items(0, 0, total=4))) as server,
+        source(server.uri, table(PAGE)) as connector,
+        pytest.raises(SourceChanged),
+    ):
+        rows_of(connector, "t")
 
 
 @pytest.mark.parametrize("total", [None, "12", -1, True])
 def test_a_total_that_is_no_number_is_bad_data(total):
-    with scripted(in_turn(items(0, 2, total=total))) as server, source(server.uri, table(PAGE)) as connector:
-        with pytest.raises(BadData, match="total"):
-            rows_of(connector, "t")
+    with (
+        scripted(in_turn(items(0, 2, total=total))) as server,
+        source(server.uri, table(PAGE)) as connector,
+        pytest.raises(BadData, match="total"),
+    ):
+        rows_of(connector, "t")
 
 
 def test_every_page_is_a_batch_as_it_arrives():

@@ -48,17 +48,22 @@ def test_where_a_source_has_several_schemas_a_rule_must_say_which() -> None:
     assert SEVERAL.parse_pattern("db.*") == "db.*"
 
 
-def test_the_default_schema_is_main_where_tables_are_declared_and_else_the_only_one() -> None:
+def test_the_default_schema_is_the_only_one_or_main_where_a_source_has_none() -> None:
     class Files(SourceSettings):
         tables: dict[str, FileTableSettings] = Field(default_factory=dict)
 
     class Database(SourceSettings):
         schemas: tuple[str, ...] = ()
+        tables: dict[str, str] = Field(default_factory=dict)
+
+    class Unknown(SourceSettings):
+        pass
 
     assert default_schema(Files(type="x", domain="d")) == "main"
     assert default_schema(Database(type="x", domain="d", schemas=("public",))) == "public"
     assert default_schema(Database(type="x", domain="d", schemas=("a", "b"))) == ""
     assert default_schema(Database(type="x", domain="d")) == ""
+    assert default_schema(Unknown(type="x", domain="d")) == ""
 
 
 @pytest.mark.parametrize(

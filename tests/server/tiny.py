@@ -18,7 +18,7 @@ from pyarrow import flight  # noqa: TID251
 
 from fabric.catalog import Entry
 from fabric.config_model import LimitSettings, ServerSettings, UserSettings
-from fabric.errors import Cancelled, InvalidValue, NotFound, SyntaxProblem, Unreachable
+from fabric.errors import Cancelled, FabricError, InvalidValue, NotFound, SyntaxProblem, Unreachable
 from fabric.pipeline import Description, Session
 from fabric.types import Column, ForeignKey, Principal, Product, Table, TableName
 from server import flightsql
@@ -35,7 +35,7 @@ class TinyAnswer:
         self.schema = schema
         self._line, self._text, self._parameters = line, text, parameters
         self._cursor = line.connection.cursor()
-        self.cancelled = threading.Event()
+        self.reason: FabricError | None = None
         self.closed = threading.Event()
         self.ended_at = 0.0
         line.answers.append(self)
@@ -61,14 +61,14 @@ class TinyAnswer:
             ) as reader:
                 yield from reader
         except (duckdb.InterruptException, OSError):
-            raise Cancelled("the query was cancelled") from None
+            raise (self.reason or Cancelled("the query was cancelled")) from None
         except duckdb.ConversionException as error:
             raise InvalidValue(str(error).splitlines()[0]) from None
         finally:
             self.ended_at = time.monotonic()
 
-    def cancel(self) -> None:
-        self.cancelled.set()
+    def cancel(self, reason: FabricError | None = None) -> None:
+        self.reason = reason
         self._cursor.interrupt()
 
     def close(self) -> None:

@@ -6,7 +6,5 @@ status: active
 tags: [fraud]
 columns:
   score: {description: Between 0 and 1, type: DOUBLE, required: true}
-quality:
-  - {name: a score is a share, sql: "score BETWEEN 0 AND 1"}
 ---*/
 SELECT claim_id, score, model, reason, scored_at FROM fraud_api.score

@@ -7,8 +7,6 @@ tags: [underwriting]
 columns:
   policy_id: {description: Policy key, type: BIGINT, required: true, unique: true}
   policy_no: {description: The number on the paper, required: true, unique: true}
-quality:
-  - {name: premium is never negative, sql: "premium >= 0"}
 ---*/
 SELECT
   p.policy_id, p.policy_no, p.customer_id, p.product_line, p.premium, p.sum_insured, p.deductible,
