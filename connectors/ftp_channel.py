@@ -54,6 +54,7 @@ class FtpChannel:
         self._aborted = False
         self._mode = ""
         self._home = ""
+        self._patience = connect_seconds
 
     def connect(self) -> None:
         """Connect, protect and log in, unless that was done.
@@ -120,7 +121,11 @@ class FtpChannel:
             while chunk := data.recv(1 << 16):
                 chunks.append(chunk)
             self.finish(data)
-        return b"".join(chunks).decode("utf-8").splitlines()
+        text = b"".join(chunks).decode("utf-8")
+        if text and not text.endswith("\n"):
+            # The server's word that it sent all is no proof that all came through.
+            raise EOFError
+        return [line.rstrip("\r") for line in text.split("\n")[:-1]]
 
     @contextmanager
     def transfer(self, mode: str, command: str) -> Iterator[socket.socket]:
@@ -270,6 +275,7 @@ class FtpChannel:
                 self.ask("OPTS UTF8 ON")
 
     def _set_patience(self, seconds: float) -> None:
+        self._patience = seconds
         if self._control is not None:
             self._control.settimeout(seconds)
 
@@ -291,7 +297,9 @@ class FtpChannel:
             ) from None
         except TimeoutError:
             raise SourceTimeout(
-                self._source, f"silent for {self._silent_seconds:g} s", hint="raise timeout, or ask its owner"
+                self._source,
+                f"silent for {self._patience:g} s",
+                hint="raise timeout or connect_timeout, or ask its owner",
             ) from None
         except UnicodeDecodeError:
             raise BadData(self._source, "a file name is not UTF-8", hint="rename that file") from None

@@ -52,7 +52,8 @@ class FtpSession:
 
     def alive(self) -> bool:
         """As ``Session.alive``."""
-        return self._channel.alive()
+        # A server that has sent the rest of a transfer ahead says so before we have read it.
+        return self.streaming or self._channel.alive()
 
     def abort(self) -> None:
         """As ``Session.abort``."""

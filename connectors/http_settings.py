@@ -220,7 +220,7 @@ def _plain_path(table: FileTableSettings) -> FileTableSettings:
     segments = archive.lstrip("/").split("/")
     if re.search(r"[*?\[#]", archive) or any(segment in ("", ".", "..") for segment in segments):
         raise ValueError(
-            "HTTP cannot list folders: path must name one file (no *, ?, [ ], # or ..); declare one table per file"
+            "path must name one file (no *, ?, [ ], # or ..): HTTP lists no folders; declare one table per file"
         )
     return table
 

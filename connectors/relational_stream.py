@@ -128,6 +128,7 @@ class Stream:
         self._open = contextlib.ExitStack()
         self._reader: pa.RecordBatchReader | None = None
         self._spill: Spill | None = None
+        self._silent = False
 
     @property
     def holds(self) -> bool:
@@ -228,11 +229,14 @@ class Stream:
                 return step()
             except Exception as error:  # noqa: BLE001  (drivers raise what they like; all is translated)
                 failure = error
+            finally:
+                # A driver may answer a cancelled call, and raise only at the next one.
+                self._silent = self._silent or alarm.rang
         known = failure if isinstance(failure, FabricError) else self._conduct.failed(failure, self._request)
         self._let_go(finished=False, keep=False, failed=True)
         if self._context.cancelled:
             raise Cancelled("the query was cancelled") from None
-        if alarm.rang:
+        if self._silent:
             raise self._conduct.silent() from None
         raise known from None
 

@@ -16,7 +16,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from connectors.files import FileSource, FileSourceSettings
 from connectors.s3_errors import is_missing, translate
-from connectors.s3_login import make_provider, make_session
+from connectors.s3_login import make_provider, make_session, region_of
 from fabric.errors import MissingExtra, SourceChanged
 from fabric.settings import SourceLimits
 from fabric.spi import ScanContext, Step
@@ -116,7 +116,7 @@ class S3Connector(FileSource):
         bucket, _, prefix = re.sub(r"^s3a?://", "", settings.uri).partition("/")
         path_style = settings.endpoint is not None if settings.path_style is None else settings.path_style
         config: Any = {
-            "region": session.region_name or "us-east-1",
+            "region": region_of(session),
             "virtual_hosted_style_request": not path_style,
             "skip_signature": settings.anonymous,
         }

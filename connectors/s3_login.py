@@ -42,6 +42,11 @@ def make_session(name: str, settings: S3Settings) -> Any:
         ) from None
 
 
+def region_of(session: Any) -> str:
+    """The session's region, or the one that stores without regions are asked in."""
+    return str(session.region_name or "us-east-1")
+
+
 def make_provider(name: str, settings: S3Settings, session: Any) -> Provider:
     """What obstore asks for credentials: the chain of boto3 and, with ``role_arn``, the assumed role.
 
@@ -85,7 +90,7 @@ def _assume(settings: S3Settings, session: Any, source: Any) -> Any:
     def create_client(service: str, **options: Any) -> Any:
         # A store with an endpoint of its own (MinIO, Ceph) answers STS there too.
         return session.client(
-            service, endpoint_url=settings.endpoint, region_name=session.region_name, **options
+            service, endpoint_url=settings.endpoint, region_name=region_of(session), **options
         )
 
     extra = {"RoleSessionName": "ripstop"}

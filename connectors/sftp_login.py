@@ -113,7 +113,9 @@ def _refusal(source: str, error: paramiko.AuthenticationException) -> SourceErro
         return Unreachable(source, "the connection broke during the login", hint="try again")
     if isinstance(error, paramiko.BadAuthenticationType):
         return SourceLoginRefused(
-            source, "the server takes no login of this kind", hint="it may want a key instead of a password"
+            source,
+            "the server takes no login of this kind",
+            hint="it may want a key instead of a password, or the reverse",
         )
     return SourceLoginRefused(
         source, "the server refused the login", hint="check the user in uri and its password or key"

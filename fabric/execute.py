@@ -37,6 +37,9 @@ SystemRows = Callable[[Relation], pa.Table]
 class Outcome:
     """How a query ended, for the journal: ``state`` is succeeded, failed or cancelled."""
 
+    query_id: str
+    started_at: float
+    policy_version: str
     state: str
     rows: int
     bytes: int
@@ -81,6 +84,7 @@ class Answer:
         self.plan = plan
         self.schema = plan.schema
         self._ended = ended
+        self._began = datetime.now(UTC)
         self._resources = ExitStack()
         self._lives: list[_Live] = []
         self._lock = threading.Lock()
@@ -235,7 +239,18 @@ class Answer:
             state = "cancelled"
         else:
             state = "failed"
-        return Outcome(state, self._rows, self._bytes, str(error) if error else "", self.receipts())
+        started = self._began.timestamp()
+        version = self.plan.governed.policy_version
+        return Outcome(
+            self.query_id,
+            started,
+            version,
+            state,
+            self._rows,
+            self._bytes,
+            str(error) if error else "",
+            self.receipts(),
+        )
 
     def receipts(self) -> tuple[ScanReceipt, ...]:
         """What each scan did so far."""

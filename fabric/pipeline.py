@@ -23,11 +23,12 @@ from fabric.execute import Answer, Outcome
 from fabric.explain import explain
 from fabric.file_scan import FileTables
 from fabric.filesystem import FileSystem
+from fabric.journal import Journal
 from fabric.parse import bind, parameter_count, parse
 from fabric.plan import Plan, describe, plan
 from fabric.resolve import relations, resolve
 from fabric.spi import Governor
-from fabric.system import rows
+from fabric.system import journal_rows, rows
 from fabric.types import Governed, Parsed, Principal, Relation
 
 log = logging.getLogger("ripstop.line")
@@ -95,7 +96,7 @@ class Line:
         files: looks into files.
         governor: decides.
         seconds: how long a principal's query may run; None, as long as it takes.
-        journal: hears of every query that ran: principal, text, outcome.
+        journal: where every query that ran is written down.
     """
 
     def __init__(
@@ -107,7 +108,7 @@ class Line:
         governor: Governor,
         *,
         seconds: Callable[[Principal], float | None] = lambda principal: None,
-        journal: Callable[[Principal, str, Outcome], None] = lambda principal, text, outcome: None,
+        journal: Journal | None = None,
     ) -> None:
         self.catalog = catalog
         self._engine = engine
@@ -226,7 +227,8 @@ class Line:
             if "SCHEMA_CHANGED" in outcome.error:
                 for scan in outcome.scans:
                     self.catalog.refresh(scan.source)
-            self._journal(principal, parsed.text, outcome)
+            if self._journal is not None:
+                self._journal.record(principal, parsed.text, outcome)
 
         answer = Answer(
             planned,
@@ -243,7 +245,12 @@ class Line:
     def _system(self, relation: Relation, principal: Principal) -> pa.Table:
         entries = self.catalog.visible(principal, self._governor)
         name = relation.object.name
-        found = rows(name.schema, name.name, entries, self.catalog.fabric)
+        if name.schema == "system" and name.name in ("queries", "scans"):
+            everyone = self._governor.may(principal, "read", f"system.{name.name}")
+            user = None if everyone else principal.user
+            found = journal_rows(name.name, self._journal, user, entries) if self._journal else []
+        else:
+            found = rows(name.schema, name.name, entries, self.catalog.fabric)
         columns = relation.object.columns
         schema = self._engine.arrow_schema(columns)
         arrays = [pa.array([row[n] for row in found], type=kind) for n, kind in enumerate(schema.types)]

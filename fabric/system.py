@@ -9,6 +9,7 @@ from fabric.types import Column, Product, Table, TableName
 
 if TYPE_CHECKING:
     from fabric.catalog import Entry
+    from fabric.journal import Journal
 
 Row = tuple[Any, ...]
 
@@ -35,6 +36,21 @@ _TABLES = (
         "domain VARCHAR, product VARCHAR, name VARCHAR, type VARCHAR, description VARCHAR, tags VARCHAR[], "
         "masked BOOLEAN",
         "Columns of the products that you may know of",
+    ),
+    _table(
+        "system",
+        "queries",
+        "query_id VARCHAR, user VARCHAR, sql VARCHAR, state VARCHAR, queued_at TIMESTAMP WITH TIME ZONE, "
+        "started_at TIMESTAMP WITH TIME ZONE, ended_at TIMESTAMP WITH TIME ZONE, rows BIGINT, bytes BIGINT, "
+        "error VARCHAR, policy_version VARCHAR",
+        "Your queries; everyone's for those who may read system.queries",
+    ),
+    _table(
+        "system",
+        "scans",
+        "query_id VARCHAR, source VARCHAR, object VARCHAR, pushed VARCHAR, rows BIGINT, bytes BIGINT, "
+        "requests BIGINT, seconds DOUBLE, cache VARCHAR, as_of TIMESTAMP WITH TIME ZONE",
+        "What each source did for your queries",
     ),
     _table("system", "sources", "name VARCHAR, tables BIGINT", "Sources of which you may read a table"),
     _table(
@@ -64,7 +80,7 @@ SYSTEM_TABLES: Mapping[tuple[str, str], Table] = {table.name.key[1:]: table for 
 
 
 def rows(schema: str, name: str, entries: Sequence[Entry], fabric: str) -> list[Row]:
-    """The rows of a system table, made from what the principal may know.
+    """The rows of a system table that is made from the catalog, of what the principal may know.
 
     Args:
         schema: ``system`` or ``information_schema``.
@@ -73,6 +89,24 @@ def rows(schema: str, name: str, entries: Sequence[Entry], fabric: str) -> list[
         fabric: the fabric's name.
     """
     return _ROWS[schema, name](entries, fabric)
+
+
+def journal_rows(name: str, journal: Journal, user: str | None, entries: Sequence[Entry]) -> list[Row]:
+    """The rows of ``system.queries`` or ``system.scans``.
+
+    Args:
+        name: which of the two.
+        journal: where they are written.
+        user: whose queries; None, everyone's.
+        entries: everything visible to the one who asks: a scan of anything else shows no name and no text.
+    """
+    if name == "queries":
+        return journal.queries(user)
+    known = {str(entry.name) for entry in entries}
+    return [
+        row if user is None or row[2] in known else (row[0], None, None, None, *row[4:])
+        for row in journal.scans(user)
+    ]
 
 
 def _products(entries: Sequence[Entry], _: str) -> list[Row]:

@@ -10,12 +10,15 @@ from fabric.blocks import BlockCache
 from fabric.catalog import Catalog, Entry
 from fabric.config import ProjectConfig, load_project
 from fabric.engine import Engine
+from fabric.errors import InvalidConfig
 from fabric.file_scan import FileTables
 from fabric.filesystem import FileSystem
+from fabric.journal import Journal
 from fabric.key import load_key
 from fabric.pipeline import Line
 from fabric.products import ProductFiles
 from fabric.registry import build_connector
+from fabric.secrets import redact
 from fabric.types import Principal
 from policies.govern import CasbinGovernor
 from policies.objects import estate_of
@@ -35,6 +38,7 @@ class App:
     signer: Signer
     engine: Engine
     blocks: BlockCache
+    journal: Journal
 
     def visible(self, principal: Principal) -> Sequence[Entry]:
         """What the principal may know of, for the metadata calls."""
@@ -48,6 +52,7 @@ class App:
             connector.close()
         self.blocks.close()
         self.engine.close()
+        self.journal.close()
 
 
 def build(directory: Path) -> App:
@@ -83,7 +88,20 @@ def build(directory: Path) -> App:
         given = [limit for limit in of_roles if limit is not None]
         return max(given) if given else limits.seconds
 
-    line = Line(catalog, engine, filesystem, files, governor, seconds=seconds)
+    journal = Journal(_state_file(config), redact)
+    line = Line(catalog, engine, filesystem, files, governor, seconds=seconds, journal=journal)
     authenticator = Authenticator(config.users, signer, config.auth.anonymous)
     catalog.start()
-    return App(config, line, catalog, governor, authenticator, signer, engine, blocks)
+    return App(config, line, catalog, governor, authenticator, signer, engine, blocks, journal)
+
+
+def _state_file(config: ProjectConfig) -> Path:
+    """The state file.
+
+    Raises:
+        InvalidConfig: the state is to be in Postgres, which a later version brings.
+    """
+    state = config.state.get_secret_value()
+    if state.startswith("postgresql:"):
+        raise InvalidConfig("state: postgresql:// comes with a later version", hint="name a file")
+    return Path(state)

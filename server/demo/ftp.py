@@ -29,6 +29,7 @@ class EmbeddedFtp:
         users: passwords by user name.
         certificate: a PEM file with private key and certificate chain; with it, TLS is required.
         without: commands that the server does not know, to be like an older one.
+        clients: how many it serves at once.
     """
 
     host = "127.0.0.1"
@@ -40,22 +41,23 @@ class EmbeddedFtp:
         *,
         certificate: Path | None = None,
         without: Collection[str] = (),
+        clients: int = 512,
     ) -> None:
         self.root = root
         self.port = 0
         self._users = dict(users)
         self._certificate = certificate
         self._without = frozenset(without)
+        self._clients = clients
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="embedded-ftp", daemon=True)
         self._loop = IOLoop()
         self._server: Any = None
 
     @property
-    def open_connections(self) -> int:
-        """How many clients are logged in or logging in now, and data channels open."""
-        # The loop's own wake-up and the listening socket are no clients.
-        return sum(isinstance(held, FTPHandler) for held in list(self._loop.socket_map.values()))
+    def protected(self) -> bool:
+        """Whether clients must ask for TLS."""
+        return self._certificate is not None
 
     def start(self, port: int = 0) -> EmbeddedFtp:
         """Listen on the port (a free one for 0) and return when clients can connect."""
@@ -63,6 +65,8 @@ class EmbeddedFtp:
             # Without a handler pyftpdlib would set up logging to stderr for the whole process.
             _LOG.addHandler(logging.NullHandler())
         self._server = FTPServer((self.host, port), self._handler(), ioloop=self._loop)
+        # pyftpdlib counts the listening socket, and each client's data connection, as one more.
+        self._server.max_cons = 2 * self._clients
         self.port = self._server.address[1]
         self._thread.start()
         return self

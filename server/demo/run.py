@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import socket
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -53,7 +52,7 @@ def run(directory: Path, *, keep: bool, scale: float = 1.0) -> int:
                 answered = True
                 if keep:
                     console.print("\n[bold]Ctrl-C ends everything.[/]")
-                    threading.Event().wait()
+                    _wait()
                 done()
         except _Ended:
             console.print("\nEvery server has ended.")
@@ -88,6 +87,14 @@ def _fill(steps: Steps, station: Station, making: Future[Company]) -> None:
 def _within(steps: Steps, title: str, work: Callable[[], T]) -> T:
     with steps.step(title):
         return work()
+
+
+def _wait() -> None:
+    """Wait for a signal, in short naps: the ADBC driver's Go runtime may take it in a thread of its own,
+    and then a long wait of the main thread would not be woken.
+    """
+    while True:
+        time.sleep(0.2)
 
 
 @contextmanager

@@ -128,3 +128,28 @@ def dead_port() -> Iterator[int]:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         yield int(held.getsockname()[1])
+
+
+@contextmanager
+def saying(*words: bytes) -> Iterator[int]:
+    """The port of a server that says one thing on connecting, and the next after each thing it hears."""
+    opened: list[socket.socket] = []
+
+    def talk(listener: socket.socket) -> None:
+        with suppress(OSError):
+            client, _ = listener.accept()
+            opened.append(client)
+            for position, word in enumerate(words):
+                if position:
+                    client.recv(1 << 10)
+                client.sendall(word)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=talk, args=(listener,), daemon=True)
+        thread.start()
+        try:
+            yield int(listener.getsockname()[1])
+        finally:
+            for client in opened:
+                _cut(client)
+            thread.join(5)

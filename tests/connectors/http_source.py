@@ -8,11 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pytest
 
 from connectors.http import HttpConnector
 from connectors.http_settings import HttpSettings
+from fabric.errors import SourceError
 from fabric.spi import ScanContext
 from fabric.types import Offer, Predicate, Scan, Table
+from tests.connectors.scripted_http import Reply
+
+TABLES = {"t": {"path": "/t", "columns": {"id": "BIGINT"}}}
+GOOD = Reply([{"id": 1}])
+ONE = [{"id": 1}]
 
 
 @contextmanager
@@ -65,3 +72,16 @@ def rows_of(
 ) -> list[dict[str, Any]]:
     offer = offer_of(connector, name, *predicates, columns=columns, limit=limit)
     return [row for batch in batches_of(connector, offer, context) for row in batch.to_pylist()]
+
+
+def failure(uri: str, kind: type[SourceError], **keys: Any) -> SourceError:
+    with source(uri, TABLES, **keys) as connector, pytest.raises(kind) as caught:
+        rows_of(connector, "t")
+    error = caught.value
+    assert type(error) is kind
+    assert error.source == "fraud_api"
+    assert error.hint
+    assert "127.0.0.1" not in str(error)
+    assert "hush" not in str(error)
+    assert error.__cause__ is None
+    return error

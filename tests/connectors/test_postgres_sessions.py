@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 
+import pyarrow as pa
 import pytest
 
 from connectors.postgres import PostgresConnector
 from fabric.errors import Cancelled, SchemaChanged, SourceChanged, SourceTimeout, Unreachable
 from fabric.spi import ScanContext, ScanSession
-from fabric.types import Comparison, OrderKey
+from fabric.types import Comparison, OrderKey, Table
 from server.demo.postgres import EmbeddedPostgres
 from tests.connectors.postgres_source import embedded_postgres, read, scan_of, source, table_of
 
@@ -31,7 +32,7 @@ IN_TRANSACTION = CONNECTED + " AND xact_start IS NOT NULL"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def tables(server: EmbeddedPostgres) -> None:
+def tables(server: EmbeddedPostgres) -> dict[str, Table]:
     server.execute(
         f"""
         CREATE TABLE wide AS SELECT i, repeat('x', 100) AS body FROM generate_series(1, {ROWS}) i;
@@ -41,6 +42,8 @@ def tables(server: EmbeddedPostgres) -> None:
         CREATE VIEW sorted AS SELECT a.i FROM wide a CROSS JOIN generate_series(1, 1000) b ORDER BY b + a.i;
         """
     )
+    with source(server.uri) as connector:
+        return {table.name.name: table for table in connector.tables()}
 
 
 @pytest.fixture
@@ -50,10 +53,10 @@ def connector(server: EmbeddedPostgres) -> Iterator[PostgresConnector]:
 
 
 def begin(
-    connector: PostgresConnector, session: ScanSession, name: str, context: ScanContext | None = None
-) -> Iterator[object]:
-    offer = connector.offer(scan_of(table_of(connector, name)))
-    return iter(session.read(offer, offer.splits[0], context or ScanContext()))
+    connector: PostgresConnector, session: ScanSession, table: Table, context: ScanContext | None = None
+) -> Generator[pa.RecordBatch]:
+    offer = connector.offer(scan_of(table))
+    yield from session.read(offer, offer.splits[0], context or ScanContext())
 
 
 def until(condition: Callable[[], bool], seconds: float = 0.5) -> bool:
@@ -69,13 +72,15 @@ def count(server: EmbeddedPostgres, query: str) -> int:
     return int(server.execute(query))
 
 
-def test_the_scans_of_a_session_see_one_state(server: EmbeddedPostgres, connector: PostgresConnector) -> None:
-    scan = scan_of(table_of(connector, "tiny"))
+def test_the_scans_of_a_session_see_one_state(
+    server: EmbeddedPostgres, connector: PostgresConnector, tables: dict[str, Table]
+) -> None:
+    scan = scan_of(tables["tiny"])
     with closing(connector.open()) as session:
         assert read(connector, scan, session).num_rows == 1  # type: ignore[union-attr]
         server.execute("INSERT INTO tiny VALUES (2)")
         assert read(connector, scan, session).num_rows == 1  # type: ignore[union-attr]
-        running = begin(connector, session, "wide")
+        running = begin(connector, session, tables["wide"])
         next(running)  # the leader is busy, so the next scan joins it on a connection of its own
         assert read(connector, scan, session).num_rows == 1  # type: ignore[union-attr]
         assert count(server, IN_TRANSACTION) == 1
@@ -85,28 +90,28 @@ def test_the_scans_of_a_session_see_one_state(server: EmbeddedPostgres, connecto
 
 @pytest.mark.parametrize("cap", [1, 2])
 def test_scans_that_are_read_in_the_wrong_order_never_wait_for_each_other(
-    server: EmbeddedPostgres, cap: int
+    server: EmbeddedPostgres, cap: int, tables: dict[str, Table]
 ) -> None:
     with source(server.uri, limits={"connections": cap}) as connector:
         with closing(connector.open()) as session:
-            started = [begin(connector, session, name) for name in ("wide", "other", "wide")]
+            started = [begin(connector, session, tables[name]) for name in ("wide", "other", "wide")]
             firsts = [next(running) for running in started]
             assert count(server, CONNECTED) <= cap
             rests = [list(running) for running in reversed(started)]
         for first, rest in zip(reversed(firsts), rests, strict=True):
             whole = [first, *rest]
-            assert sum(batch.num_rows for batch in whole) == ROWS  # type: ignore[attr-defined]
-            numbers = {n for batch in whole for n in batch.column(0).to_pylist()}  # type: ignore[attr-defined]
+            assert sum(batch.num_rows for batch in whole) == ROWS
+            numbers = {n for batch in whole for n in batch.column(0).to_pylist()}
             assert numbers == set(range(1, ROWS + 1))
         assert count(server, IN_TRANSACTION) == 0
 
 
-def test_scans_in_threads_share_one_connection(server: EmbeddedPostgres) -> None:
+def test_scans_in_threads_share_one_connection(server: EmbeddedPostgres, tables: dict[str, Table]) -> None:
     with source(server.uri, limits={"connections": 1}) as connector:
         found: list[int] = []
 
         def run(session: ScanSession, name: str) -> None:
-            found.append(sum(batch.num_rows for batch in begin(connector, session, name)))  # type: ignore[attr-defined]
+            found.append(sum(batch.num_rows for batch in begin(connector, session, tables[name])))
 
         with closing(connector.open()) as session:
             threads = [
@@ -120,9 +125,9 @@ def test_scans_in_threads_share_one_connection(server: EmbeddedPostgres) -> None
         assert sorted(found) == [1, 1, ROWS, ROWS]
 
 
-def test_eight_queries_at_once_stay_under_the_cap(server: EmbeddedPostgres) -> None:
+def test_eight_queries_at_once_stay_under_the_cap(server: EmbeddedPostgres, tables: dict[str, Table]) -> None:
     with source(server.uri, limits={"connections": 3}) as connector:
-        scan = scan_of(table_of(connector, "wide"), Comparison("i", "<=", 20_000))
+        scan = scan_of(tables["wide"], Comparison("i", "<=", 20_000))
         found: list[int] = []
         most = 0
 
@@ -140,7 +145,9 @@ def test_eight_queries_at_once_stay_under_the_cap(server: EmbeddedPostgres) -> N
 
 
 @pytest.mark.parametrize("view", ["slow", "sorted", "wide"])
-def test_a_cancel_reaches_the_server_and_frees_the_connection(server: EmbeddedPostgres, view: str) -> None:
+def test_a_cancel_reaches_the_server_and_frees_the_connection(
+    server: EmbeddedPostgres, view: str, tables: dict[str, Table]
+) -> None:
     with source(server.uri, limits={"connections": 1}) as connector:
         context = ScanContext()
         session = connector.open()
@@ -148,7 +155,7 @@ def test_a_cancel_reaches_the_server_and_frees_the_connection(server: EmbeddedPo
 
         def run() -> None:
             try:
-                for _ in begin(connector, session, view, context):
+                for _ in begin(connector, session, tables[view], context):
                     if context.wait(10):
                         continue
             except Cancelled as error:
@@ -165,15 +172,17 @@ def test_a_cancel_reaches_the_server_and_frees_the_connection(server: EmbeddedPo
         )
         thread.join(1)
         assert len(outcome) == 1
-        assert read(connector, scan_of(table_of(connector, "tiny"))) is not None
+        assert read(connector, scan_of(tables["tiny"])) is not None
         session.close()
 
 
-def test_a_cancelled_scan_that_nobody_reads_frees_its_connection(server: EmbeddedPostgres) -> None:
+def test_a_cancelled_scan_that_nobody_reads_frees_its_connection(
+    server: EmbeddedPostgres, tables: dict[str, Table]
+) -> None:
     with source(server.uri, limits={"connections": 1}) as connector:
         context = ScanContext()
         session = connector.open()
-        running = begin(connector, session, "wide", context)
+        running = begin(connector, session, tables["wide"], context)
         next(running)
         context.cancel()
         assert until(lambda: count(server, IN_TRANSACTION) == 0)
@@ -182,11 +191,13 @@ def test_a_cancelled_scan_that_nobody_reads_frees_its_connection(server: Embedde
         session.close()
 
 
-def test_a_scan_that_waits_for_a_connection_can_be_cancelled(server: EmbeddedPostgres) -> None:
+def test_a_scan_that_waits_for_a_connection_can_be_cancelled(
+    server: EmbeddedPostgres, tables: dict[str, Table]
+) -> None:
     with source(server.uri, limits={"connections": 1}) as connector:
         busy, waiting, context = connector.open(), connector.open(), ScanContext()
-        offer = connector.offer(scan_of(table_of(connector, "tiny")))
-        running = begin(connector, busy, "wide")
+        offer = connector.offer(scan_of(tables["tiny"]))
+        running = begin(connector, busy, tables["wide"])
         next(running)
         timer = threading.Timer(0.1, context.cancel)
         timer.start()
@@ -199,14 +210,14 @@ def test_a_scan_that_waits_for_a_connection_can_be_cancelled(server: EmbeddedPos
 
 
 def test_closing_early_keeps_the_snapshot_for_the_next_scan(
-    server: EmbeddedPostgres, connector: PostgresConnector
+    server: EmbeddedPostgres, connector: PostgresConnector, tables: dict[str, Table]
 ) -> None:
-    tiny = scan_of(table_of(connector, "tiny"))
+    tiny = scan_of(tables["tiny"])
     with closing(connector.open()) as session:
-        running = begin(connector, session, "wide")
+        running = begin(connector, session, tables["wide"])
         next(running)
         began = time.monotonic()
-        running.close()  # type: ignore[attr-defined]
+        running.close()
         assert time.monotonic() - began < 0.5
         assert count(server, ACTIVE) == 0
         server.execute("INSERT INTO tiny VALUES (2)")
@@ -214,34 +225,40 @@ def test_closing_early_keeps_the_snapshot_for_the_next_scan(
     server.execute("DELETE FROM tiny WHERE i = 2")
 
 
-def test_a_silent_server_is_a_timeout_and_its_statement_ends(server: EmbeddedPostgres) -> None:
+def test_a_silent_server_is_a_timeout_and_its_statement_ends(
+    server: EmbeddedPostgres, tables: dict[str, Table]
+) -> None:
     with source(server.uri, timeout=0.5) as connector:
-        scan = scan_of(table_of(connector, "slow"))
+        scan = scan_of(tables["slow"])
         with pytest.raises(SourceTimeout, match=r"sent nothing for 0.5 s"):
             read(connector, scan)
         assert count(server, ACTIVE) == 0
-        assert read(connector, scan_of(table_of(connector, "tiny"))) is not None
+        assert read(connector, scan_of(tables["tiny"])) is not None
 
 
-def test_a_slow_reader_is_no_silent_server(server: EmbeddedPostgres) -> None:
+def test_a_slow_reader_is_no_silent_server(server: EmbeddedPostgres, tables: dict[str, Table]) -> None:
     with source(server.uri, timeout=0.3) as connector, closing(connector.open()) as session:
-        running = begin(connector, session, "wide")
-        got = next(running).num_rows  # type: ignore[attr-defined]
+        running = begin(connector, session, tables["wide"])
+        got = next(running).num_rows
         time.sleep(0.8)
-        assert got + sum(batch.num_rows for batch in running) == ROWS  # type: ignore[attr-defined]
+        assert got + sum(batch.num_rows for batch in running) == ROWS
 
 
-def test_postgres_ends_a_statement_that_runs_too_long(server: EmbeddedPostgres) -> None:
+def test_postgres_ends_a_statement_that_runs_too_long(
+    server: EmbeddedPostgres, tables: dict[str, Table]
+) -> None:
     with source(server.uri, statement_timeout=0.3) as connector:
-        scan = scan_of(table_of(connector, "slow"))
-        with pytest.raises(SourceTimeout, match="policy_db.public.slow: the server cancelled"):
+        scan = scan_of(tables["slow"])
+        with pytest.raises(SourceTimeout, match=r"policy_db.public.slow: the server cancelled"):
             read(connector, scan)
 
 
-def test_the_next_query_works_after_a_restart(server: EmbeddedPostgres, connector: PostgresConnector) -> None:
-    scan = scan_of(table_of(connector, "tiny"))
+def test_the_next_query_works_after_a_restart(
+    server: EmbeddedPostgres, connector: PostgresConnector, tables: dict[str, Table]
+) -> None:
+    scan = scan_of(tables["tiny"])
     read(connector, scan)
-    running = begin(connector, session := connector.open(), "wide")
+    running = begin(connector, session := connector.open(), tables["wide"])
     next(running)
     server.stop()
     with pytest.raises(Unreachable):
@@ -254,9 +271,9 @@ def test_the_next_query_works_after_a_restart(server: EmbeddedPostgres, connecto
 
 
 def test_a_pooled_connection_that_broke_is_replaced(
-    server: EmbeddedPostgres, connector: PostgresConnector
+    server: EmbeddedPostgres, connector: PostgresConnector, tables: dict[str, Table]
 ) -> None:
-    scan = scan_of(table_of(connector, "tiny"))
+    scan = scan_of(tables["tiny"])
     read(connector, scan)
     kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'ripstop'"
     assert count(server, kill) >= 1
@@ -312,11 +329,15 @@ def test_a_column_added_or_dropped_beside_the_scan_does_not_matter(
 
 
 @pytest.mark.parametrize(
-    "change", ["TRUNCATE {}; INSERT INTO {} VALUES (2, 1)", "ALTER TABLE {} ALTER i TYPE int USING i + 0"]
+    "change",
+    [
+        "TRUNCATE {}; INSERT INTO {} VALUES (2, 1)",
+        "ALTER TABLE {} ADD COLUMN fresh timestamptz DEFAULT clock_timestamp()",
+    ],
 )
 @pytest.mark.parametrize("table", ["loaded", "parted"])
 def test_a_table_rewritten_after_the_snapshot_is_no_empty_table(
-    server: EmbeddedPostgres, connector: PostgresConnector, table: str, change: str
+    server: EmbeddedPostgres, connector: PostgresConnector, table: str, change: str, tables: dict[str, Table]
 ) -> None:
     server.execute(
         "DROP TABLE IF EXISTS loaded, parted;"
@@ -326,21 +347,21 @@ def test_a_table_rewritten_after_the_snapshot_is_no_empty_table(
     )
     scan = scan_of(table_of(connector, table))
     with closing(connector.open()) as session:
-        read(connector, scan_of(table_of(connector, "tiny")), session)
-        server.execute(f"BEGIN; {change.replace('{}', table)}; COMMIT".replace("TYPE int ", "TYPE integer "))
-        try:
-            found = read(connector, scan, session)
-        except SourceChanged as error:
-            assert "was rewritten while the query ran" in error.message
-        else:
-            assert found is not None  # Postgres saw no need to rewrite the table
-            assert found.num_rows == 1
+        read(connector, scan_of(tables["tiny"]), session)
+        server.execute(f"BEGIN; {change.replace('{}', table)}; COMMIT")
+        with pytest.raises(SourceChanged, match="was rewritten while the query ran"):
+            read(connector, scan, session)
+    found = read(connector, scan)
+    assert found is not None
+    assert found.num_rows == 1
     server.execute("DROP TABLE loaded, parted")
 
 
-def test_top_rows_come_without_the_others(server: EmbeddedPostgres, connector: PostgresConnector) -> None:
+def test_top_rows_come_without_the_others(
+    server: EmbeddedPostgres, connector: PostgresConnector, tables: dict[str, Table]
+) -> None:
     context = ScanContext()
-    scan = scan_of(table_of(connector, "wide"), order=[OrderKey("i", descending=True)], limit=3)
+    scan = scan_of(tables["wide"], order=[OrderKey("i", descending=True)], limit=3)
     offer = connector.offer(scan)
     with closing(connector.open()) as session:
         batches = list(session.read(offer, offer.splits[0], context))

@@ -244,7 +244,7 @@ def test_a_private_key_logs_in(
             InvalidConfig,
             "no private key that opens",
         ),
-        (NoEncryption(), {}, SourceLoginRefused, "refused the login"),
+        (NoEncryption(), {}, SourceLoginRefused, "takes no login of this kind"),
     ],
 )
 def test_a_key_that_does_not_fit_is_told_so(

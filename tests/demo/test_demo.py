@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import signal
@@ -16,9 +15,10 @@ from pathlib import Path
 import duckdb
 import psutil
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
+from fabric.errors import LoginRefused, NotFound
+from server.client import Client, Login
 from server.demo.company import Company, generate
 
 SCALE = 0.02
@@ -52,6 +52,13 @@ class Demo:
             check=False,
             env=os.environ | {"RIPSTOP_PASSWORD": f"{user}-demo"},
         )
+
+    @property
+    def uri(self) -> str:
+        return re.findall(r"grpc://[0-9.:]+", self.said.read_text())[0]
+
+    def client(self, user: str) -> Client:
+        return Client(Login(self.uri, user, f"{user}-demo"))
 
 
 @pytest.fixture(scope="module")
@@ -116,42 +123,26 @@ def test_ana_is_told_whom_to_ask_and_may_ask_the_rest(demo: Demo, company: Compa
     assert refused.stderr.decode().startswith(
         "error: ACCESS_DENIED: 'claims.claim_review': not allowed; ask claims-team@acme.example"
     )
-    answer = demo.sql("ana", "SELECT sum(claims), sum(amount) FROM claims.claims_by_month", "--format", "csv")
-    assert answer.returncode == 0, answer.stderr
-    count, amount = ask(company, "SELECT count(*), sum(amount) FROM claims")[0]
-    assert answer.stdout.decode().splitlines()[1] == f"{count},{amount}"
+    with (
+        demo.client("ana") as ana,
+        ana.query("SELECT sum(claims), sum(amount) FROM claims.claims_by_month") as reader,
+    ):
+        answer = reader.read_all().to_pylist()
+    assert tuple(answer[0].values()) == ask(company, "SELECT count(*), sum(amount) FROM claims")[0]
 
 
 def test_what_ana_may_not_know_of_does_not_exist_for_her(demo: Demo) -> None:
-    hidden = demo.sql("ana", "SELECT * FROM crm.customer")
-    missing = demo.sql("ana", "SELECT * FROM crm.nothing")
-    assert hidden.returncode == missing.returncode == 1
-    assert hidden.stderr.replace(b"customer", b"nothing") == missing.stderr
+    said = []
+    for name in ("customer", "nothing"):
+        with demo.client("ana") as ana, pytest.raises(NotFound) as caught, ana.query(f"FROM crm.{name}"):
+            pass
+        said.append(str(caught.value).replace(name, "…"))
+    assert said[0] == said[1]
 
 
 def test_a_wrong_password_is_refused(demo: Demo) -> None:
-    answer = subprocess.run(
-        [*RIPSTOP, "sql", "-C", str(demo.directory), "--user", "ana", "-c", "SELECT 1"],
-        capture_output=True,
-        check=False,
-        env=os.environ | {"RIPSTOP_PASSWORD": "wrong"},
-    )
-    assert answer.returncode == 1
-    assert answer.stderr.decode().startswith("error: LOGIN_REFUSED: ")
-
-
-def test_formats_keep_every_value(demo: Demo) -> None:
-    asked = "SELECT 0.10::DECIMAL(4,2) AS d, NULL::VARCHAR AS n, '' AS e, 'a,b' AS c, TIMESTAMP '2026-01-02 03:04:05.6' AS t"
-    said = {
-        form: demo.sql("ana", asked, "--format", form).stdout
-        for form in ("table", "csv", "json", "jsonl", "parquet")
-    }
-    assert said["csv"].decode() == 'd,n,e,c,t\n0.10,,"","a,b",2026-01-02 03:04:05.6\n'
-    line = '{"d": 0.10, "n": null, "e": "", "c": "a,b", "t": "2026-01-02 03:04:05.6"}'
-    assert said["jsonl"].decode() == line + "\n"
-    assert said["json"].decode() == f"[\n{line}\n]\n"
-    assert said["table"].decode().splitlines()[2] == "| 0.10 | NULL |   | a,b | 2026-01-02 03:04:05.6 |"
-    assert pq.read_table(io.BytesIO(said["parquet"])).column_names == ["d", "n", "e", "c", "t"]
+    with pytest.raises(LoginRefused):
+        Client(Login(demo.uri, "ana", "wrong"))
 
 
 def test_a_script_runs_statement_by_statement_and_stops_at_the_first_error(demo: Demo) -> None:

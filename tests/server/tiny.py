@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -48,6 +48,8 @@ class TinyAnswer:
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         try:
+            if self.reason is not None:
+                raise self.reason
             if self._text.startswith("DO "):
                 self._line.done.append((self._text, tuple(self._parameters)))
                 return
@@ -69,7 +71,14 @@ class TinyAnswer:
 
     def cancel(self, reason: FabricError | None = None) -> None:
         self.reason = reason
-        self._cursor.interrupt()
+        threading.Thread(target=self._interrupt, daemon=True).start()
+
+    def _interrupt(self) -> None:
+        # An interrupt counts only while DuckDB runs.
+        with suppress(duckdb.Error):
+            while not self.ended_at and not self.closed.is_set():
+                self._cursor.interrupt()
+                time.sleep(0.02)
 
     def close(self) -> None:
         self.closed.set()
