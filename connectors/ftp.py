@@ -60,7 +60,7 @@ class FtpConnector(FileSource):
     """
 
     Settings: ClassVar[type[FileSourceSettings]] = FtpSettings
-    extra: ClassVar[str] = "ftp"
+    extra: ClassVar[str] = ""
     one_call: ClassVar[bool] = False
     block_bytes: ClassVar[int] = 4 << 20
 

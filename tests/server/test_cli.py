@@ -137,7 +137,6 @@ def test_check_names_the_dead_source_and_passes_the_others(tmp_path: Path) -> No
         + "    tables: {t: {path: /t, records: $.items, columns: {a: BIGINT}}}\n"
     )
     (tmp_path / "products" / "sales" / "wrong.sql").write_text("SELECT nothing FROM files.orders")
-    (tmp_path / "policies" / "sales.csv").write_text("p, role:analyst, crm.*, read, allow\n")
     done = ripstop("check", "-C", str(tmp_path))
     assert done.returncode == 1
     lines = done.stdout.splitlines()
@@ -146,7 +145,14 @@ def test_check_names_the_dead_source_and_passes_the_others(tmp_path: Path) -> No
     assert "SOURCE_UNREACHABLE: source 'gone'" in done.stdout
     assert any(line.startswith("FAILED  sales.wrong") for line in lines)
     assert any(line.startswith("ok      sales.open_orders") for line in lines)
-    assert any(line.startswith("FAILED  policies  policies/sales.csv:1") for line in lines)
+
+
+def test_check_names_the_line_of_a_rule_that_does_not_load(tmp_path: Path) -> None:
+    ripstop("init", "-C", str(tmp_path))
+    (tmp_path / "policies" / "sales.csv").write_text("p, role:analyst, crm.*, read, allow\n")
+    done = ripstop("check", "-C", str(tmp_path))
+    assert done.returncode == 1
+    assert any(line.startswith("FAILED  policies  policies/sales.csv:1") for line in done.stdout.splitlines())
 
 
 def test_a_stranger_in_our_packages_is_named(tmp_path: Path) -> None:

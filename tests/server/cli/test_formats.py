@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
-from collections.abc import Iterator
 
 import duckdb
 import pyarrow as pa
@@ -24,7 +22,7 @@ UNION ALL SELECT NULL, 'NULL', ' x', E'l\n\x1b[2J', NULL"""
 @pytest.fixture
 def table() -> pa.Table:
     with duckdb.connect() as connection:
-        return connection.execute(ASKED).to_arrow_table().combine_chunks()
+        return connection.sql(ASKED).to_arrow_table().combine_chunks()
 
 
 def written(table: pa.Table, form: Format) -> bytes:
@@ -78,24 +76,19 @@ def test_parquet_and_arrow_hold_the_very_table(table: pa.Table) -> None:
     assert pa.ipc.open_stream(written(table, Format.arrow)).read_all().equals(table)
 
 
-@pytest.fixture
-def terminal() -> Iterator[tuple[io.TextIOWrapper, int]]:
-    reader, writer = os.openpty()
-    with os.fdopen(writer, "w") as out:
-        yield out, reader
-    os.close(reader)
+@pytest.mark.parametrize("form", [Format.parquet, Format.arrow])
+def test_bytes_do_not_go_to_a_terminal(table: pa.Table, form: Format) -> None:
+    with pytest.raises(NotSupported):
+        write(table.to_reader(), form, _Screen())
 
 
-def test_bytes_do_not_go_to_a_terminal(table: pa.Table, terminal: tuple[io.TextIOWrapper, int]) -> None:
-    for form in (Format.parquet, Format.arrow):
-        with pytest.raises(NotSupported):
-            write(table.to_reader(), form, terminal[0])
-
-
-def test_a_terminal_is_told_when_rows_are_left_out(terminal: tuple[io.TextIOWrapper, int]) -> None:
-    out, reader = terminal
+def test_a_terminal_is_told_when_rows_are_left_out() -> None:
     table = pa.table({"n": range(SHOWN_ROWS + 5)})
-    said = io.StringIO()
-    said.isatty = lambda: True  # type: ignore[method-assign]
+    said = _Screen()
     assert write(table.to_reader(), Format.table, said) == SHOWN_ROWS + 5
     assert said.getvalue().splitlines()[-1].startswith(f"{SHOWN_ROWS} of {SHOWN_ROWS + 5} rows are shown")
+
+
+class _Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
