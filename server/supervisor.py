@@ -29,6 +29,7 @@ _TURN_SECONDS = 0.1
 _TRIES = 3
 _LONGEST_PAUSE = 10.0
 _SHORT_LIFE = 10.0
+_EDIT_PAUSE = 2.0
 
 
 @dataclass(eq=False)
@@ -91,6 +92,7 @@ class Supervisor:
         self._failures = 0
         self._spare_failures = 0
         self._short_lives = 0
+        self._served = False
         self._start_at = 0.0
         self._spare_at = 0.0
         self._down_since: float | None = None
@@ -157,7 +159,7 @@ class Supervisor:
                 self._spare_failures = 0
         elif message["state"] == "ready":
             worker.ready, worker.started_at = True, time.monotonic()
-            self.port = message["port"]
+            self.port, self._served = message["port"], True
             late = "" if self._down_since is None else f" again after {self._since_down():.2f} s"
             self._down_since = None
             self._say(f"ready {message['address']}{late}")
@@ -188,6 +190,10 @@ class Supervisor:
             self._down_since = now
             self.ready.clear()
             self._say(f"the worker ended: {_reason(worker)}; its queries end with UNAVAILABLE")
+        elif worker.final and self._served:
+            # Somebody edits a file: the server comes back when it loads again.
+            self._start_at = time.monotonic() + _EDIT_PAUSE
+            self._say(f"no server until this is mended: {_reason(worker)}")
         else:
             self._failures += 1
             if worker.final or self._failures >= _TRIES:

@@ -23,9 +23,9 @@ HUGE = "SELECT max(x) AS n FROM (SELECT list(repeat('x', 1000) || i) AS x FROM r
 
 
 @contextmanager
-def supervised(factory="tests.server.tiny:build", **options):
+def supervised(factory="tests.server.tiny:build", directory=Path(), **options):
     said = []
-    supervisor = Supervisor(Path(), factory=factory, say=said.append, **options)
+    supervisor = Supervisor(directory, factory=factory, say=said.append, **options)
     status = []
     thread = threading.Thread(target=lambda: status.append(supervisor.run()))
     thread.start()
@@ -180,6 +180,27 @@ def test_a_worker_that_cannot_start_ends_it_with_the_error(name, text, seconds):
         assert status == [1]
         assert text in said[-1]
         assert "hunter2" not in said[-1]
+
+
+def edited(directory):
+    from tests.server.tiny import build
+
+    if (directory / "broken").exists():
+        misconfigured(directory)
+    return build(directory)
+
+
+def test_a_file_that_is_broken_when_the_worker_dies_does_not_end_the_server(tmp_path):
+    factory = "tests.server.test_supervisor:edited"
+    with supervised(factory, directory=tmp_path, port=0) as (supervisor, said, status):
+        supervisor.ready.wait(30)
+        (tmp_path / "broken").touch()
+        os.kill(supervisor.pid, signal.SIGKILL)
+        until(lambda: any("until this is mended: CONFIG: fabric.yaml:3" in line for line in said), seconds=15)
+        (tmp_path / "broken").unlink()
+        until(supervisor.ready.is_set, seconds=20)
+        assert query(supervisor.port, "SELECT 1").num_rows == 1
+        assert not status
 
 
 PROGRAM = """
