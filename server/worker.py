@@ -13,7 +13,6 @@ import logging
 import os
 import signal
 import socket
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -119,4 +118,7 @@ def _memory(config: ProjectConfig) -> int | None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    logging.shutdown()
+    # Without Python's own ending, which would wait for a thread that a dead source holds.
+    os._exit(status)

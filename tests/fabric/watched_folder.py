@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -25,9 +25,11 @@ class WatchedFolder(LocalConnector):
         self.gate = threading.Event()
         self.gate.set()
         self.error: Exception | None = None
+        self.before_call: Callable[[int], None] = lambda number: None
 
     def read(self, file: FileStat, ranges: Sequence[tuple[int, int]], context: ScanContext) -> list[bytes]:
         self.calls.append(list(ranges))
+        self.before_call(len(self.calls))
         self.contexts.append(context)
         context.on_cancel(self.gate.set)
         if not self.gate.wait(20):

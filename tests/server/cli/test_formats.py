@@ -59,9 +59,9 @@ def test_json_and_jsonl_parse_and_keep_digits(table: pa.Table) -> None:
 
 def test_a_table_is_aligned_and_writes_control_characters_out(table: pa.Table) -> None:
     assert written(table, Format.table).decode().splitlines() == [
-        "| d    | n    | e  | c           | t                     |",
-        "|------|------|----|-------------|-----------------------|",
-        '| 0.10 | NULL |    | a,"b        | 2026-01-02 03:04:05.6 |',
+        "|    d | n    | e  | c          | t                     |",
+        "|------|------|----|------------|-----------------------|",
+        '| 0.10 | NULL |    | a,"b       | 2026-01-02 03:04:05.6 |',
         "| NULL | NULL |  x | l\\n\\x1b[2J | NULL                  |",
     ]
 
