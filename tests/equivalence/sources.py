@@ -41,8 +41,9 @@ def local_copies() -> duckdb.DuckDBPyConnection:
     """Plain DuckDB with every table, and every product as a view, under the names that the fabric gives."""
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
-    for source in SOURCES:
-        connection.execute(f"ATTACH ':memory:' AS {source}")
+    for catalog in ("acme", *SOURCES):
+        connection.execute(f"ATTACH ':memory:' AS {catalog}")
+    connection.execute("USE acme")
     connection.execute("CREATE SCHEMA policy_db.public")
     connection.execute((HERE / "tables.sql").read_text("utf-8"))
     for table in _POSTGRES:
@@ -131,7 +132,9 @@ class Sources:
     def _fill_lake(self, folder: Path) -> None:
         lake = folder / "lake"
         self._copy(
-            "FROM claims_lake.claim", lake / "claim", "FORMAT parquet, PARTITION_BY (year, month), ROW_GROUP_SIZE 2048"
+            "FROM claims_lake.claim",
+            lake / "claim",
+            "FORMAT parquet, PARTITION_BY (year, month), ROW_GROUP_SIZE 2048",
         )
         for half in (0, 1):
             part = f"FROM claims_lake.event WHERE event_id % 2 = {half} ORDER BY event_id"
@@ -139,7 +142,9 @@ class Sources:
         self._copy("FROM claims_lake.extreme", lake / "extreme.parquet", "FORMAT parquet")
         old = "SELECT payment_id, claim_id, CAST(amount AS INTEGER) AS amount FROM claims_lake.payment WHERE payment_id < 60"
         self._copy(old, lake / "payment/1.parquet", "FORMAT parquet")
-        self._copy("FROM claims_lake.payment WHERE payment_id >= 60", lake / "payment/2.parquet", "FORMAT parquet")
+        self._copy(
+            "FROM claims_lake.payment WHERE payment_id >= 60", lake / "payment/2.parquet", "FORMAT parquet"
+        )
         with closing(self.s3.client()) as client:
             client.create_bucket(Bucket="claims-lake")
             for file in sorted(path for path in lake.rglob("*") if path.is_file()):
@@ -155,8 +160,14 @@ class Sources:
             name = f"repair_{month}.csv" + (".gz" if month == 2 else "")
             self._copy(query, outbox / name, csv + (", COMPRESSION gzip" if month == 2 else ""))
         for name, part in (("a", "class = 0"), ("b", "class > 0")):
-            self._copy(f"FROM tariff_files.tariff WHERE {part}", folder / f"ftp/tariff_{name}.parquet", "FORMAT parquet")
-        self._copy("FROM tariff_files.region", folder / "ftp/region.csv", "FORMAT csv, HEADER true, DELIM ';'")
+            self._copy(
+                f"FROM tariff_files.tariff WHERE {part}",
+                folder / f"ftp/tariff_{name}.parquet",
+                "FORMAT parquet",
+            )
+        self._copy(
+            "FROM tariff_files.region", folder / "ftp/region.csv", "FORMAT csv, HEADER true, DELIM ';'"
+        )
         self._copy("FROM fraud_api.model", folder / "http/model.parquet", "FORMAT parquet")
         self._copy("FROM desk.note ORDER BY note_id", self.project / "data/notes/all.jsonl", "FORMAT json")
         self._copy("FROM desk.budget", self.project / "data/budget.parquet", "FORMAT parquet")
@@ -188,7 +199,9 @@ class Sources:
             text = text.replace("{{" + key + "}}", value)
         (self.project / "fabric.yaml").write_text(text, "utf-8")
         hashed = PasswordHasher(time_cost=1, memory_cost=1024).hash(self._password)
-        (self.project / "users.yaml").write_text(f"users: {{{USER}: {{password: '{hashed}', roles: [role:auditor]}}}}\n")
+        (self.project / "users.yaml").write_text(
+            f"users: {{{USER}: {{password: '{hashed}', roles: [role:auditor]}}}}\n"
+        )
 
 
 def _as_postgres_text(copies: duckdb.DuckDBPyConnection, table: str) -> str:
@@ -207,7 +220,9 @@ def _as_postgres_text(copies: duckdb.DuckDBPyConnection, table: str) -> str:
         elif kind.startswith(("DATE", "TIMESTAMP")):
             # DuckDB writes the era before the time, Postgres wants it last.
             text = f"CAST({name} AS VARCHAR)"
-            parts.append(f"CASE WHEN {text} LIKE '%(BC)%' THEN replace({text}, ' (BC)', '') || ' BC' ELSE {text} END")
+            parts.append(
+                f"CASE WHEN {text} LIKE '%(BC)%' THEN replace({text}, ' (BC)', '') || ' BC' ELSE {text} END"
+            )
         else:
             parts.append(f"CAST({name} AS VARCHAR)")
     return f"SELECT {', '.join(parts)} FROM policy_db.public.{table}"

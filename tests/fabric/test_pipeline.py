@@ -294,7 +294,12 @@ def test_what_was_asked_is_in_the_journal_of_the_one_who_asked(fresh: App) -> No
     ask(fresh, "SELECT count(*) FROM claims.open", ANA)
     ask(fresh, "SELECT count(*) FROM lake.claim", AUD)
     (row,) = ask(fresh, "SELECT * FROM system.queries WHERE state = 'succeeded'", ANA).to_pylist()
-    assert (row["user"], row["sql"], row["rows"], row["error"]) == ("ana", "SELECT count(*) FROM claims.open", 1, "")
+    assert (row["user"], row["sql"], row["rows"], row["error"]) == (
+        "ana",
+        "SELECT count(*) FROM claims.open",
+        1,
+        "",
+    )
     assert row["ended_at"] >= row["started_at"]
     (scan,) = ask(fresh, "SELECT * FROM system.scans WHERE bytes > 0", ANA).to_pylist()
     assert (scan["source"], scan["object"], scan["pushed"]) == (None, None, None)

@@ -125,5 +125,5 @@ SELECT histogram(renewals) AS h, list_sort(map_keys(histogram(product_line))) AS
 -- regression and correlation of exact sums
 SELECT regr_count(premium, renewals) AS n, count(DISTINCT (renewals, product_line)) AS pairs FROM policy_db.policy
 
--- approximate functions are deterministic over the same order
+-- a distinct count over SQLite
 SELECT count(DISTINCT claim_id) AS exact FROM ledger.booking

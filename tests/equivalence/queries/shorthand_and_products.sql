@@ -23,7 +23,7 @@ SELECT s.*, n.author FROM fraud_api.score s JOIN desk.note n USING (claim_id)
 SELECT COLUMNS('.*_id') FROM policy_db.policy WHERE policy_id < 1010
 
 -- columns by a lambda
-SELECT COLUMNS(c -> c LIKE '%_date') FROM policy_db.policy WHERE policy_id < 1010
+SELECT COLUMNS(lambda c: c LIKE '%_date') FROM policy_db.policy WHERE policy_id < 1010
 
 -- an aggregate over columns
 SELECT max(COLUMNS(*)) FROM desk.budget
@@ -56,7 +56,7 @@ SELECT text AS "select", stars AS "order" FROM desk.note WHERE note_id < 5
 SELECT claim_id, [upper(x) FOR x IN tags IF x IS NOT NULL] AS u FROM claims_lake.claim WHERE claim_id < 20
 
 -- casts, concatenation and dots
-SELECT (policy_id || ':' || product_line).upper() AS t, premium::VARCHAR[1] AS c FROM policy_db.policy WHERE policy_id < 1006
+SELECT (policy_id || ':' || product_line).upper() AS t, (premium::VARCHAR)[1] AS c FROM policy_db.policy WHERE policy_id < 1006
 
 -- range joined to a source
 SELECT r.i, count(p.policy_id) AS n FROM range(0, 6) r(i) LEFT JOIN policy_db.policy p ON p.renewals = r.i GROUP BY r.i
