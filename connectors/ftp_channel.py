@@ -70,6 +70,10 @@ class FtpChannel:
                 self._ftp.welcome = self._ftp.getresp()
             except ftplib.error_temp:
                 raise self._too_many() from None
+            except ftplib.error_perm:
+                raise SourceError(
+                    self._source, "the server turns every connection away", hint="ask its owner why"
+                ) from None
             if self._tls is not None:
                 self._protect(self._tls)
             self._log_in()

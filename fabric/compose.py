@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pyarrow as pa
@@ -12,6 +13,9 @@ from fabric.errors import NotSupported
 from fabric.file_shapes import name
 from fabric.resolve import relations
 from fabric.types import Column, Product, Relation, Resolved, Table
+
+# DuckDB 2.0 hands these to Arrow, and takes them back, as DECIMAL, BLOB, TIME and VARCHAR.
+_NOT_IN_ARROW = re.compile(r"\b(U?HUGEINT|BIT|TIME WITH TIME ZONE|ENUM|UUID|JSON)\b")
 
 
 def compose(resolved: Resolved, body: Callable[[Relation, Table], str]) -> str:
@@ -49,20 +53,25 @@ def raw_name(relation: Relation) -> str:
 
 def raw_schema(relation: Relation, columns: tuple[Column, ...], engine: Engine) -> pa.Schema:
     """The columns under names that belong to this occurrence alone."""
-    types = engine.arrow_schema(columns).types
-    return pa.schema([pa.field(f"{relation.id}_{n}", kind) for n, kind in enumerate(types)])
+    fields = [(f"{relation.id}_{n}", engine.input_type(column.type)) for n, column in enumerate(columns)]
+    return pa.schema([pa.field(name, kind) for name, kind in fields])
 
 
 def select(relation: Relation, table: Table, fetched: tuple[int, ...]) -> str:
     """A relation's columns by their own names; one at a position that is not fetched is a NULL of its type."""
     parts = [
-        f"{name(f'{relation.id}_{n}')} AS {name(column.name)}"
-        if n in fetched
-        else f"NULL::{column.type} AS {name(column.name)}"
+        f"{_own_type(name(f'{relation.id}_{n}'), column.type) if n in fetched else f'NULL::{column.type}'}"
+        f" AS {name(column.name)}"
         for n, column in enumerate(table.columns)
     ]
     source = f" FROM {name(raw_name(relation))}" if fetched else " WHERE false"
     return f"SELECT {', '.join(parts)}{source}"
+
+
+def _own_type(column: str, kind: str) -> str:
+    """A column as the type that it was declared with, where Arrow carries it as another."""
+    carried_as_another = kind not in ("UUID", "JSON") and _NOT_IN_ARROW.search(kind)
+    return f"CAST({column} AS {kind})" if carried_as_another else column
 
 
 def table_relations(resolved: Resolved) -> list[tuple[Relation, Table]]:

@@ -20,9 +20,10 @@ from fabric.types import Column
 
 BATCH_ROWS = 122_880  # DuckDB's row group; between 10,000 and 1,000,000 speed is flat (notes/flight.md)
 
+# GLOBAL, where a plain SET would hold for the root alone and for no query's cursor.
 _LOCK = (
-    "SET TimeZone = 'UTC'",
-    "SET python_enable_replacements = false",
+    "SET GLOBAL TimeZone = 'UTC'",
+    "SET GLOBAL python_enable_replacements = false",
     "SET autoinstall_known_extensions = false",
     "SET autoload_known_extensions = false",
     "SET allow_community_extensions = false",
@@ -30,6 +31,10 @@ _LOCK = (
     "SET enable_external_access = false",
     "SET lock_configuration = true",
 )
+
+
+# What DuckDB would hand over as text, and take as text, unless Arrow's own types name it.
+_NAMED_IN_ARROW = {"UUID": pa.uuid(), "JSON": pa.json_(pa.string())}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +116,7 @@ class Engine:
         return Probe(schema=pa.schema(fields), types=tuple(types), plan=json.loads(rows[0][1]))
 
     def arrow_type(self, type_text: str) -> pa.DataType:
-        """The Arrow type in which DuckDB hands over, and takes, a DuckDB type.
+        """The Arrow type in which DuckDB hands over a DuckDB type.
 
         Raises:
             FabricError: DuckDB knows no such type.
@@ -125,6 +130,10 @@ class Engine:
             with self._types_lock:
                 self._types[type_text] = known
         return known
+
+    def input_type(self, type_text: str) -> pa.DataType:
+        """The Arrow type in which a source's column of a DuckDB type is given to DuckDB."""
+        return _NAMED_IN_ARROW.get(type_text) or self.arrow_type(type_text)
 
     def arrow_schema(self, columns: tuple[Column, ...]) -> pa.Schema:
         """The Arrow schema of a relation with these columns."""

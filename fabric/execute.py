@@ -125,7 +125,7 @@ class Answer:
                 columns = tuple(read.relation.object.columns[n] for n in read.positions)
                 names = [f"{read.relation.id}_{n}" for n in read.positions]
                 schema = pa.schema(
-                    [pa.field(n, engine.arrow_type(c.type)) for n, c in zip(names, columns, strict=True)]
+                    [pa.field(n, engine.input_type(c.type)) for n, c in zip(names, columns, strict=True)]
                 )
                 live.feed = Feed(sessions[source], read.offer, live.context, schema, len(read.offer.splits))
                 self._cursor.register(raw_name(read.relation), FeedSource(live.feed, schema, read.repeated))

@@ -10,7 +10,7 @@ import hashlib
 import json
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -18,7 +18,7 @@ import pyarrow as pa
 from fabric.catalog import Catalog, known_to
 from fabric.confirm import confirm
 from fabric.engine import Engine
-from fabric.errors import FabricError, NotSupported, PolicyChanged, SchemaChanged
+from fabric.errors import NotSupported, PolicyChanged, SchemaChanged
 from fabric.execute import Answer, Outcome
 from fabric.explain import explain
 from fabric.file_scan import FileTables
@@ -26,6 +26,7 @@ from fabric.filesystem import FileSystem
 from fabric.journal import Journal
 from fabric.parse import bind, parameter_count, parse
 from fabric.plan import Plan, describe, plan
+from fabric.replies import EXPLAIN_SCHEMA, Analysis, Prepared, Reply, plan_lines
 from fabric.resolve import relations, resolve
 from fabric.spi import Governor
 from fabric.system import journal_rows, rows
@@ -33,7 +34,6 @@ from fabric.types import Governed, Parsed, Principal, Relation
 
 log = logging.getLogger("ripstop.line")
 
-_EXPLAIN = pa.schema([pa.field("plan", pa.string())])
 _DESCRIBE = pa.schema([pa.field(name, pa.string()) for name in ("column_name", "column_type", "null")])
 
 
@@ -59,31 +59,6 @@ class Description:
     policy_version: str
     rows: int = -1
     receipt: Mapping[str, object] = field(default_factory=dict)
-
-
-class Prepared:
-    """An answer that is already there (EXPLAIN, DESCRIBE); the same face as a running one."""
-
-    def __init__(self, table: pa.Table) -> None:
-        self.query_id = ""
-        self.schema = table.schema
-        self._table = table
-
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        """The rows."""
-        yield from self._table.to_batches()
-
-    def cancel(self, reason: FabricError | None = None) -> None:
-        """Nothing runs."""
-
-    def close(self) -> None:
-        """Nothing is held."""
-
-    def __enter__(self) -> Prepared:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return
 
 
 class Line:
@@ -137,7 +112,7 @@ class Line:
         parsed = parse(text)
         governed = self._governed(parsed, principal, session, parameters)
         if parsed.kind in ("explain", "explain analyze"):
-            schema = _EXPLAIN
+            schema = EXPLAIN_SCHEMA
         elif parsed.kind == "describe":
             schema = _DESCRIBE
         else:
@@ -156,7 +131,7 @@ class Line:
         session: Session,
         parameters: Sequence[object] = (),
         policy_version: str | None = None,
-    ) -> Answer | Prepared:
+    ) -> Reply:
         """Start the statement.
 
         Args:
@@ -269,18 +244,14 @@ class Line:
             )
         )
 
-    def _explained(self, parsed: Parsed, planned: Plan, principal: Principal) -> Prepared:
+    def _explained(self, parsed: Parsed, planned: Plan, principal: Principal) -> Reply:
         def visible(relation: Relation) -> bool:
             return relation.reader == principal.user or known_to(self._governor, principal, relation.object)
 
-        if parsed.kind == "explain analyze":
-            with self._started(parsed, planned, principal) as answer:
-                for _ in answer.batches():
-                    pass
-            lines = explain(planned, visible, answer.receipts())
-        else:
-            lines = explain(planned, visible)
-        return Prepared(pa.Table.from_pydict({"plan": lines}, schema=_EXPLAIN))
+        if parsed.kind == "explain":
+            return Prepared(plan_lines(explain(planned, visible)))
+        answer = self._started(parsed, planned, principal)
+        return Analysis(answer, lambda receipts: explain(planned, visible, receipts))
 
     def _receipt(self, governed: Governed, principal: Principal) -> dict[str, object]:
         """What the client is told beforehand: only names that the statement itself holds."""
@@ -307,4 +278,4 @@ def fingerprint(governed: Governed) -> str:
     return hashlib.sha256(json.dumps(decided).encode()).hexdigest()[:16]
 
 
-__all__ = ["Answer", "Description", "Line", "Prepared", "Session"]
+__all__ = ["Description", "Line", "Reply", "Session"]

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fabric.errors import FabricError, MissingExtra
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+T = TypeVar("T")
+
+_NAP_SECONDS = 0.1
 
 # The driver's wrapping: `STATUS: [FlightSQL] … . Detail: … (Status; Call). Vendor code: …`
 _BEFORE = re.compile(r"^.*?\[FlightSQL\] ", re.DOTALL)
@@ -59,20 +64,62 @@ class Client:
         self.close()
 
     @contextmanager
-    def query(self, sql: str) -> Iterator[pa.RecordBatchReader]:
-        """Run one statement; the reader streams the answer while the block lasts.
+    def query(self, sql: str) -> Iterator[Answer]:
+        """Run one statement; the answer streams while the block lasts, and Ctrl-C cancels it.
 
         Raises:
             FabricError: with the code, message and hint that the server gave.
         """
-        with answered(self._uri), self._connection.cursor() as cursor:
-            cursor.execute(sql)
-            with cursor.fetch_record_batch() as reader:
-                yield reader
+        with answered(self._uri), self._connection.cursor() as cursor, ThreadPoolExecutor(1) as thread:
+            calls = _Calls(thread, cursor.adbc_cancel)
+            calls.run(cursor.execute, sql)
+            with calls.run(cursor.fetch_record_batch) as reader:
+                yield Answer(reader, calls)
 
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+
+
+class _Calls:
+    """Makes the driver's calls in a thread, since they wait in Go, where Ctrl-C would not be heard."""
+
+    def __init__(self, thread: ThreadPoolExecutor, cancel: Callable[[], None]) -> None:
+        self._thread = thread
+        self._cancel = cancel
+
+    def run(self, call: Callable[..., T], *arguments: object) -> T:
+        """The call's result; when we are interrupted meanwhile, the statement is cancelled."""
+        future = self._thread.submit(call, *arguments)
+        try:
+            while True:
+                # In naps: the signal may be taken by a thread of Go's, which would not wake a long wait.
+                done, _ = wait([future], _NAP_SECONDS)
+                if done:
+                    return future.result()
+        except KeyboardInterrupt:
+            if not future.done():
+                self._cancel()
+            raise
+
+
+class Answer:
+    """The batches of one answer, to be iterated once."""
+
+    def __init__(self, reader: pa.RecordBatchReader, calls: _Calls) -> None:
+        self.schema: pa.Schema = reader.schema
+        self._reader = reader
+        self._calls = calls
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        while (batch := self._calls.run(next, self._reader, None)) is not None:
+            yield batch
+
+    def read_all(self) -> pa.Table:
+        """The whole answer."""
+        import pyarrow as pa
+
+        return pa.Table.from_batches(self, schema=self.schema)
 
 
 @contextmanager

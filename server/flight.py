@@ -22,7 +22,7 @@ from pyarrow import flight  # noqa: TID251
 from fabric.catalog import Entry
 from fabric.config_model import TlsSettings
 from fabric.errors import InternalError, InvalidConfig, InvalidValue, NotSupported, SchemaChanged
-from fabric.pipeline import Answer, Line, Prepared
+from fabric.pipeline import Line, Reply
 from fabric.types import Principal
 from server import flight_actions, flightsql, metadata, sessions
 from server.auth import Authenticator
@@ -246,7 +246,7 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
 
     def _run(
         self, statement: Statement, call: Call, context: flight.ServerCallContext, principal: Principal
-    ) -> Answer | Prepared:
+    ) -> Reply:
         """The statement's answer, which is watched from now on and closed when the call is over."""
         running = Running(statement.id, principal.user)
         self._calls.watch(call, context, running)
@@ -277,7 +277,7 @@ def _read(reader: flight.MetadataRecordBatchReader) -> list[pa.RecordBatch]:
     return [chunk.data for chunk in reader if chunk.data is not None]
 
 
-def _batches(answer: Answer | Prepared) -> Iterator[pa.RecordBatch]:
+def _batches(answer: Reply) -> Iterator[pa.RecordBatch]:
     try:
         for batch in answer.batches():
             if batch.schema != answer.schema:

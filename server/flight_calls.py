@@ -18,7 +18,7 @@ from urllib.parse import unquote
 from pyarrow import flight  # noqa: TID251
 
 from fabric.errors import Cancelled, FabricError, LimitError, LoginRefused
-from fabric.pipeline import Answer, Prepared
+from fabric.pipeline import Reply
 from fabric.types import Principal
 from server import sessions
 from server.auth import Authenticator
@@ -113,10 +113,10 @@ class Running:
     def __init__(self, id: str, user: str) -> None:
         self.id, self.user = id, user
         self._lock = threading.Lock()
-        self._answer: Answer | Prepared | None = None
+        self._answer: Reply | None = None
         self._stop: FabricError | None = None
 
-    def attach(self, answer: Answer | Prepared) -> None:
+    def attach(self, answer: Reply) -> None:
         """The answer is there: cancel it at once if that was asked for meanwhile."""
         with self._lock:
             self._answer = answer

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterator
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from fabric.errors import NotSupported
 from server.cli.options import Format
@@ -14,6 +14,16 @@ from server.cli.render import is_number, jsons, texts
 if TYPE_CHECKING:
     import pyarrow as pa
 
+
+class Batches(Protocol):
+    """What is written: a schema and its batches."""
+
+    @property
+    def schema(self) -> pa.Schema: ...
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]: ...
+
+
 # A terminal gets at most this many rows of a table; whoever wants all asks for another format.
 SHOWN_ROWS = 200
 _WIDEST = 60
@@ -21,7 +31,7 @@ _QUOTED = re.compile(r'[",\r\n]|^\s|\s$')
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
-def write(reader: pa.RecordBatchReader, form: Format, out: IO[str]) -> int:
+def write(reader: Batches, form: Format, out: IO[str]) -> int:
     """Write the whole answer and return its number of rows.
 
     Raises:
@@ -30,7 +40,7 @@ def write(reader: pa.RecordBatchReader, form: Format, out: IO[str]) -> int:
     return _WRITERS[form](reader, out)
 
 
-def _table(reader: pa.RecordBatchReader, out: IO[str]) -> int:
+def _table(reader: Batches, out: IO[str]) -> int:
     shown = SHOWN_ROWS if out.isatty() else sys.maxsize
     header = [_visible(name) for name in reader.schema.names]
     rows: list[tuple[str | None, ...]] = []
@@ -72,7 +82,7 @@ def _print_table(
         out.write(line(row, tuple(text is None for text in raw)))
 
 
-def _csv(reader: pa.RecordBatchReader, out: IO[str]) -> int:
+def _csv(reader: Batches, out: IO[str]) -> int:
     """RFC 4180 with plain line ends; NULL is nothing, an empty text is ``""``."""
     out.write(",".join(map(_field, reader.schema.names)) + "\n")
     count = 0
@@ -83,7 +93,7 @@ def _csv(reader: pa.RecordBatchReader, out: IO[str]) -> int:
     return count
 
 
-def _jsonl(reader: pa.RecordBatchReader, out: IO[str]) -> int:
+def _jsonl(reader: Batches, out: IO[str]) -> int:
     count = 0
     for line in _objects(reader):
         out.write(line + "\n")
@@ -91,7 +101,7 @@ def _jsonl(reader: pa.RecordBatchReader, out: IO[str]) -> int:
     return count
 
 
-def _json(reader: pa.RecordBatchReader, out: IO[str]) -> int:
+def _json(reader: Batches, out: IO[str]) -> int:
     count = 0
     for line in _objects(reader):
         out.write(("[\n" if count == 0 else ",\n") + line)
@@ -100,7 +110,7 @@ def _json(reader: pa.RecordBatchReader, out: IO[str]) -> int:
     return count
 
 
-def _objects(reader: pa.RecordBatchReader) -> Iterator[str]:
+def _objects(reader: Batches) -> Iterator[str]:
     import pyarrow as pa
 
     for batch in reader:
@@ -108,21 +118,21 @@ def _objects(reader: pa.RecordBatchReader) -> Iterator[str]:
         yield from jsons(rows)
 
 
-def _arrow(reader: pa.RecordBatchReader, out: IO[str]) -> int:
+def _arrow(reader: Batches, out: IO[str]) -> int:
     import pyarrow as pa
 
     with pa.ipc.new_stream(_Bytes(out), reader.schema) as writer:
         return _copy(reader, writer.write_batch)
 
 
-def _parquet(reader: pa.RecordBatchReader, out: IO[str]) -> int:
+def _parquet(reader: Batches, out: IO[str]) -> int:
     import pyarrow.parquet as pq
 
     with pq.ParquetWriter(_Bytes(out), reader.schema, compression="zstd") as writer:
         return _copy(reader, writer.write_batch)
 
 
-def _copy(reader: pa.RecordBatchReader, put: Callable[[Any], None]) -> int:
+def _copy(reader: Batches, put: Callable[[Any], None]) -> int:
     count = 0
     for batch in reader:
         put(batch)

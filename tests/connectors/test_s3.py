@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from pydantic import ValidationError
 
 from connectors.s3 import S3Connector, S3Settings
+from fabric.blocks import BlockCache
 from fabric.errors import (
     BadData,
     SourceChanged,
@@ -21,6 +23,7 @@ from fabric.errors import (
     SourceTimeout,
     Unreachable,
 )
+from fabric.filesystem import FileSystem
 from fabric.spi import FileConnector, ScanContext
 from fabric.types import FileLayout
 from server.demo.s3 import EmbeddedS3
@@ -142,6 +145,24 @@ def test_an_object_that_changes_after_the_listing_is_an_error(client: Any, conne
         with pytest.raises(SourceChanged, match=r"file 'a\.csv' changed") as caught:
             made.read(file, ranges, ScanContext())
         assert caught.value.retryable
+
+
+def test_duckdb_reads_hive_partitions_of_a_bucket(client: Any, connect: Any, tmp_path: Path) -> None:
+    sql = "SELECT range AS a, range % 5 AS k, md5(range::VARCHAR) AS t FROM range(50_000)"
+    with duckdb.connect() as local:
+        local.execute(f"COPY ({sql}) TO '{tmp_path}/hive' (FORMAT parquet, PARTITION_BY (k))")
+    for path in (tmp_path / "hive").rglob("*.parquet"):
+        client.upload_file(str(path), "lake", str(path.relative_to(tmp_path)))
+    made, context, blocks = connect(), ScanContext(), BlockCache()
+    filesystem = FileSystem(blocks)
+    question = "SELECT k, count(*), sum(a), max(t) FROM read_parquet({}, hive_partitioning = true) GROUP BY k ORDER BY k"
+    with duckdb.connect() as local, duckdb.connect() as connection:
+        connection.register_filesystem(filesystem)
+        mount = filesystem.mount(made, made.files(FileLayout("hive/**/*.parquet", "parquet")), context)
+        expected = local.sql(question.format(f"'{tmp_path}/hive/**/*.parquet'")).fetchall()
+        assert connection.sql(question.format(mount.paths)).fetchall() == expected
+    blocks.close()
+    assert context.bytes > 0
 
 
 def test_check_proves_the_source_step_by_step(client: Any, connect: Any) -> None:

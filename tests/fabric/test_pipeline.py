@@ -22,7 +22,6 @@ from fabric.errors import (
     Timeout,
 )
 from fabric.pipeline import Session
-from fabric.types import Principal
 from server.app import App
 from tests.fabric.project import ANA, AUD, NOBODY, ask, lines, project, write_claims
 
@@ -240,8 +239,8 @@ def test_errors_of_values_do_not_show_them(app: App) -> None:
     assert "hello" not in str(caught.value)
 
 
-def slow(app: App, who: Principal = AUD) -> tuple[list[BaseException], threading.Thread, object]:
-    answer = app.line.run("SELECT count(*) FROM range(100000000000) a, lake.note", who, Session())
+def slow(app: App, explain: str = "") -> tuple[list[BaseException], threading.Thread, object]:
+    answer = app.line.run(f"{explain}SELECT count(*) FROM range(100000000000) a, lake.note", AUD, Session())
     caught: list[BaseException] = []
 
     def read() -> None:
@@ -263,6 +262,13 @@ def test_a_cancel_stops_duckdb_within_half_a_second(app: App) -> None:
     answer.cancel()  # type: ignore[attr-defined]
     thread.join(5)
     assert time.monotonic() - started < 0.5
+    assert isinstance(caught[0], Cancelled)
+
+
+def test_explain_analyze_can_be_cancelled(app: App) -> None:
+    caught, thread, answer = slow(app, explain="EXPLAIN ANALYZE ")
+    answer.cancel()  # type: ignore[attr-defined]
+    thread.join(5)
     assert isinstance(caught[0], Cancelled)
 
 

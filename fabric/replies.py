@@ -1,0 +1,81 @@
+"""What the line answers with: a running query, or something with the same face."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import pyarrow as pa
+
+from fabric.errors import FabricError
+from fabric.execute import Answer
+from fabric.types import ScanReceipt
+
+EXPLAIN_SCHEMA = pa.schema([pa.field("plan", pa.string())])
+
+
+class Prepared:
+    """An answer that is already there (EXPLAIN, DESCRIBE); the same face as a running one."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self.query_id = ""
+        self.schema = table.schema
+        self._table = table
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows."""
+        yield from self._table.to_batches()
+
+    def cancel(self, reason: FabricError | None = None) -> None:
+        """Nothing runs."""
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def __enter__(self) -> Prepared:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+
+class Analysis:
+    """EXPLAIN ANALYZE: the query runs when its lines are asked for, and can be cancelled meanwhile."""
+
+    schema = EXPLAIN_SCHEMA
+
+    def __init__(self, answer: Answer, explained: Callable[[Sequence[ScanReceipt]], list[str]]) -> None:
+        self.query_id = answer.query_id
+        self._answer = answer
+        self._explained = explained
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Run the query, drop its rows, and say what was done.
+
+        Raises:
+            FabricError: whatever ended the query.
+        """
+        for _ in self._answer.batches():
+            pass
+        yield from plan_lines(self._explained(self._answer.receipts())).to_batches()
+
+    def cancel(self, reason: FabricError | None = None) -> None:
+        """Stop the query."""
+        self._answer.cancel(reason)
+
+    def close(self) -> None:
+        """Give everything back."""
+        self._answer.close()
+
+    def __enter__(self) -> Analysis:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def plan_lines(lines: list[str]) -> pa.Table:
+    """The lines of an EXPLAIN as its one column."""
+    return pa.Table.from_pydict({"plan": lines}, schema=EXPLAIN_SCHEMA)
+
+
+Reply = Answer | Prepared | Analysis
