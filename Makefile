@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo test check bench lock format clean
+.PHONY: install clients demo test check bench lock format clean
 
 install: $(VENV)/.installed
 
@@ -11,6 +11,14 @@ $(VENV)/.installed: pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# What the tests marked `clients` need: drivers that cannot share our environment.
+clients: .venv-dbapi/.installed
+
+.venv-dbapi/.installed: requirements-dbapi.lock
+	$(PYTHON) -m venv .venv-dbapi
+	.venv-dbapi/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dbapi.lock
 	@touch $@
 
 demo: install
@@ -36,6 +44,8 @@ format: install
 lock:
 	uv pip compile pyproject.toml --universal --extra demo --group dev --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header -q -o requirements.lock
+	printf 'flightsql-dbapi==0.2.2\npandas<3\n' | uv pip compile - --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header -q -o requirements-dbapi.lock
 
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) .venv-dbapi build dist

@@ -18,12 +18,11 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator, Field
 
 from connectors.archives import Archives, is_archive, split_member
+from connectors.globs import compile_glob, fixed_folder, is_glob
 from fabric.errors import BadData, Cancelled, SourceChanged
 from fabric.settings import FileTableSettings, SourceSettings
 from fabric.spi import ScanContext, Step
 from fabric.types import DEFAULT_SCHEMA, FileLayout, FileStat, Table, TableName
-
-_MAGIC = re.compile(r"[*?\[]")
 
 
 def _inside(table: FileTableSettings) -> FileTableSettings:
@@ -42,38 +41,6 @@ class FileSourceSettings(SourceSettings):
 
     uri: str = Field(description="the folder, bucket or server under which every path of a table lies")
     tables: dict[str, Annotated[FileTableSettings, AfterValidator(_inside)]] = Field(default_factory=dict)
-
-
-def compile_glob(pattern: str) -> re.Pattern[str]:
-    """A glob as DuckDB means it: ``*``, ``?`` and ``[..]`` stay in a folder, ``**`` spans folders.
-
-    As in DuckDB, names with a leading dot match like any other, and case counts.
-    """
-    parts: list[str] = []
-    segments = pattern.split("/")
-    for position, segment in enumerate(segments):
-        last = position == len(segments) - 1
-        if segment == "**":
-            parts.append(".*" if last else "(?:[^/]+/)*")
-        else:
-            parts.append(_segment(segment) + ("" if last else "/"))
-    return re.compile("".join(parts), re.DOTALL)
-
-
-def _segment(text: str) -> str:
-    out: list[str] = []
-    for part in re.findall(r"\[!?[^\]/]+\]|.", text, re.DOTALL):
-        if part == "*":
-            out.append("[^/]*")
-        elif part == "?":
-            out.append("[^/]")
-        elif len(part) > 1:
-            negated = part.startswith("[!") and part != "[!]"
-            body = re.sub(r"([\\\[\]^&~|])", r"\\\1", part[2 if negated else 1 : -1])
-            out.append(f"(?!/)[{'^' if negated else ''}{body}]")
-        else:
-            out.append(re.escape(part))
-    return "".join(out)
 
 
 class FileSource(ABC):
@@ -181,15 +148,13 @@ class FileSource(ABC):
                 yield file
 
     def _glob(self, pattern: str) -> Iterator[FileStat]:
-        if not _MAGIC.search(pattern):
+        if not is_glob(pattern):
             file = self._stat(pattern)
             if file is not None:
                 yield file
             return
-        segments = pattern.split("/")
-        fixed = next(i for i, segment in enumerate(segments) if _MAGIC.search(segment))
         matches = compile_glob(pattern).fullmatch
-        for file in self._walk("/".join(segments[:fixed]), len(segments) - fixed > 1 or segments[-1] == "**"):
+        for file in self._walk(*fixed_folder(pattern)):
             if matches(file.path):
                 yield file
 

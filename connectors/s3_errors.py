@@ -37,7 +37,7 @@ def translate(source: str, text: str, path: str) -> SourceError:
         return Unreachable(
             source, "the bucket does not exist", hint="check uri, endpoint and region", retryable=False
         )
-    if code in ("PermanentRedirect", "AuthorizationHeaderMalformed") or status in ("301", "307"):
+    if code == "AuthorizationHeaderMalformed" or "BareRedirect" in text:
         return Unreachable(source, "the bucket is in another region", hint="set region", retryable=False)
     if code == "RequestTimeTooSkewed":
         return SourceLoginRefused(source, "the clocks differ too much", hint="set this machine's clock")

@@ -8,96 +8,20 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from fabric.blocks_disk import DiskBlocks
-from fabric.errors import Cancelled, SourceChanged
-from fabric.spi import FileConnector, ScanContext
-from fabric.types import FileStat
+from fabric.blocks_flights import CachedFile, Call, Demand, Flight
+from fabric.blocks_spans import block_numbers, cut_blocks, spans_of
+from fabric.errors import SourceChanged
+from fabric.spi import ScanContext
 
 MEMORY_BYTES = 512 << 20
 DISK_BYTES = 4 << 30
-_SPAN_BYTES = 4 << 20
 _FETCHERS = 16
-
-
-@dataclass(frozen=True, slots=True)
-class CachedFile:
-    """A file as the cache knows it; ``identity`` is equal for the same store under the same login."""
-
-    identity: str
-    connector: FileConnector
-    file: FileStat
-
-    @property
-    def key(self) -> tuple[str, str, str]:
-        """What tells this state of this file from every other."""
-        return (self.identity, self.file.path, self.file.validator)
-
-
-class Demand:
-    """One query's side of the cache: how it is stopped and where it is counted."""
-
-    def __init__(self, context: ScanContext) -> None:
-        self.context = context
-        self.stopped: Future[None] = Future()
-        self._lock = threading.Lock()
-        self._ahead: list[tuple[_Flight, Callable[[_Flight], None]]] = []
-        context.on_cancel(self.stop)
-
-    def stop(self) -> None:
-        """End the query's reads: whoever waits raises Cancelled, what was started ahead is called back."""
-        with self._lock:
-            if not self.stopped.done():
-                self.stopped.set_result(None)
-            ahead, self._ahead = self._ahead, []
-        for flight, leave in ahead:
-            leave(flight)
-
-    def keep(self, flight: _Flight, leave: Callable[[_Flight], None]) -> None:
-        """Hold a flight that was started ahead until it lands or the query ends."""
-        with self._lock:
-            ended = self.stopped.done()
-            if not ended:
-                self._ahead = [held for held in self._ahead if not held[0].landed.done()] + [(flight, leave)]
-        if ended:
-            leave(flight)
-
-    def check(self) -> None:
-        """Raise Cancelled when the query has ended."""
-        if self.stopped.done():
-            raise Cancelled("the query was cancelled")
-
-    def count(self, *, read: int = 0, requests: int = 0, hits: int = 0) -> None:
-        """Add to the query's counters, from any thread: bytes from the source, ranges asked, blocks had."""
-        with self._lock:
-            self.context.bytes += read
-            self.context.requests += requests
-            self.context.cache_hits += hits
-
-
-@dataclass(eq=False, slots=True)
-class _Flight:
-    """Blocks of one file on their way for one reader; others may wait for them too."""
-
-    file: CachedFile
-    blocks: tuple[int, ...]
-    demand: Demand
-    waiting: int = 0
-    landed: Future[dict[int, bytes]] = field(default_factory=Future)
-    call: _Call | None = None
-
-
-@dataclass(eq=False, slots=True)
-class _Call:
-    """One call to a source, for one flight or several; it is cancelled when nobody waits any more."""
-
-    flights: list[_Flight]
-    context: ScanContext = field(default_factory=ScanContext)
 
 
 class BlockCache:
@@ -120,8 +44,8 @@ class BlockCache:
         self._lock = threading.Lock()
         self._memory: OrderedDict[tuple[tuple[str, str, str], int], bytes] = OrderedDict()
         self._bytes = 0
-        self._flights: dict[tuple[tuple[str, str, str], int], _Flight] = {}
-        self._queued: dict[tuple[str, str, str], list[_Flight]] = {}
+        self._flights: dict[tuple[tuple[str, str, str], int], Flight] = {}
+        self._queued: dict[tuple[str, str, str], list[Flight]] = {}
         self._pools: dict[str, ThreadPoolExecutor] = {}
 
     def read(self, file: CachedFile, offset: int, length: int, demand: Demand) -> bytes:
@@ -155,12 +79,12 @@ class BlockCache:
         """
         demand.check()
         if file.connector.block_bytes:
-            self._gather(file, _numbers(file, ranges), demand)
+            self._gather(file, block_numbers(file, ranges), demand)
 
     def read_ahead(self, file: CachedFile, offset: int, length: int, demand: Demand) -> None:
         """Start fetching a range that is likely to be read next, and do not wait for it."""
         if file.connector.block_bytes and self._budget:
-            _, flights = self._board(file, _numbers(file, [(offset, length)]), demand, join=False)
+            _, flights = self._board(file, block_numbers(file, [(offset, length)]), demand, join=False)
             for flight in flights:
                 demand.keep(flight, self._leave)
 
@@ -195,11 +119,11 @@ class BlockCache:
 
     def _board(
         self, file: CachedFile, numbers: Iterable[int], demand: Demand, *, join: bool
-    ) -> tuple[dict[int, bytes], list[_Flight]]:
+    ) -> tuple[dict[int, bytes], list[Flight]]:
         """The blocks at hand, and the flights (one of them new, if need be) that bring the others."""
         found: dict[int, bytes] = {}
         missing: list[int] = []
-        flights: dict[int, _Flight] = {}
+        flights: dict[int, Flight] = {}
         with self._lock:
             for number in numbers:
                 key = (file.key, number)
@@ -213,7 +137,7 @@ class BlockCache:
                     flights[id(flight)] = flight
             for flight in flights.values():
                 flight.waiting += 1
-            started = _Flight(file, tuple(missing), demand, waiting=1) if missing else None
+            started = Flight(file, tuple(missing), demand, waiting=1) if missing else None
             if started:
                 flights[id(started)] = started
                 self._flights |= {(file.key, number): started for number in missing}
@@ -221,7 +145,7 @@ class BlockCache:
             self._dispatch(started)
         return found, list(flights.values())
 
-    def _leave(self, flight: _Flight) -> None:
+    def _leave(self, flight: Flight) -> None:
         with self._lock:
             flight.waiting -= 1
             if flight.waiting or flight.landed.done():
@@ -233,12 +157,12 @@ class BlockCache:
         if call and idle:
             call.context.cancel()
 
-    def _unlist(self, flight: _Flight) -> None:
+    def _unlist(self, flight: Flight) -> None:
         for number in flight.blocks:
             if self._flights.get((flight.file.key, number)) is flight:
                 del self._flights[(flight.file.key, number)]
 
-    def _dispatch(self, flight: _Flight) -> None:
+    def _dispatch(self, flight: Flight) -> None:
         source = flight.file.connector.name
         key = flight.file.key
         with self._lock:
@@ -267,8 +191,8 @@ class BlockCache:
                 self._queued[key] = []
             self._fly(flights)
 
-    def _fly(self, flights: list[_Flight]) -> None:
-        call = _Call(flights)
+    def _fly(self, flights: list[Flight]) -> None:
+        call = Call(flights)
         with self._lock:
             for flight in flights:
                 flight.call = call
@@ -280,7 +204,7 @@ class BlockCache:
         else:
             self._land(flights, found, None)
 
-    def _bring(self, flights: list[_Flight], context: ScanContext) -> dict[int, bytes]:
+    def _bring(self, flights: list[Flight], context: ScanContext) -> dict[int, bytes]:
         found: dict[int, bytes] = {}
         for flight in flights:
             file = flight.file
@@ -290,11 +214,11 @@ class BlockCache:
         missing = [number for flight in flights for number in flight.blocks if number not in found]
         if not missing:
             return found
-        spans = list(_spans(file, sorted(missing)))
+        spans = list(spans_of(file, sorted(missing)))
         parts = _call(file, spans, context)
         flights[0].demand.count(read=sum(map(len, parts)), requests=len(spans))
         for (offset, _), part in zip(spans, parts, strict=True):
-            found |= _cut(part, offset, file.connector.block_bytes)
+            found |= cut_blocks(part, offset, file.connector.block_bytes)
         if self._disk:
             for number in missing:
                 self._disk.put(_disk_key(file, number), found[number])
@@ -306,7 +230,7 @@ class BlockCache:
         found = ((number, self._disk.get(_disk_key(file, number))) for number in numbers)
         return {number: data for number, data in found if data is not None}
 
-    def _land(self, flights: list[_Flight], found: dict[int, bytes], error: BaseException | None) -> None:
+    def _land(self, flights: list[Flight], found: dict[int, bytes], error: BaseException | None) -> None:
         with self._lock:
             for flight in flights:
                 self._unlist(flight)
@@ -336,33 +260,6 @@ def _call(file: CachedFile, ranges: Sequence[tuple[int, int]], context: ScanCont
             file.connector.name, f"file '{file.file.path}' is shorter than listed", hint="run the query again"
         )
     return parts
-
-
-def _numbers(file: CachedFile, ranges: Sequence[tuple[int, int]]) -> Iterable[int]:
-    """The blocks that ranges touch, each once, in order."""
-    size = file.connector.block_bytes
-    numbers: set[int] = set()
-    for offset, length in ranges:
-        end = min(offset + length, file.file.size)
-        numbers.update(range(offset // size, -(-end // size)))
-    return sorted(numbers)
-
-
-def _spans(file: CachedFile, numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Neighbouring blocks as ``(offset, length)`` ranges of bounded length."""
-    size = file.connector.block_bytes
-    longest = max(1, _SPAN_BYTES // size)
-    start = 0
-    for position in range(1, len(numbers) + 1):
-        ends = position == len(numbers) or numbers[position] != numbers[position - 1] + 1
-        if ends or position - start == longest:
-            offset = numbers[start] * size
-            yield offset, min((numbers[position - 1] + 1) * size, file.file.size) - offset
-            start = position
-
-
-def _cut(part: bytes, offset: int, size: int) -> dict[int, bytes]:
-    return {(offset + at) // size: part[at : at + size] for at in range(0, len(part), size)}
 
 
 def _disk_key(file: CachedFile, number: int) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from fabric.blocks import BlockCache
 from fabric.engine import Engine
 from fabric.errors import FabricError, UserError
+from fabric.file_errors import blame
 from fabric.file_scan import FileTables
 from fabric.filesystem import FileSystem
 from fabric.spi import Connector, FileConnector, ScanConnector, ScanContext, Step
@@ -46,18 +47,17 @@ class RowReader:
         self._engine = Engine(self._filesystem)
         self._files = FileTables(self._engine, self._filesystem)
 
-    def read(self, connector: Connector, table: Table) -> bool:
-        """Whether the table has a row.
+    def read(self, connector: Connector, table: Table) -> str:
+        """What came of it, in words; empty when a row was read.
 
         Raises:
-            SourceError: it cannot be read.
-            UserError: it takes a parameter that only a query can give.
+            FabricError: the table cannot be read.
         """
         if table.layout is not None and isinstance(connector, FileConnector):
-            return self._read_file(connector, table)
+            return "" if self._read_file(connector, table) else "empty"
         if isinstance(connector, ScanConnector):
             return _read_scan(connector, table)
-        return False
+        return "not read"
 
     def _read_file(self, connector: FileConnector, table: Table) -> bool:
         known = replace(table, columns=self._files.columns(connector, table))
@@ -65,7 +65,8 @@ class RowReader:
         mount = self._filesystem.mount(connector, scan.files, ScanContext())
         try:
             paths = dict(zip((file.path for file in scan.files), mount.paths, strict=True))
-            return bool(self._engine.rows(f"SELECT * FROM ({scan.sql(paths)}) LIMIT 1"))
+            sql = f"SELECT * FROM ({scan.sql(paths)}) LIMIT 1"
+            return bool(self._engine.rows(sql, lambda said: blame(said, mount)))
         finally:
             self._filesystem.unmount(mount)
 
@@ -106,21 +107,22 @@ def _steps(connector: Connector, rows: RowReader) -> Iterator[Step]:
 
 
 def _told(connector: Connector, table: Table, rows: RowReader) -> str:
-    try:
-        return table.name.name if rows.read(connector, table) else f"{table.name.name} (empty)"
-    except UserError as error:
-        return f"{table.name.name} (not read: {error.message})"
+    outcome = rows.read(connector, table)
+    return f"{table.name.name} ({outcome})" if outcome else table.name.name
 
 
-def _read_scan(connector: ScanConnector, table: Table) -> bool:
+def _read_scan(connector: ScanConnector, table: Table) -> str:
     scan = Scan(table, tuple(column.name for column in table.columns), limit=1)
-    offer = connector.offer(scan)
+    try:
+        offer = connector.offer(scan)
+    except UserError as error:  # a parameter that only a query can give
+        return f"not read: {error.message}"
     with closing(connector.open()) as session:
         for split in offer.splits:
             context = ScanContext()
             try:
                 if any(batch.num_rows for batch in session.read(offer, split, context)):
-                    return True
+                    return ""
             finally:
                 context.cancel()
-    return False
+    return "empty"

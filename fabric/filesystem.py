@@ -18,7 +18,8 @@ from typing import Any, NoReturn
 
 import fsspec
 
-from fabric.blocks import BlockCache, CachedFile, Demand
+from fabric.blocks import BlockCache
+from fabric.blocks_flights import CachedFile, Demand
 from fabric.errors import FabricError, InternalError
 from fabric.filesystem_handle import Handle
 from fabric.spi import FileConnector, ScanContext

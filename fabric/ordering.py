@@ -7,12 +7,13 @@ from sqlglot import exp
 from fabric.types import Column, OrderKey
 
 
-def ordering(tree: exp.Expr, columns: tuple[Column, ...]) -> tuple[OrderKey, ...] | None:
-    """The sort keys of a SELECT over a single relation, when each is a plain column of it.
+def ordering(tree: exp.Expr, relation: str, columns: tuple[Column, ...]) -> tuple[OrderKey, ...] | None:
+    """The sort keys of a SELECT directly over a relation, when each is a plain column of it.
 
     Args:
         tree: the statement's root.
-        columns: the relation's columns.
+        relation: the relation's id.
+        columns: its columns.
 
     Returns:
         None when the statement is anything else: then no order is pushed.
@@ -20,11 +21,32 @@ def ordering(tree: exp.Expr, columns: tuple[Column, ...]) -> tuple[OrderKey, ...
     if not isinstance(tree, exp.Select) or tree.args.get("joins") or tree.args.get("distinct"):
         return None
     order = tree.args.get("order")
-    if not isinstance(order, exp.Order):
+    if not isinstance(order, exp.Order) or not _stands_over(tree, relation) or _renames(tree):
         return None
     keys = [_key(term, tree, columns) for term in order.expressions]
     known = tuple(key for key in keys if key is not None)
     return known if len(known) == len(keys) else None
+
+
+def _stands_over(select: exp.Select, relation: str) -> bool:
+    """Whether FROM is the relation itself, under its own column names: no subquery, no name of a WITH."""
+    source = select.args.get("from_")
+    table = source.this if isinstance(source, exp.From) else None
+    if not isinstance(table, exp.Table) or table.name != relation or table.args.get("pivots"):
+        return False
+    alias = table.args.get("alias")
+    return not (isinstance(alias, exp.TableAlias) and alias.args.get("columns"))
+
+
+def _renames(select: exp.Select) -> bool:
+    """Whether a projection may give the name of one column to another value without saying so by AS."""
+    for item in select.expressions:
+        for star in item.find_all(exp.Star):
+            if star.args.get("replace") or star.args.get("rename"):
+                return True
+        if item.find(exp.Columns):
+            return True
+    return False
 
 
 def _key(term: exp.Expr, select: exp.Select, columns: tuple[Column, ...]) -> OrderKey | None:

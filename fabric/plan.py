@@ -132,7 +132,7 @@ def _orders(resolved: Resolved) -> dict[str, tuple[OrderKey, ...]]:
     if len(resolved.relations) != 1 or not isinstance(resolved.relations[0].object, Table):
         return {}
     relation = resolved.relations[0]
-    keys = ordering(resolved.tree, relation.object.columns)
+    keys = ordering(resolved.tree, relation.id, relation.object.columns)
     return {relation.id: keys} if keys else {}
 
 

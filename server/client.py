@@ -97,7 +97,7 @@ class _Calls:
                 done, _ = wait([future], _NAP_SECONDS)
                 if done:
                     return future.result()
-        except KeyboardInterrupt:
+        except BaseException:
             if not future.done():
                 self._cancel()
             raise
@@ -139,12 +139,17 @@ def answered(uri: str) -> Iterator[None]:
 def to_error(text: str, uri: str) -> FabricError:
     """The error that a driver's text holds: the server's own where it spoke, else that nobody answers."""
     said = _BEHIND.sub("", _BEFORE.sub("", text))
-    answer = _ANSWER.fullmatch(said)
+    return spoken(said) or NotAnswered(
+        f"no Ripstop answers at {uri}: {said}", hint="is `ripstop serve` running? see --uri"
+    )
+
+
+def spoken(text: str) -> FabricError | None:
+    """The error whose ``str`` the text is; None when it is no such thing."""
+    answer = _ANSWER.fullmatch(text)
     kind = _kinds().get(answer["code"]) if answer else None
     if answer is None or kind is None:
-        return NotAnswered(
-            f"no Ripstop answers at {uri}: {said}", hint="is `ripstop serve` running? see --uri"
-        )
+        return None
     error = kind.__new__(kind)
     FabricError.__init__(error, answer["message"], hint=answer["hint"] or "")
     return error

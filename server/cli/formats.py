@@ -19,7 +19,9 @@ class Batches(Protocol):
     """What is written: a schema and its batches."""
 
     @property
-    def schema(self) -> pa.Schema: ...
+    def schema(self) -> pa.Schema:
+        """Names and types of the columns."""
+        ...
 
     def __iter__(self) -> Iterator[pa.RecordBatch]: ...
 
@@ -88,7 +90,7 @@ def _csv(reader: Batches, out: IO[str]) -> int:
     count = 0
     for batch in reader:
         count += batch.num_rows
-        columns = [["" if t is None else _field(t) for t in texts(column)] for column in batch.columns]
+        columns = [_fields(column) for column in batch.columns]
         out.writelines(",".join(row) + "\n" for row in zip(*columns, strict=True))
     return count
 
@@ -176,6 +178,12 @@ class _Bytes:
 
     def seekable(self) -> bool:
         return False
+
+
+def _fields(column: pa.Array) -> list[str]:
+    if is_number(column.type):
+        return [text or "" for text in texts(column)]
+    return ["" if text is None else _field(text) for text in texts(column)]
 
 
 def _field(text: str) -> str:

@@ -40,6 +40,8 @@ def texts(column: pa.Array) -> list[str | None]:
         return _times(column)
     if pt.is_interval(kind):
         return [None if v is None else _interval(*v) for v in column.to_pylist()]
+    if pt.is_integer(kind) or pt.is_string(kind):
+        return list(column.cast(pa.string()).to_pylist())
     if pt.is_time(kind):
         return [None if v is None else _trim(v) for v in column.cast(pa.string()).to_pylist()]
     return [None if value is None else _plain(value) for value in column.to_pylist()]

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import typer
 
+from server.cli.failure import show
 from server.cli.options import Directory
+
+_FAILED = "the server cannot start: "
 
 
 def serve(directory: Directory = Path(".")) -> None:
@@ -19,4 +22,11 @@ def serve(directory: Directory = Path(".")) -> None:
 
 
 def _say(line: str) -> None:
-    print(line, flush=True)
+    from server.client import spoken
+
+    # A worker that cannot start tells why in the words of its error.
+    error = spoken(line.removeprefix(_FAILED)) if line.startswith(_FAILED) else None
+    if error is None:
+        print(line, flush=True)
+    else:
+        show(error.code, error.message, error.hint)

@@ -56,5 +56,7 @@ def _address(process: subprocess.Popen[bytes], log: Path) -> str:
         if process.poll() is not None:
             break
         time.sleep(0.05)
-    said = log.read_text("utf-8", errors="replace").strip().splitlines()
-    raise Unreachable("ripstop serve", "it did not become ready", hint=said[-1] if said else f"see {log}")
+    said = log.read_text("utf-8", errors="replace")
+    raise Unreachable(
+        "ripstop serve", "it did not become ready", hint=said[said.find("error: ") :].strip() or f"see {log}"
+    )

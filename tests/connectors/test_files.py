@@ -6,7 +6,8 @@ import duckdb
 import pytest
 from pydantic import ValidationError
 
-from connectors.files import FileSourceSettings, compile_glob
+from connectors.files import FileSourceSettings
+from connectors.globs import compile_glob
 from connectors.local import LocalConnector, LocalSettings
 from fabric.errors import BadData, Cancelled, SourceChanged
 from fabric.spi import FileConnector, ScanContext

@@ -1,3 +1,4 @@
+# ruff: noqa: F811 (pytest finds the imported fixtures by the names of arguments)
 from __future__ import annotations
 
 import gzip
@@ -6,141 +7,41 @@ import os
 import random
 import threading
 import time
-import zipfile
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import trustme
-from pydantic import ValidationError
 
-from connectors.ftp import FtpConnector, FtpSettings
 from fabric.errors import (
     BadData,
     Cancelled,
     FabricError,
-    IdentityRefused,
-    InvalidConfig,
     SourceChanged,
     SourceError,
-    SourceLoginRefused,
     SourceTimeout,
-    Throttled,
     Unreachable,
 )
 from fabric.spi import ScanContext
-from fabric.types import FileLayout, FileStat
+from fabric.types import FileLayout
 from server.demo.ftp import EmbeddedFtp
 from tests.connectors.cutting_proxy import cutting, dead_port, mute, saying
-
-SECRET = "correct-horse-battery"
-BIG = random.Random(7).randbytes(12_000_000)
-USERS = {"ripstop": SECRET}
-OLD = ("MLSD", "MLST")
-
-Connect = Callable[..., FtpConnector]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("ftp")
-    outbox = root / "outbox"
-    (outbox / "2026" / "11").mkdir(parents=True)
-    (outbox / "big.bin").write_bytes(BIG)
-    (outbox / "empty.csv").touch()
-    (outbox / "repair_1.csv").write_text("id\n1\n")
-    (outbox / "2026" / "repair 2.csv").write_text("id\n2\n")
-    (outbox / "2026" / "11" / "Rechnung ä€😀.csv").write_text("id\n3\n")
-    (outbox / "link.csv").symlink_to("repair_1.csv")
-    (outbox / "packed.csv.gz").write_bytes(gzip.compress(b"id\n4\n"))
-    with zipfile.ZipFile(outbox / "packed.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("inner.csv", "id\n5\n" * 10_000)
-    return root
-
-
-@pytest.fixture(scope="module")
-def trust(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("trust")
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(str(made / "ca.pem"))
-    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(made / "server.pem"))
-    authority.issue_cert("elsewhere.example").private_key_and_cert_chain_pem.write_to_path(
-        str(made / "elsewhere.pem")
-    )
-    trustme.CA().cert_pem.write_to_path(str(made / "stranger.pem"))
-    return made
-
-
-@pytest.fixture(scope="module")
-def plain(folder: Path) -> Iterator[EmbeddedFtp]:
-    running = EmbeddedFtp(folder, USERS).start()
-    yield running
-    running.stop()
-
-
-@pytest.fixture(scope="module")
-def old(folder: Path) -> Iterator[EmbeddedFtp]:
-    """Offers what vsftpd does: LIST, SIZE and MDTM."""
-    running = EmbeddedFtp(folder, USERS, without=OLD).start()
-    yield running
-    running.stop()
-
-
-@pytest.fixture(scope="module")
-def protected(folder: Path, trust: Path) -> Iterator[EmbeddedFtp]:
-    running = EmbeddedFtp(folder, USERS, certificate=trust / "server.pem").start()
-    yield running
-    running.stop()
-
-
-@pytest.fixture(params=["plain", "old", "protected"])
-def server(request: pytest.FixtureRequest) -> EmbeddedFtp:
-    found = request.getfixturevalue(request.param)
-    assert isinstance(found, EmbeddedFtp)
-    return found
-
-
-@pytest.fixture
-def connect(trust: Path) -> Iterator[Connect]:
-    made: list[FtpConnector] = []
-
-    def make(server: EmbeddedFtp | int, path: str = "/outbox", **keys: object) -> FtpConnector:
-        port = server if isinstance(server, int) else server.port
-        kind = "ftp" if isinstance(server, int) or not server.protected else "ftps"
-        kind = str(keys.pop("type", kind))
-        keys.setdefault("password", SECRET)
-        if kind == "ftps" and keys.get("certificate") != "accept-any":
-            keys.setdefault("ca_file", "ca.pem")
-        uri = f"{kind}://ripstop@127.0.0.1:{port}{path}"
-        settings = FtpSettings.model_validate({"type": kind, "domain": "partners", "uri": uri, **keys})
-        connector = FtpConnector("tariffs", settings, trust)
-        made.append(connector)
-        return connector
-
-    yield make
-    for connector in made:
-        connector.close()
-
-
-def listed(connector: FtpConnector, pattern: str) -> list[str]:
-    return [file.path for file in connector.files(FileLayout(pattern, "csv", declared={"id": "INT"}))]
-
-
-def one(connector: FtpConnector, path: str) -> FileStat:
-    (file,) = connector.files(FileLayout(path, "csv"))
-    return file
-
-
-def read(connector: FtpConnector, file: FileStat, context: ScanContext | None = None) -> bytes:
-    (data,) = connector.read(file, [(0, file.size)], context or ScanContext())
-    return data
-
-
-def forward(connector: FtpConnector, file: FileStat, block: int) -> bytes:
-    starts = range(0, file.size, block)
-    return b"".join(
-        connector.read(file, [(start, min(block, file.size - start))], ScanContext())[0] for start in starts
-    )
+from tests.connectors.ftp_bench import (  # noqa: F401
+    BIG,
+    OLD,
+    SECRET,
+    USERS,
+    Connect,
+    connect,
+    folder,
+    forward,
+    listed,
+    old,
+    one,
+    plain,
+    protected,
+    read,
+    server,
+    trust,
+)
 
 
 def test_globs_list_what_they_name(server: EmbeddedFtp, connect: Connect) -> None:
@@ -250,94 +151,6 @@ def test_eight_readers_share_a_few_connections(
     assert not wrong
     assert len(most) == 48
     assert max(most) <= connections
-
-
-def test_a_server_that_allows_one_login_is_read_all_the_same(folder: Path, connect: Connect) -> None:
-    server = EmbeddedFtp(folder, USERS, clients=1).start()
-    try:
-        connector = connect(server)
-        assert forward(connector, one(connector, "big.bin"), 4 << 20) == BIG
-        with pytest.raises(Throttled) as caught:
-            listed(connect(server), "*.csv")
-        assert "limits.connections" in caught.value.hint
-        connector.close()
-    finally:
-        server.stop()
-
-
-def test_check_tells_each_step(server: EmbeddedFtp, connect: Connect) -> None:
-    connector = connect(server, tables={"repair": {"path": "repair_*.csv", "format": "csv"}})
-    steps = [(step.name, step.detail) for step in connector.check()]
-    assert steps == [
-        ("resolved", ""),
-        ("connected", "with TLS" if server.protected else ""),
-        ("logged in", "as ripstop"),
-        ("listed", "1 tables, 1 files"),
-    ]
-
-
-def test_a_wrong_password_is_a_refused_login_that_does_not_show_it(
-    server: EmbeddedFtp, connect: Connect
-) -> None:
-    with pytest.raises(SourceLoginRefused) as caught:
-        listed(connect(server, password="wrong-" + SECRET), "*.csv")
-    assert SECRET not in str(caught.value)
-    assert caught.value.hint
-
-
-def test_a_certificate_that_is_not_trusted_is_refused(
-    folder: Path, trust: Path, protected: EmbeddedFtp, connect: Connect
-) -> None:
-    with pytest.raises(IdentityRefused, match="certificate is not trusted"):
-        listed(connect(protected, ca_file="stranger.pem"), "*.csv")
-    elsewhere = EmbeddedFtp(folder, USERS, certificate=trust / "elsewhere.pem").start()
-    try:
-        with pytest.raises(IdentityRefused, match="certificate is not trusted"):
-            listed(connect(elsewhere), "*.csv")
-        assert listed(connect(elsewhere, certificate="accept-any"), "repair_*.csv") == ["repair_1.csv"]
-    finally:
-        elsewhere.stop()
-
-
-def test_ftps_never_goes_on_without_tls(plain: EmbeddedFtp, connect: Connect) -> None:
-    with pytest.raises(IdentityRefused, match="offers no TLS"):
-        listed(connect(plain, type="ftps"), "*.csv")
-
-
-def test_ftp_to_a_server_that_insists_on_tls_is_a_refused_login(
-    protected: EmbeddedFtp, connect: Connect
-) -> None:
-    with pytest.raises(SourceLoginRefused):
-        listed(connect(protected, type="ftp"), "*.csv")
-
-
-@pytest.mark.parametrize(
-    ("keys", "words"),
-    [
-        ({"type": "ftp", "uri": "ftps://h/p"}, "must look like ftp://"),
-        ({"type": "ftps", "uri": "ftp://h/p"}, "must look like ftps://"),
-        ({"type": "ftp", "uri": "ftp://u:pw@h/p", "password": SECRET}, "say it once"),
-        ({"type": "ftp", "uri": "ftp://u@h/p", "ca_file": "ca.pem"}, "keys of type ftps"),
-        ({"type": "ftp", "uri": "ftp://u@h/p?x=1"}, "%3F"),
-        (
-            {"type": "ftps", "uri": "ftps://u@h/p", "ca_file": "c", "certificate": "accept-any"},
-            "say one of the two",
-        ),
-    ],
-)
-def test_settings_that_cannot_work_are_refused(keys: dict[str, object], words: str) -> None:
-    with pytest.raises(ValidationError, match=words) as caught:
-        FtpSettings.model_validate({"domain": "d", **keys})
-    assert SECRET not in str(caught.value)
-
-
-def test_a_ca_file_that_holds_no_certificate_is_told_so(
-    protected: EmbeddedFtp, connect: Connect, trust: Path
-) -> None:
-    (trust / "junk.pem").write_text("nothing")
-    for name in ("junk.pem", "nowhere.pem"):
-        with pytest.raises(InvalidConfig, match="ca_file"):
-            connect(protected, ca_file=name)
 
 
 def test_a_server_that_is_down_is_unreachable_at_once(connect: Connect) -> None:
@@ -462,17 +275,6 @@ def test_a_cancelled_read_gives_the_connection_back_within_half_a_second(
         assert time.monotonic() - started < 0.8
         assert connector._pool.open_sessions == 0
         assert read(connector, file) == BIG
-
-
-def test_cancelling_ends_a_tls_handshake_too(connect: Connect) -> None:
-    with saying(b"220 hello\r\n", b"234 go on\r\n") as port:
-        connector = connect(port, type="ftps")
-        context = ScanContext()
-        threading.Timer(0.3, context.cancel).start()
-        started = time.monotonic()
-        with pytest.raises(Cancelled):
-            connector.read(FileStat("x.csv", 5, "v"), [(0, 5)], context)
-        assert time.monotonic() - started < 0.8
 
 
 def test_a_server_that_was_restarted_is_used_again(folder: Path, connect: Connect) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from connectors.known_hosts import HostKey, keys_of
 
-# Made by `ssh-keygen -H` for [files.example]:2222.
+# The form that `ssh-keygen -H` writes: HMAC-SHA1 of the name under a salt.
 HASHED = "|1|{salt}|{digest} ssh-ed25519 AAAA\n"
 
 

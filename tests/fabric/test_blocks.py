@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from fabric.blocks import BlockCache, CachedFile, Demand
+from fabric.blocks import BlockCache
+from fabric.blocks_flights import CachedFile, Demand
 from fabric.errors import BadData, Cancelled, FabricError, SourceChanged, Unreachable
 from fabric.spi import ScanContext
 from tests.fabric.watched_folder import DirectFolder, OneCallFolder, WatchedFolder

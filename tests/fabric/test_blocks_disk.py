@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from fabric.blocks import BlockCache, CachedFile, Demand
+from fabric.blocks import BlockCache
 from fabric.blocks_disk import DiskBlocks
+from fabric.blocks_flights import CachedFile, Demand
 from fabric.spi import ScanContext
 from tests.fabric.watched_folder import WatchedFolder
 

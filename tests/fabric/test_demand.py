@@ -67,7 +67,8 @@ def engine() -> Iterator[Engine]:
 
 def demanded(engine: Engine, sql: str) -> list[Demand]:
     resolved = resolve(parse(sql), Names(), None, "ana")
-    keys = ordering(resolved.tree, TABLE.columns) if len(resolved.relations) == 1 else None
+    only = resolved.relations[0] if len(resolved.relations) == 1 else None
+    keys = ordering(resolved.tree, only.id, TABLE.columns) if only else None
     tables = [
         r for r in [*resolved.relations, *(p for r in resolved.relations if r.body for p in r.body.relations)]
     ]

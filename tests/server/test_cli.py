@@ -112,6 +112,12 @@ def test_check_without_a_project_says_what_to_do(tmp_path: Path) -> None:
     said_error(done, "CONFIG")
 
 
+def test_serve_without_a_project_fails_as_every_command_does(tmp_path: Path) -> None:
+    done = ripstop("serve", "-C", str(tmp_path))
+    assert done.returncode == 1
+    said_error(done, "CONFIG")
+
+
 def test_init_writes_a_project_that_check_accepts_and_never_writes_over_one(tmp_path: Path) -> None:
     project = tmp_path / "Sales"
     made = ripstop("init", "-C", str(project))

@@ -123,3 +123,27 @@ SELECT DISTINCT renewals FROM policy_db.policy ORDER BY renewals DESC LIMIT 3
 
 -- a sample of everything
 SELECT count(*) AS n FROM policy_db.policy USING SAMPLE 100%
+
+-- ordered under column aliases that swap names [in order]
+SELECT a, b FROM policy_db.policy AS p(b, a) ORDER BY a NULLS LAST, b LIMIT 7
+
+-- ordered by a replaced column of a star [in order]
+SELECT * REPLACE (-premium AS premium) FROM policy_db.policy ORDER BY premium, policy_id LIMIT 7
+
+-- ordered by a renamed column of a star [in order]
+SELECT * RENAME (policy_id AS renewals, renewals AS policy_id) FROM policy_db.policy ORDER BY renewals DESC LIMIT 7
+
+-- ordered by a column of a with [in order]
+WITH c AS (SELECT renewals AS premium, premium AS renewals, policy_id FROM policy_db.policy) SELECT policy_id FROM c ORDER BY premium DESC, policy_id LIMIT 7
+
+-- ordered by an alias that hides a column, in an expression [in order]
+SELECT policy_id, -premium AS premium FROM policy_db.policy ORDER BY premium + 0, policy_id LIMIT 6
+
+-- ordered by columns made by an expression of columns [in order]
+SELECT -COLUMNS(['policy_id', 'premium']) FROM policy_db.policy ORDER BY policy_id LIMIT 6
+
+-- ordered by a qualified column whose alias is hidden [in order]
+SELECT p.policy_id AS renewals FROM policy_db.policy p ORDER BY p.renewals, p.policy_id LIMIT 6
+
+-- from first, ordered and limited [in order]
+FROM policy_db.policy ORDER BY issued_at DESC LIMIT 4
