@@ -12,6 +12,7 @@ from connectors.adbc_types import landed, type_text
 from fabric.settings import ColumnSettings
 from fabric.types import DEFAULT_SCHEMA, Column, Table, TableKind, TableName
 
+_KINDS: tuple[TableKind, ...] = ("materialized view", "foreign table", "partitioned table", "view")
 _SYSTEM = frozenset({"information_schema", "pg_catalog", "pg_toast"})
 
 
@@ -71,10 +72,7 @@ def _kind(native: str) -> TableKind | None:
     lower = (native or "table").lower()
     if "system" in lower or not ("table" in lower or "view" in lower):
         return None
-    for kind in ("materialized view", "foreign table", "partitioned table", "view"):
-        if kind in lower:
-            return kind  # type: ignore[return-value]  # each of them is a TableKind
-    return "table"
+    return next((kind for kind in _KINDS if kind in lower), "table")
 
 
 def schema_names(tables: list[Listed], current: str) -> dict[tuple[str, str], str]:

@@ -37,6 +37,7 @@ class AdbcConduct:
 
     def __init__(self, source: str, timeout: float) -> None:
         self.source = source
+        self.stateful = False
         self._timeout = timeout
 
     def lead(self, link: Link) -> str:

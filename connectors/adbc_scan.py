@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import reduce
 
 from sqlglot import exp
@@ -108,4 +109,7 @@ def _condition(predicate: Predicate, table: AdbcTable) -> exp.Expr:
         return exp.paren(
             reduce(lambda a, b: join(a, b), (_condition(part, table) for part in predicate.parts))
         )
-    return to_expression(predicate)
+    column = table.column(predicate.column)
+    if column is None:
+        raise KeyError(f"{table.name} has no column {predicate.column}")
+    return to_expression(replace(predicate, column=column.name))  # quoted names have case elsewhere

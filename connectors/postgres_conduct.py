@@ -26,6 +26,7 @@ class PostgresConduct:
 
     def __init__(self, source: str, timeout: float, statement_timeout: float) -> None:
         self.source = source
+        self.stateful = True
         self._timeout = timeout
         # Outputs as text must not depend on the role's own settings, and sqlglot writes standard strings.
         settings = {

@@ -27,6 +27,8 @@ class Link:
     def __init__(self, connection: Any, options: Mapping[str, str]) -> None:
         self.connection = connection
         self._options = dict(options)
+        self._running: Any = None
+        self._lock = threading.Lock()
         self.used = False
 
     def execute(self, sql: str) -> None:
@@ -51,9 +53,15 @@ class Link:
             if self._options:
                 statement.set_options(**self._options)
             statement.set_sql_query(sql)
-            handle, _ = statement.execute_query()
-            with contextlib.closing(AdbcRecordBatchReader._import_from_c(handle.address)) as reader:
-                yield reader
+            with self._lock:
+                self._running = statement
+            try:
+                handle, _ = statement.execute_query()
+                with contextlib.closing(AdbcRecordBatchReader._import_from_c(handle.address)) as reader:
+                    yield reader
+            finally:
+                with self._lock:
+                    self._running = None
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
         """All rows of a small query."""
@@ -61,10 +69,18 @@ class Link:
             rows: list[dict[str, Any]] = reader.read_all().to_pylist()
             return rows
 
-    def cancel(self) -> None:
-        """Ask the server to end the running statement; may be called from any thread."""
-        with contextlib.suppress(Exception):  # nothing runs, or the connection is gone already
-            self.connection.cancel()
+    def cancel(self) -> bool:
+        """Ask the server to end the running statement; may be called from any thread.
+
+        False when the driver cannot (SQLite), or the connection is gone already.
+        """
+        with self._lock:
+            for target in (self.connection, self._running):  # a driver may know only one of the two ways
+                with contextlib.suppress(Exception):
+                    if target is not None:
+                        target.cancel()
+                        return True
+        return False
 
     def close(self) -> None:
         """End the connection; the server notices and rolls back."""

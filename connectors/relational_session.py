@@ -81,7 +81,7 @@ class Session:
             mine = link is self._leader
             self._leader_idle = self._leader_idle or (mine and stays)
             if mine and not stays:
-                self._leader, self._lost = None, True
+                self._leader, self._lost = None, self.conduct.stateful
             self._changed.notify_all()
         if not (mine and stays):
             self._part(link, quiet=quiet)

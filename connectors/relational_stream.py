@@ -24,9 +24,13 @@ _SPILL_BYTES = 16_000_000
 
 
 class Conduct(Protocol):
-    """How a kind of database is talked to: what the session leaves to the connector."""
+    """How a kind of database is talked to: what the session leaves to the connector.
+
+    ``stateful`` says that scans share a snapshot, so that a lost leader ends the session.
+    """
 
     source: str
+    stateful: bool
 
     def lead(self, link: Link) -> str:
         """Begin the transaction whose state all scans see; returns what ``follow`` needs."""
@@ -253,7 +257,8 @@ class Stream:
 
     def _drain(self, link: Link) -> bool:
         """Cancel the statement and read what is still in the pipe; false when it does not end soon."""
-        link.cancel()
+        if not link.cancel():
+            return False
         deadline = time.monotonic() + _DRAIN_SECONDS
         reader = self._reader
         try:

@@ -126,13 +126,14 @@ def estate_of(config: ProjectConfig) -> Estate:
 
 
 def default_schema(settings: SourceSettings) -> str:
-    """The schema that ``source.table`` means: the only one of ``schemas``, or ``main`` where it has no such key.
+    """The schema that ``source.table`` means: the only one of ``schemas``, or ``main`` where there are none.
 
     Empty where it depends on what the source holds: a rule must not change its meaning with that.
     """
     schemas: Sequence[str] | None = getattr(settings, "schemas", None)
     if schemas is None:
-        return DEFAULT_SCHEMA if hasattr(settings, "tables") else ""
+        one = hasattr(settings, "tables") and getattr(settings, "dialect", "sqlite") == "sqlite"
+        return DEFAULT_SCHEMA if one else ""
     return str(schemas[0]) if len(schemas) == 1 and "*" not in schemas[0] else ""
 
 

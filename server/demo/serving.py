@@ -56,7 +56,5 @@ def _address(process: subprocess.Popen[bytes], log: Path) -> str:
         if process.poll() is not None:
             break
         time.sleep(0.05)
-    said = log.read_text("utf-8", errors="replace")
-    raise Unreachable(
-        "ripstop serve", "it did not become ready", hint=said[said.find("error: ") :].strip() or f"see {log}"
-    )
+    said = log.read_text("utf-8", errors="replace").partition("error: ")[2].strip()
+    raise Unreachable("ripstop serve", "it did not become ready", hint=said or f"see {log}")

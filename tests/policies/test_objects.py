@@ -57,7 +57,8 @@ def test_the_default_schema_is_the_only_one_or_main_where_a_source_has_none() ->
         tables: dict[str, str] = Field(default_factory=dict)
 
     class Unknown(SourceSettings):
-        pass
+        dialect: str = "snowflake"
+        tables: dict[str, str] = Field(default_factory=dict)
 
     assert default_schema(Files(type="x", domain="d")) == "main"
     assert default_schema(Database(type="x", domain="d", schemas=("public",))) == "public"
