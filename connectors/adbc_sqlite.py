@@ -8,6 +8,7 @@ begins with a row that holds a value of every type, marked so that it can be dro
 from __future__ import annotations
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from sqlglot import exp
 
 _SAMPLES: dict[pa.DataType, exp.Expr] = {
@@ -41,5 +42,5 @@ def sampled(query: exp.Select, types: tuple[pa.DataType, ...]) -> exp.Expr:
 
 def without_sample(batch: pa.RecordBatch) -> pa.RecordBatch:
     """The rows and columns of the query itself."""
-    kept = batch.filter(pa.compute.equal(batch.column(0), 0))
+    kept = batch.filter(pc.equal(batch.column(0), 0))
     return kept.select(range(1, batch.num_columns))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from sqlglot import exp
 
 from connectors.postgres_errors import changed, failed, silent, unfit
@@ -98,7 +99,7 @@ class PostgresConduct:
         for name, how, values in zip(request.columns, request.readings, batch.columns, strict=False):
             if isinstance(values.type, pa.OpaqueType) or values.type != how.wire:
                 raise changed(self.source, str(request.table))
-            if how.is_array and (pa.compute.max(next(counts)).as_py() or 0) > 1:
+            if how.is_array and (pc.max(next(counts)).as_py() or 0) > 1:
                 raise unfit(self.source, str(request.table), (name,))
             try:
                 arrays.append(how.land(values))

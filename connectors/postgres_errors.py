@@ -18,7 +18,7 @@ from fabric.errors import (
 _BROKEN = ("57P01", "57P02", "57P03", "57P05", "08")
 _REFUSED = ("28", "42501", "3D000")
 _GONE = ("42P01", "42703", "3F000", "42704", "42883", "42804", "42846")
-_MOVED = ("40", "72000", "58P01", "55000")
+_MOVED = ("40", "72000")
 _VALUE = ("22", "0A000")
 
 # libpq gives no SQLSTATE for a failed login; its own texts are not translated in the driver's build,

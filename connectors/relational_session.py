@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from connectors.relational_pool import Link, Pool, Watch
 from connectors.relational_stream import Conduct, Stream
-from fabric.errors import Cancelled, SourceChanged, Unreachable
+from fabric.errors import Cancelled, SourceChanged, SourceError, Unreachable
 from fabric.spi import ScanContext
 from fabric.types import Offer, Split
 
@@ -156,7 +156,7 @@ class Session:
             if first:
                 return self._lead(context)
             if self._leader is not None:
-                if (link := self._pool.take_free()) is not None:
+                if (link := self._spare()) is not None:
                     if self._joined(link):
                         return link
                     continue
@@ -166,6 +166,12 @@ class Session:
                     continue
             with self._changed:
                 self._changed.wait(_WAIT_SECONDS)
+
+    def _spare(self) -> Link | None:
+        try:
+            return self._pool.take_free()
+        except SourceError:
+            return None  # the server takes fewer connections than our cap: make do with those we have
 
     def _lead(self, context: ScanContext) -> Link:
         try:

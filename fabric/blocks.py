@@ -89,10 +89,13 @@ class BlockCache:
                 demand.keep(flight, self._leave)
 
     def close(self) -> None:
-        """End the fetching threads and the disk tier."""
+        """Call back what is on its way, and end the fetching threads and the disk tier."""
         with self._lock:
+            calls = [flight.call for flight in self._flights.values() if flight.call]
             pools = list(self._pools.values())
             self._pools.clear()
+        for call in calls:
+            call.context.cancel()
         for pool in pools:
             pool.shutdown(wait=True, cancel_futures=True)
         if self._disk:

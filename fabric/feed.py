@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from fabric.errors import BadData, Cancelled, FabricError, InternalError
+from fabric.fitting import fitted
 from fabric.spi import ScanContext, ScanSession
 from fabric.types import Offer, Split
 
@@ -113,7 +114,6 @@ class Feed:
         batches = self._session.read(self._offer, split, self._context)
         try:
             for batch in batches:
-                self._context.rows += batch.num_rows
                 self._put(self._named(batch))
                 if self._context.cancelled:
                     break
@@ -126,16 +126,14 @@ class Feed:
         """The batch under the names that stand in the statement; another type is the source's fault."""
         columns = []
         for array, target, wanted in zip(batch.columns, self._schema, self._offer.scan.columns, strict=True):
-            if array.type != target.type:
-                try:
-                    array = array.cast(target.type)
-                except pa.ArrowException:
-                    raise BadData(
-                        self._offer.scan.table.name.catalog,
-                        f"column '{wanted}' of table '{self._offer.scan.table.name.name}' came as another type",
-                        hint="the table may have changed; ask again",
-                    ) from None
-            columns.append(array)
+            try:
+                columns.append(fitted(array, target.type))
+            except pa.ArrowException:
+                raise BadData(
+                    self._offer.scan.table.name.catalog,
+                    f"column '{wanted}' of table '{self._offer.scan.table.name.name}' came as another type",
+                    hint="the table may have changed; ask again",
+                ) from None
         return pa.RecordBatch.from_arrays(columns, schema=self._schema)
 
 

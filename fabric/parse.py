@@ -319,7 +319,7 @@ def _numbered(tokens: list[Token]) -> list[Token]:
     count = 0
     for token, before in zip(tokens, [None, *tokens], strict=False):
         named = before is not None and before.token_type == TokenType.PARAMETER
-        if token.token_type == TokenType.PLACEHOLDER:
+        if token.token_type in (TokenType.PLACEHOLDER, TokenType.QDCOLON):
             count += 1
             styles.add("?")
             where = (token.line, token.col, token.start, token.end)
@@ -327,6 +327,8 @@ def _numbered(tokens: list[Token]) -> list[Token]:
                 Token(TokenType.PARAMETER, "$", *where),
                 Token(TokenType.NUMBER, str(count), *where),
             ]
+            if token.token_type == TokenType.QDCOLON:  # ``?::``, an operator of another dialect
+                numbered.append(Token(TokenType.DCOLON, "::", *where))
         elif named and token.token_type == TokenType.NUMBER:
             styles.add("$1")
             numbered.append(token)

@@ -164,7 +164,7 @@ def test_only_the_asked_columns_and_rows_are_read(ledger: Path) -> None:
         scan = Scan(table, ("t", "i"), (Comparison("i", ">=", 4000),), limit=2)
         assert connector.offer(scan).request == (
             """SELECT 1, '', 0 UNION ALL SELECT 0, * FROM (SELECT "t", "i" FROM "main"."late" """
-            """WHERE "i" >= 4000 LIMIT 2) AS "rest\""""
+            """WHERE "i" >= 4000 LIMIT 2) AS rest"""
         )
         assert read(connector, scan).to_pylist() == [{"t": None, "i": 4000}, {"t": "text", "i": 4001}]
         assert not connector.offer(Scan(table, ("i",), order=(OrderKey("i"),), limit=1)).limit_taken

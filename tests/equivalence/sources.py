@@ -33,7 +33,8 @@ _POSTGRES = {
     "empty": "id bigint, name text, amount numeric(9,2), moment timestamp",
     "extreme": "id bigint, small smallint, whole integer, big bigint, single real, number double precision, "
     "money numeric(18,2), huge numeric(38,10), word text, flag boolean, day date, moment timestamp, "
-    "instant timestamptz, clock time, uid uuid, bytes bytea, doc jsonb, list bigint[], words text[], span interval",
+    "instant timestamptz, clock time, uid uuid, bytes bytea, doc jsonb, list bigint[], words text[], span interval, "
+    "uids uuid[]",
 }
 
 
@@ -210,8 +211,8 @@ def _as_postgres_text(copies: duckdb.DuckDBPyConnection, table: str) -> str:
     for name, kind, *_ in copies.execute(f"DESCRIBE policy_db.public.{table}").fetchall():
         if kind == "BLOB":
             parts.append(f"'\\x' || lower(hex({name}))")
-        elif kind == "VARCHAR[]":
-            quoted = "'\"' || replace(replace(x, '\\', '\\\\'), '\"', '\\\"') || '\"'"
+        elif kind in ("VARCHAR[]", "UUID[]"):
+            quoted = "'\"' || replace(replace(CAST(x AS VARCHAR), '\\', '\\\\'), '\"', '\\\"') || '\"'"
             items = f"list_transform({name}, lambda x: coalesce({quoted}, 'NULL'))"
             parts.append(f"'{{' || array_to_string({items}, ',') || '}}'")
         elif kind.endswith("[]"):

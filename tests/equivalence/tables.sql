@@ -38,35 +38,35 @@ CREATE TABLE policy_db.public.empty (id BIGINT, name VARCHAR, amount DECIMAL(9, 
 CREATE TABLE policy_db.public.extreme (
     id BIGINT, small SMALLINT, whole INTEGER, big BIGINT, single FLOAT, number DOUBLE,
     money DECIMAL(18, 2), huge DECIMAL(38, 10), word VARCHAR, flag BOOLEAN, day DATE, moment TIMESTAMP,
-    instant TIMESTAMPTZ, clock TIME, uid UUID, bytes BLOB, doc JSON, list BIGINT[], words VARCHAR[], span INTERVAL
+    instant TIMESTAMPTZ, clock TIME, uid UUID, bytes BLOB, doc JSON, list BIGINT[], words VARCHAR[], span INTERVAL, uids UUID[]
 );
 INSERT INTO policy_db.public.extreme VALUES
     (1, 0, 0, 0, 0, 0, 0, 0, '', false, '1970-01-01', '1970-01-01', '1970-01-01 00:00:00+00', '00:00:00',
-     '00000000-0000-0000-0000-000000000000', '', '{}', [], [], INTERVAL 0 DAY),
+     '00000000-0000-0000-0000-000000000000', '', '{}', [], [], INTERVAL 0 DAY, []),
     (2, 32767, 2147483647, 9223372036854775807, 3.4028235e38, 1.7976931348623157e308, 9999999999999999.99,
      9999999999999999999999999999.9999999999, 'ÿ', true, '9999-12-31', '9999-12-31 23:59:59.999999',
      '9999-12-31 23:59:59.999999+00', '23:59:59.999999', 'ffffffff-ffff-ffff-ffff-ffffffffffff', '\xFF\x00\x27',
      '{"a": [1, {"b": null}], "ü": "☃"}', [9223372036854775807, NULL, -1], ['a', NULL, '', 'ü,"'],
-     INTERVAL '1 year 2 months 3 days 04:05:06.789'),
+     INTERVAL '1 year 2 months 3 days 04:05:06.789', []),
     (3, -32768, -2147483648, -9223372036854775807, -3.4028235e38, -1.7976931348623157e308,
      -9999999999999999.99, -9999999999999999999999999999.9999999999, 'it''s "quoted" \ and % and _', false,
      '0044-03-15 (BC)', '0044-03-15 (BC) 12:00:00', '0044-03-15 (BC) 12:00:00+00', '12:34:56.000001',
-     '80000000-0000-0000-0000-000000000000', '\x00', '[]', [0], ['x'], INTERVAL '-1 day'),
-    (4, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+     '80000000-0000-0000-0000-000000000000', '\x00', '[]', [0], ['x'], INTERVAL '-1 day', []),
+    (4, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
     (5, 1, 1, 1, 'NaN', 'NaN', 0.01, 0.0000000001, 'a' || chr(10) || 'b' || chr(9) || 'c', true,
      'infinity', 'infinity', 'infinity', '01:02:03', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', 'abc', 'null', NULL, NULL,
-     INTERVAL '100 years'),
+     INTERVAL '100 years', []),
     (6, -1, -1, -1, 'Infinity', 'Infinity', -0.01, -0.0000000001, '☃𝄞é', true, '-infinity', '-infinity', '-infinity',
-     '12:00:00', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a12', '\x61\x62', '"text"', [1, 2, 3], ['☃', '𝄞'], INTERVAL '1 microsecond'),
+     '12:00:00', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a12', '\x61\x62', '"text"', [1, 2, 3], ['☃', '𝄞'], INTERVAL '1 microsecond', []),
     (7, 5, 5, 4611686018427387904, '-Infinity', '-Infinity', 5, 5, 'é', false, '2024-02-29',
      '2024-02-29 13:00:00', '2024-03-31 01:30:00+00', '13:00:00', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a13', '\xC3\xA9', '1.50',
-     [5], ['NULL'], INTERVAL '1 month'),
+     [5], ['NULL'], INTERVAL '1 month', ['a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a13', NULL]),
     (8, 5, 5, 9007199254740993, 1e-45, 5e-324, 1234.50, 1234.5, 'É', false, '1969-12-31', '1969-12-31 23:59:59.999999',
      '2024-10-27 01:30:00+00', '23:00:00', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a13', 'E', 'true', [5, 5], ['é', 'É'],
-     INTERVAL '30 days'),
+     INTERVAL '30 days', []),
     (9, 7, 1000000, 1000000000000, 0.1, 0.1, 1e3, 1e3, 'NULL', NULL, '1582-10-15', '2262-04-12 00:00:00',
      '1999-12-31 23:59:59+00', '00:00:00.5', 'deadbeef-dead-beef-dead-beefdeadbeef', '\x5C\x78', '{"a": 1}', [NULL], ['{}'],
-     INTERVAL '2 hours');
+     INTERVAL '2 hours', []);
 
 -- ── claims_lake: S3, Parquet by year and month, JSON lines, CSV ──────────────────────────────────────
 

@@ -309,3 +309,12 @@ def test_an_error_of_the_source_is_raised_as_it_is(
     folder.error = BadData("far", "no")
     with pytest.raises(BadData, match="source 'far': no"):
         open_cache().read(cached(folder), 0, 10, demand())
+
+
+def test_closing_calls_back_what_is_on_its_way(folder: WatchedFolder) -> None:
+    cache = BlockCache()
+    folder.gate.clear()
+    cache.read_ahead(cached(folder), 0, 1000, demand())
+    until(lambda: bool(folder.calls))
+    cache.close()
+    assert folder.contexts[0].cancelled

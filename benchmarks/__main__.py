@@ -1,0 +1,12 @@
+"""Every benchmark, or those named: ``python -m benchmarks stream``."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+NAMES = ("stream",)
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or NAMES:
+        importlib.import_module(f"benchmarks.{name}").main()

@@ -1,0 +1,215 @@
+"""What is pushed to a source that answers scans: what it declared, exactly, and nothing else."""
+# ruff: noqa: S101, D102 - a suite of tests: each case's name is its sentence
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from connectors.conformance_reading import Base
+from connectors.conformance_subject import PATTERNS, VALUES, Bench, Loaded, Subject
+from fabric.errors import FabricError, InvalidValue
+from fabric.spi import ScanConnector, ScanContext
+from fabric.types import (
+    AllOf,
+    AnyOf,
+    Column,
+    Comparison,
+    Membership,
+    NullTest,
+    OrderKey,
+    Pattern,
+    Predicate,
+    PredicateWord,
+    Scan,
+    Table,
+)
+
+WORDS: tuple[PredicateWord, ...] = ("=", "<>", "<", "<=", ">", ">=", "in", "not in", "null", "like", "or")
+
+
+def spoken(word: PredicateWord, column: Column) -> Iterator[Predicate]:
+    """Predicates on the column that use the word; none where the word has no sense for its type."""
+    name, values = column.name, VALUES.get(column.type, [])
+    if word == "null":
+        yield NullTest(name)
+        yield NullTest(name, negated=True)
+    elif word == "like":
+        for pattern in PATTERNS if column.type == "VARCHAR" else ():
+            yield Pattern(name, pattern)
+            yield Pattern(name, pattern, negated=True)
+    elif word in ("in", "not in"):
+        for size in {1, 2, len(values)} if values else ():
+            yield Membership(name, tuple(values[:size]), negated=word == "not in")
+    elif word == "or":
+        for value in values[:2]:
+            yield AnyOf((Comparison(name, "=", value), NullTest(name)))
+            yield AnyOf((Comparison(name, "=", value), AllOf((Comparison(name, ">=", value), NullTest(name, True)))))
+    else:
+        for value in values:
+            yield Comparison(name, word, value)
+
+
+class Pushdown(Base):
+    """Predicates, limits, orders and splits."""
+
+    @pytest.fixture
+    def table(self, source: ScanConnector, bench: Bench) -> Table:
+        return bench.tables(source)["kinds"]
+
+    @pytest.mark.parametrize("word", WORDS)
+    def test_a_declared_word_is_applied_exactly_as_duckdb_does(
+        self, source: ScanConnector, bench: Bench, loaded: dict[str, Loaded], table: Table, word: PredicateWord
+    ) -> None:
+        declared = source.capabilities(table).predicates
+        able = [column for column in table.columns if word in declared.get(column.name.lower(), ())]
+        taken = 0
+        for column in able:
+            for predicate in spoken(word, column):
+                scan = Scan(table, ("id", column.name) if column.name != "id" else ("id",), (predicate,))
+                offer = source.offer(scan)
+                assert offer.taken in ((), (predicate,))
+                assert offer.taken or offer.refused, "what is not taken must be said"
+                got = sorted(bench.texts(bench.read_offer(source, offer, ScanContext())), key=str)
+                wanted = Scan(table, scan.columns, offer.taken)
+                assert got == sorted(bench.answer(loaded["kinds"].rows, wanted), key=str), predicate
+                taken += bool(offer.taken)
+        assert taken or not any(True for column in able for _ in spoken(word, column))
+
+    @pytest.mark.parametrize("word", WORDS)
+    def test_an_undeclared_word_is_not_taken_and_every_row_comes(
+        self, source: ScanConnector, bench: Bench, loaded: dict[str, Loaded], table: Table, word: PredicateWord
+    ) -> None:
+        declared = source.capabilities(table).predicates
+        for column in table.columns:
+            if word in declared.get(column.name.lower(), ()):
+                continue
+            for predicate in list(spoken(word, column))[:2]:
+                scan = Scan(table, ("id",), (predicate,), limit=1)
+                offer = source.offer(scan)
+                assert offer.taken == ()
+                assert not offer.limit_taken
+                assert any(refusal.why for refusal in offer.refused)
+                got = bench.read_offer(source, offer, ScanContext())
+                assert got.num_rows == loaded["kinds"].rows.num_rows
+
+    def test_a_taken_predicate_reduces_what_is_read(self, source: ScanConnector, bench: Bench) -> None:
+        many = bench.tables(source)["many"]
+        predicate = Comparison("id", "=", 77)
+        if "=" not in source.capabilities(many).predicates.get("id", ()):
+            pytest.skip("the source does not filter by id")
+        whole, part = ScanContext(), ScanContext()
+        bench.read(source, Scan(many, ("id", "word")), whole)
+        got = bench.read(source, Scan(many, ("id", "word"), (predicate,)), part)
+        assert got.to_pylist() == [{"id": 77, "word": "word 77"}]
+        assert (part.rows, whole.rows > 1000 * part.rows) == (1, True)
+        assert part.bytes * 10 < whole.bytes
+
+    def test_a_projection_reduces_what_is_read(self, source: ScanConnector, bench: Bench) -> None:
+        many = bench.tables(source)["many"]
+        if not source.capabilities(many).projection:
+            pytest.skip("the source always sends every column")
+        whole, part = ScanContext(), ScanContext()
+        bench.read(source, Scan(many, tuple(column.name for column in many.columns)), whole)
+        bench.read(source, Scan(many, ("id",)), part)
+        assert part.bytes < whole.bytes
+
+    def test_a_limit_is_taken_whole_or_not_at_all(self, source: ScanConnector, bench: Bench, subject: Subject) -> None:
+        many = bench.tables(source)["many"]
+        for limit in (0, 1, 7, subject.many + 1):
+            offer = source.offer(Scan(many, ("id",), limit=limit))
+            got = bench.read_offer(source, offer, ScanContext())
+            assert offer.limit_taken == source.capabilities(many).limit
+            assert got.num_rows == (min(limit, subject.many) if offer.limit_taken else subject.many)
+
+    def test_a_taken_limit_reduces_what_is_read(self, source: ScanConnector, bench: Bench) -> None:
+        many = bench.tables(source)["many"]
+        if not source.capabilities(many).limit:
+            pytest.skip("the source takes no limit")
+        whole, part = ScanContext(), ScanContext()
+        bench.read(source, Scan(many, ("id",)), whole)
+        bench.read(source, Scan(many, ("id",), limit=5), part)
+        assert part.bytes * 5 < whole.bytes
+
+    def test_an_order_is_duckdbs_own(self, source: ScanConnector, bench: Bench, loaded: dict[str, Loaded], table: Table) -> None:
+        able = source.capabilities(table).order
+        for column in table.columns:
+            for descending, first in ((False, False), (True, False), (False, True), (True, True)):
+                keys = (OrderKey(column.name, descending, first), OrderKey("id"))[: 1 if column.name == "id" else 2]
+                offer = source.offer(Scan(table, ("id",), (), keys, 4))
+                assert offer.order_taken <= {key.column.lower() for key in keys}.issubset(able)
+                assert offer.order_taken or not offer.limit_taken
+                if offer.order_taken:
+                    got = bench.texts(bench.read_offer(source, offer, ScanContext()))
+                    wanted = bench.answer(loaded["kinds"].rows, Scan(table, ("id",), (), keys, 4 if offer.limit_taken else None))
+                    assert got == wanted, keys
+
+    def test_splits_cover_each_row_once(self, source: ScanConnector, bench: Bench, subject: Subject) -> None:
+        many = bench.tables(source)["many"]
+        several = Membership("id", tuple(range(0, subject.many, max(1, subject.many // 300))))
+        for predicates in ((), (several,)):
+            offer = source.offer(Scan(many, ("id",), predicates))
+            with closing(source.open()) as session:
+                ids = [
+                    value
+                    for split in reversed(offer.splits)
+                    for batch in session.read(offer, split, ScanContext())
+                    for value in batch.column(0).to_pylist()
+                ]
+            assert sorted(ids) == sorted(several.values if offer.taken else range(subject.many))
+
+    def test_an_offer_asks_nobody(self, subject: Subject, bench: Bench, loaded: dict[str, Loaded]) -> None:
+        with closing(subject.connect()) as source:
+            table = bench.tables(source)["kinds"]
+        assert isinstance(source, ScanConnector)
+        offer = source.offer(Scan(table, ("id",)))
+        assert offer.request
+        if subject.secret:
+            assert subject.secret not in repr(offer)
+
+    def test_random_predicates_pushed_and_rest_equal_duckdb(
+        self, source: ScanConnector, bench: Bench, loaded: dict[str, Loaded], table: Table
+    ) -> None:
+        usable = [column for column in table.columns if column.type in VALUES]
+        leaves = st.sampled_from(usable).flatmap(
+            lambda column: st.sampled_from([p for word in WORDS if word != "or" for p in spoken(word, column)])
+        )
+        trees = st.recursive(
+            leaves,
+            lambda inner: st.builds(
+                lambda either, parts: AnyOf(tuple(parts)) if either else AllOf(tuple(parts)),
+                st.booleans(),
+                st.lists(inner, min_size=2, max_size=3),
+            ),
+            max_leaves=4,
+        )
+
+        @settings(max_examples=60, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+        @given(st.lists(trees, min_size=1, max_size=3), st.none() | st.integers(0, 9))
+        def check(predicates: list[Predicate], limit: int | None) -> None:
+            scan = Scan(table, tuple(column.name for column in table.columns), tuple(predicates), (), limit)
+            try:
+                offer = source.offer(scan)
+            except InvalidValue:
+                return  # a parameter that the source requires
+            pushed = bench.read_offer(source, offer, ScanContext())
+            unlimited = Scan(table, scan.columns, scan.predicates)
+            wanted = sorted(bench.answer(loaded["kinds"].rows, unlimited), key=str)
+            got = sorted(bench.answer(pushed, unlimited), key=str)
+            if offer.limit_taken and limit is not None:
+                assert len(got) == min(limit, len(wanted))
+                assert all(row in wanted for row in got)
+            else:
+                assert got == wanted
+
+        check()
+
+    def test_a_failed_offer_is_the_askers_error(self, source: ScanConnector, table: Table) -> None:
+        try:
+            source.offer(Scan(table, ("id",), (Comparison("id", "=", 10**30),)))
+        except FabricError as error:
+            assert isinstance(error, InvalidValue)

@@ -1,0 +1,124 @@
+"""Random predicates, projections, orders and limits over each kind of source answer as DuckDB does."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import duckdb
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fabric.errors import UserError
+from tests.equivalence.comparison import ask, assert_same, expect
+from tests.equivalence.conftest import Both
+from tests.equivalence.sources import local_copies
+
+TABLES = [
+    "policy_db.public.policy",
+    "policy_db.public.customer",
+    "policy_db.public.extreme",
+    "claims_lake.main.claim",
+    "claims_lake.main.extreme",
+    "partner_files.main.repair",
+    "tariff_files.main.tariff",
+    "fraud_api.main.score",
+    "fraud_api.main.signal",
+    "desk.main.note",
+    "ledger.main.booking",
+]
+PATTERNS = ["%", "_%", "m%", "%o_", "%\\%", "mo\\_r", "a%'%", "%☃%", "%é", "", "100%", "%%_", "Ana%", "%e%r%"]
+NUMBERS = ["0", "-1", "5", "2.5", "0.1", "1e0", "-0.0", "99999999999", "1e17", "0.3333333333333333"]
+MOMENTS = ["'2024-02-29'", "DATE '2019-06-01'", "TIMESTAMP '2024-03-05 06:07:08.9'", "'infinity'"]
+
+
+@cache
+def columns_of(table: str) -> dict[str, tuple[str, list[str]]]:
+    """Each column's type, and literals of values that it holds."""
+    found = {}
+    with local_copies() as copies:
+        for name, kind, *_ in copies.execute(f"DESCRIBE {table}").fetchall():
+            rows = copies.execute(
+                f'SELECT DISTINCT CAST("{name}" AS VARCHAR) AS v FROM {table} WHERE "{name}" IS NOT NULL ORDER BY v LIMIT 60'
+            ).fetchall()
+            literals = [f"CAST({quoted(text)} AS {kind})" for (text,) in rows]
+            found[name] = (kind, literals or ["NULL"])
+    return found
+
+
+def quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+@st.composite
+def leaves(draw: st.DrawFn, table: str) -> str:
+    """A test of one column, at times with a literal of another type than the column's."""
+    name, (kind, own) = draw(st.sampled_from(list(columns_of(table).items())))
+    column = f'"{name}"'
+    values = st.sampled_from(own)
+    if kind in ("SMALLINT", "INTEGER", "BIGINT", "DOUBLE", "FLOAT") or kind.startswith("DECIMAL"):
+        values |= st.sampled_from(NUMBERS)
+    elif kind.startswith(("DATE", "TIMESTAMP")):
+        values |= st.sampled_from(MOMENTS)
+    shape = draw(st.sampled_from(["compare", "compare", "in", "null", "between", "like"]))
+    if shape == "null":
+        return f"{column} IS {draw(st.sampled_from(['', 'NOT ']))}NULL"
+    if shape == "in":
+        listed = draw(st.lists(values, min_size=1, max_size=20))
+        with_null = ["NULL"] if draw(st.integers(0, 5)) == 0 else []
+        return f"{column} {draw(st.sampled_from(['', 'NOT ']))}IN ({', '.join(listed + with_null)})"
+    if shape == "between":
+        return f"{column} BETWEEN {draw(values)} AND {draw(values)}"
+    if shape == "like" and kind == "VARCHAR":
+        word = draw(st.sampled_from(["LIKE", "NOT LIKE", "ILIKE"]))
+        return f"{column} {word} {quoted(draw(st.sampled_from(PATTERNS)))}"
+    operator = draw(st.sampled_from(["=", "<>", "<", "<=", ">", ">=", "IS DISTINCT FROM"]))
+    return f"{column} {operator} {draw(values)}"
+
+
+def conditions(table: str) -> st.SearchStrategy[str]:
+    """Trees of tests."""
+    return st.recursive(
+        leaves(table),
+        lambda inner: st.one_of(
+            st.lists(inner, min_size=2, max_size=3).map(lambda parts: f"({' AND '.join(parts)})"),
+            st.lists(inner, min_size=2, max_size=3).map(lambda parts: f"({' OR '.join(parts)})"),
+            inner.map(lambda part: f"NOT ({part})"),
+        ),
+        max_leaves=5,
+    )
+
+
+@st.composite
+def queries(draw: st.DrawFn, table: str) -> str:
+    """A SELECT; with a limit it is ordered by every selected column, so that ties are equal rows."""
+    chosen = draw(st.lists(st.sampled_from(list(columns_of(table))), min_size=1, max_size=5, unique=True))
+    names = [f'"{name}"' for name in chosen]
+    sql = f"SELECT {', '.join(names)} FROM {table} WHERE {draw(conditions(table))}"
+    if draw(st.booleans()):
+        ways = st.sampled_from(["", " DESC", " NULLS FIRST", " DESC NULLS FIRST", " DESC NULLS LAST"])
+        sql += " ORDER BY " + ", ".join(name + draw(ways) for name in names)
+        sql += f" LIMIT {draw(st.integers(0, 30))} OFFSET {draw(st.integers(0, 8))}"
+    return sql
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_random_queries_answer_as_duckdb_does(both: Both, table: str) -> None:
+    @settings(
+        max_examples=40,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(queries(table))
+    def check(sql: str) -> None:
+        try:
+            wanted = expect(both.copies, sql)
+        except duckdb.Error:
+            with pytest.raises(UserError):
+                ask(both.app.line, sql)
+            return
+        assert_same(both.copies, ask(both.app.line, sql), wanted, ordered="ORDER BY" in sql)
+
+    check()
