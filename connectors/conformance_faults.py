@@ -30,7 +30,9 @@ from fabric.types import Scan
 class Faults(Base):
     """Down, refused, silent, cut, changed."""
 
-    def _fails(self, connector: Connector, bench: Bench, subject: Subject, kind: type[SourceError], check: bool) -> None:
+    def _fails(
+        self, connector: Connector, bench: Bench, subject: Subject, kind: type[SourceError], check: bool
+    ) -> None:
         """Asking for a row raises the error, and it is fit to be shown."""
         with closing(connector), pytest.raises(kind) as caught:
             if check:
@@ -52,25 +54,33 @@ class Faults(Base):
             assert subject.secret not in repr(error)
 
     @pytest.mark.parametrize("check", [False, True])
-    def test_a_source_that_is_down_is_unreachable(self, subject: Subject, bench: Bench, loaded: dict[str, Loaded], check: bool) -> None:
+    def test_a_source_that_is_down_is_unreachable(
+        self, subject: Subject, bench: Bench, loaded: dict[str, Loaded], check: bool
+    ) -> None:
         if not subject.port:
             pytest.skip("the source is no server")
         with dead_port() as port:
             self._fails(subject.connect(port=port, timeout=2), bench, subject, Unreachable, check)
 
     @pytest.mark.parametrize("check", [False, True])
-    def test_a_refused_login_says_so(self, subject: Subject, bench: Bench, loaded: dict[str, Loaded], check: bool) -> None:
+    def test_a_refused_login_says_so(
+        self, subject: Subject, bench: Bench, loaded: dict[str, Loaded], check: bool
+    ) -> None:
         if not subject.secret:
             pytest.skip("the source has no login")
         self._fails(subject.connect(secret="not-the-secret"), bench, subject, SourceLoginRefused, check)
 
-    def test_a_strange_identity_is_refused(self, subject: Subject, bench: Bench, loaded: dict[str, Loaded]) -> None:
+    def test_a_strange_identity_is_refused(
+        self, subject: Subject, bench: Bench, loaded: dict[str, Loaded]
+    ) -> None:
         connector = subject.stranger()
         if connector is None:
             pytest.skip("the source proves no identity")
         self._fails(connector, bench, subject, IdentityRefused, False)
 
-    def test_a_source_that_says_nothing_is_a_timeout(self, subject: Subject, bench: Bench, loaded: dict[str, Loaded]) -> None:
+    def test_a_source_that_says_nothing_is_a_timeout(
+        self, subject: Subject, bench: Bench, loaded: dict[str, Loaded]
+    ) -> None:
         if not subject.port:
             pytest.skip("the source is no server")
         with mute_port() as port:
@@ -78,13 +88,18 @@ class Faults(Base):
             self._fails(subject.connect(port=port, timeout=0.4), bench, subject, SourceTimeout, False)
             assert time.monotonic() - began < 10
 
-    def test_a_cut_connection_never_makes_a_short_answer(self, subject: Subject, bench: Bench, loaded: dict[str, Loaded]) -> None:
+    def test_a_cut_connection_never_makes_a_short_answer(
+        self, subject: Subject, bench: Bench, loaded: dict[str, Loaded]
+    ) -> None:
         if not subject.port:
             pytest.skip("the source is no server")
         wanted = list(range(subject.many))
         failed = 0
         for budget in (2_000, 20_000, 60_000, 150_000, 10**9):
-            with cutting_port(subject.port, budget) as port, closing(subject.connect(port=port, timeout=2)) as source:
+            with (
+                cutting_port(subject.port, budget) as port,
+                closing(subject.connect(port=port, timeout=2)) as source,
+            ):
                 try:
                     got = bench.read(source, Scan(bench.tables(source)["many"], ("id",)))
                 except SourceError as error:
@@ -94,18 +109,25 @@ class Faults(Base):
                     assert sorted(got.column("id").to_pylist()) == wanted
         assert 1 <= failed <= 4
 
-    def test_a_source_that_comes_back_is_read_again(self, subject: Subject, bench: Bench, loaded: dict[str, Loaded]) -> None:
+    def test_a_source_that_comes_back_is_read_again(
+        self, subject: Subject, bench: Bench, loaded: dict[str, Loaded]
+    ) -> None:
         if not subject.port:
             pytest.skip("the source is no server")
         with closing(subject.connect(timeout=3)) as source:
             table = bench.tables(source)["kinds"]
             assert bench.read(source, Scan(table, ("id",))).num_rows == 8
-        with cutting_port(subject.port, 10**9) as port, closing(subject.connect(port=port, timeout=3)) as source:
+        with (
+            cutting_port(subject.port, 10**9) as port,
+            closing(subject.connect(port=port, timeout=3)) as source,
+        ):
             table = bench.tables(source)["kinds"]
             assert bench.read(source, Scan(table, ("id",))).num_rows == 8
             assert bench.read(source, Scan(table, ("id",))).num_rows == 8
 
-    def test_a_column_that_was_added_is_seen(self, subject: Subject, bench: Bench, loaded: dict[str, Loaded]) -> None:
+    def test_a_column_that_was_added_is_seen(
+        self, subject: Subject, bench: Bench, loaded: dict[str, Loaded]
+    ) -> None:
         if subject.declared:
             pytest.skip("the source's columns are declared")
         fill(bench, subject, "growing", {"id": "BIGINT", "word": "VARCHAR"}, "SELECT 1, 'a'")
@@ -123,7 +145,9 @@ class Faults(Base):
             assert [column.name for column in table.columns] == list(made)
             assert bench.texts(bench.read(source, Scan(table, tuple(made)))) == bench.texts(after.rows)
 
-    def test_a_column_of_another_type_is_never_read_as_the_old_one(self, subject: Subject, bench: Bench, loaded: dict[str, Loaded]) -> None:
+    def test_a_column_of_another_type_is_never_read_as_the_old_one(
+        self, subject: Subject, bench: Bench, loaded: dict[str, Loaded]
+    ) -> None:
         fill(bench, subject, "shifting", {"id": "BIGINT", "word": "BIGINT"}, "SELECT 1, 2")
         with closing(subject.connect()) as source:
             before = bench.tables(source)["shifting"]
@@ -135,7 +159,9 @@ class Faults(Base):
                 table = bench.tables(source)["shifting"]
                 assert bench.texts(bench.read(source, Scan(table, ("id", "word")))) == [("1", "two")]
 
-    def test_a_table_that_is_gone_is_an_error(self, subject: Subject, bench: Bench, loaded: dict[str, Loaded]) -> None:
+    def test_a_table_that_is_gone_is_an_error(
+        self, subject: Subject, bench: Bench, loaded: dict[str, Loaded]
+    ) -> None:
         if subject.declared:
             pytest.skip("the source's columns are declared")
         fill(bench, subject, "fleeting", {"id": "BIGINT"}, "SELECT 1")

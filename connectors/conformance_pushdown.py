@@ -48,7 +48,9 @@ def spoken(word: PredicateWord, column: Column) -> Iterator[Predicate]:
     elif word == "or":
         for value in values[:2]:
             yield AnyOf((Comparison(name, "=", value), NullTest(name)))
-            yield AnyOf((Comparison(name, "=", value), AllOf((Comparison(name, ">=", value), NullTest(name, True)))))
+            yield AnyOf(
+                (Comparison(name, "=", value), AllOf((Comparison(name, ">=", value), NullTest(name, True))))
+            )
     else:
         for value in values:
             yield Comparison(name, word, value)
@@ -63,7 +65,12 @@ class Pushdown(Base):
 
     @pytest.mark.parametrize("word", WORDS)
     def test_a_declared_word_is_applied_exactly_as_duckdb_does(
-        self, source: ScanConnector, bench: Bench, loaded: dict[str, Loaded], table: Table, word: PredicateWord
+        self,
+        source: ScanConnector,
+        bench: Bench,
+        loaded: dict[str, Loaded],
+        table: Table,
+        word: PredicateWord,
     ) -> None:
         declared = source.capabilities(table).predicates
         able = [column for column in table.columns if word in declared.get(column.name.lower(), ())]
@@ -82,7 +89,12 @@ class Pushdown(Base):
 
     @pytest.mark.parametrize("word", WORDS)
     def test_an_undeclared_word_is_not_taken_and_every_row_comes(
-        self, source: ScanConnector, bench: Bench, loaded: dict[str, Loaded], table: Table, word: PredicateWord
+        self,
+        source: ScanConnector,
+        bench: Bench,
+        loaded: dict[str, Loaded],
+        table: Table,
+        word: PredicateWord,
     ) -> None:
         declared = source.capabilities(table).predicates
         for column in table.columns:
@@ -118,7 +130,9 @@ class Pushdown(Base):
         bench.read(source, Scan(many, ("id",)), part)
         assert part.bytes < whole.bytes
 
-    def test_a_limit_is_taken_whole_or_not_at_all(self, source: ScanConnector, bench: Bench, subject: Subject) -> None:
+    def test_a_limit_is_taken_whole_or_not_at_all(
+        self, source: ScanConnector, bench: Bench, subject: Subject
+    ) -> None:
         many = bench.tables(source)["many"]
         for limit in (0, 1, 7, subject.many + 1):
             offer = source.offer(Scan(many, ("id",), limit=limit))
@@ -135,17 +149,23 @@ class Pushdown(Base):
         bench.read(source, Scan(many, ("id",), limit=5), part)
         assert part.bytes * 5 < whole.bytes
 
-    def test_an_order_is_duckdbs_own(self, source: ScanConnector, bench: Bench, loaded: dict[str, Loaded], table: Table) -> None:
+    def test_an_order_is_duckdbs_own(
+        self, source: ScanConnector, bench: Bench, loaded: dict[str, Loaded], table: Table
+    ) -> None:
         able = source.capabilities(table).order
         for column in table.columns:
             for descending, first in ((False, False), (True, False), (False, True), (True, True)):
-                keys = (OrderKey(column.name, descending, first), OrderKey("id"))[: 1 if column.name == "id" else 2]
+                keys = (OrderKey(column.name, descending, first), OrderKey("id"))[
+                    : 1 if column.name == "id" else 2
+                ]
                 offer = source.offer(Scan(table, ("id",), (), keys, 4))
                 assert offer.order_taken <= {key.column.lower() for key in keys}.issubset(able)
                 assert offer.order_taken or not offer.limit_taken
                 if offer.order_taken:
                     got = bench.texts(bench.read_offer(source, offer, ScanContext()))
-                    wanted = bench.answer(loaded["kinds"].rows, Scan(table, ("id",), (), keys, 4 if offer.limit_taken else None))
+                    wanted = bench.answer(
+                        loaded["kinds"].rows, Scan(table, ("id",), (), keys, 4 if offer.limit_taken else None)
+                    )
                     assert got == wanted, keys
 
     def test_splits_cover_each_row_once(self, source: ScanConnector, bench: Bench, subject: Subject) -> None:
@@ -176,7 +196,9 @@ class Pushdown(Base):
     ) -> None:
         usable = [column for column in table.columns if column.type in VALUES]
         leaves = st.sampled_from(usable).flatmap(
-            lambda column: st.sampled_from([p for word in WORDS if word != "or" for p in spoken(word, column)])
+            lambda column: st.sampled_from(
+                [p for word in WORDS if word != "or" for p in spoken(word, column)]
+            )
         )
         trees = st.recursive(
             leaves,
@@ -188,7 +210,13 @@ class Pushdown(Base):
             max_leaves=4,
         )
 
-        @settings(max_examples=60, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(
+            max_examples=60,
+            derandomize=True,
+            database=None,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        )
         @given(st.lists(trees, min_size=1, max_size=3), st.none() | st.integers(0, 9))
         def check(predicates: list[Predicate], limit: int | None) -> None:
             scan = Scan(table, tuple(column.name for column in table.columns), tuple(predicates), (), limit)

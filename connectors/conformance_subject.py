@@ -59,6 +59,7 @@ class Subject(ABC):
         secret: what no error may show; empty when nothing is secret.
         port: where it listens on 127.0.0.1; 0 when it is no server.
         declared: its columns are the owner's word, not introspected.
+        tables: the ``tables:`` of the source, for ``connect``.
     """
 
     lacks: ClassVar[frozenset[str]] = frozenset()
@@ -67,6 +68,9 @@ class Subject(ABC):
     declared: ClassVar[bool] = False
     secret: str = ""
     port: int = 0
+
+    def __init__(self) -> None:
+        self.tables: dict[str, dict[str, Any]] = {}
 
     @abstractmethod
     def connect(
@@ -84,6 +88,10 @@ class Subject(ABC):
     @abstractmethod
     def load(self, table: str, rows: pa.Table) -> None:
         """Make the table with these rows, or put these rows in the place of what it was."""
+
+    @abstractmethod
+    def drop(self, table: str) -> None:
+        """Take a loaded table away."""
 
     def stranger(self) -> Connector | None:
         """A connector that expects another server's identity; None where servers prove none."""
@@ -118,35 +126,82 @@ KINDS: dict[str, tuple[str, list[str | None]]] = {
         "DECIMAL(38,10)",
         ["0", f"{'9' * 28}.{'9' * 10}", f"-{'9' * 28}.{'9' * 10}", None, "0.0000000001", "-1", "5", "1234.5"],
     ),
-    "word": ("VARCHAR", ["", "a_b%c\\d", "it's \"quoted\"", None, "Z", "a", "É", "☃𝄞 é\n\t"]),
+    "word": ("VARCHAR", ["", "a_b%c\\d", 'it\'s "quoted"', None, "Z", "a", "É", "☃𝄞 é\n\t"]),
     "flag": ("BOOLEAN", ["false", "true", "true", None, "false", "true", "false", "true"]),
     "day": (
         "DATE",
-        ["1970-01-01", "9999-12-31", "0044-03-15 (BC)", None, "infinity", "-infinity", "2024-02-29", "1582-10-15"],
+        [
+            "1970-01-01",
+            "9999-12-31",
+            "0044-03-15 (BC)",
+            None,
+            "infinity",
+            "-infinity",
+            "2024-02-29",
+            "1582-10-15",
+        ],
     ),
     "moment": (
         "TIMESTAMP",
-        ["1970-01-01", "9999-12-31 23:59:59.999999", "0044-03-15 (BC) 12:00:00", None, "infinity", "-infinity",
-         "1969-12-31 23:59:59.999999", "2024-02-29 13:00:00"],
+        [
+            "1970-01-01",
+            "9999-12-31 23:59:59.999999",
+            "0044-03-15 (BC) 12:00:00",
+            None,
+            "infinity",
+            "-infinity",
+            "1969-12-31 23:59:59.999999",
+            "2024-02-29 13:00:00",
+        ],
     ),  # fmt: skip
     "instant": (
         "TIMESTAMP WITH TIME ZONE",
-        ["1970-01-01 00:00:00+00", "9999-12-31 23:59:59.999999+00", "0044-03-15 (BC) 12:00:00+00", None, "infinity",
-         "-infinity", "2024-03-31 01:30:00+00", "2024-10-27 01:30:00+00"],
+        [
+            "1970-01-01 00:00:00+00",
+            "9999-12-31 23:59:59.999999+00",
+            "0044-03-15 (BC) 12:00:00+00",
+            None,
+            "infinity",
+            "-infinity",
+            "2024-03-31 01:30:00+00",
+            "2024-10-27 01:30:00+00",
+        ],
     ),  # fmt: skip
     "clock": (
         "TIME",
-        ["00:00:00", "23:59:59.999999", "12:34:56.000001", None, "01:02:03", "12:00:00", "13:00:00", "23:00:00"],
+        [
+            "00:00:00",
+            "23:59:59.999999",
+            "12:34:56.000001",
+            None,
+            "01:02:03",
+            "12:00:00",
+            "13:00:00",
+            "23:00:00",
+        ],
     ),
     "uid": (
         "UUID",
-        [f"{'0' * 8}-0000-0000-0000-{'0' * 12}", f"{'f' * 8}-ffff-ffff-ffff-{'f' * 12}",
-         "80000000-0000-0000-0000-000000000000", None, "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
-         "7fffffff-ffff-ffff-ffff-ffffffffffff", "deadbeef-dead-beef-dead-beefdeadbeef", "00000000-0000-0000-0000-000000000001"],
+        [
+            f"{'0' * 8}-0000-0000-0000-{'0' * 12}",
+            f"{'f' * 8}-ffff-ffff-ffff-{'f' * 12}",
+            "80000000-0000-0000-0000-000000000000",
+            None,
+            "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
+            "7fffffff-ffff-ffff-ffff-ffffffffffff",
+            "deadbeef-dead-beef-dead-beefdeadbeef",
+            "00000000-0000-0000-0000-000000000001",
+        ],
     ),  # fmt: skip
     "bytes": ("BLOB", ["", "\\xFF\\x00\\x27", "\\x00", None, "abc", "ab", "\\xC3\\xA9", "\\x5C\\x78"]),
-    "doc": ("JSON", ["{}", '{"a": [1, {"b": null}], "ü": "☃"}', "[]", None, "null", '"text"', "1.50", "true"]),
-    "list": ("BIGINT[]", ["[]", "[9223372036854775807, NULL, -1]", "[0]", None, "[NULL]", "[1, 2, 3]", "[5]", "[5, 5]"]),
+    "doc": (
+        "JSON",
+        ["{}", '{"a": [1, {"b": null}], "ü": "☃"}', "[]", None, "null", '"text"', "1.50", "true"],
+    ),
+    "list": (
+        "BIGINT[]",
+        ["[]", "[9223372036854775807, NULL, -1]", "[0]", None, "[NULL]", "[1, 2, 3]", "[5]", "[5, 5]"],
+    ),
 }
 
 # Values to compare a column of the type with; the first is one that some row has.
@@ -174,7 +229,22 @@ VALUES: dict[str, list[Value]] = {
     "BLOB": [b"abc", b"", b"\x00", b"\xff\x00'", b"\\x"],
 }  # fmt: skip
 
-PATTERNS = ["a%", "%a%", "%", "_", "", "a_b%", "a\\_%", "%\\%", "%'%", "É", "%\U0001d11e%", "__b\\%%", "%\n%", "%c\\d"]
+PATTERNS = [
+    "a%",
+    "%a%",
+    "%",
+    "_",
+    "",
+    "a_b%",
+    "a\\_%",
+    "%\\%",
+    "%'%",
+    "É",
+    "%\U0001d11e%",
+    "__b\\%%",
+    "%\n%",
+    "%c\\d",
+]
 
 
 def columns(made: dict[str, str]) -> tuple[Column, ...]:
@@ -189,7 +259,9 @@ def kinds_table(bench: Bench, subject: Subject, name: str = "kinds", rows: int |
     for key, (kind, values) in held.items():
         kept = [None if subject.tame and _is_wild(value, kind) else value for value in values][:rows]
         parts.append(f"unnest({_listed(kept)}::VARCHAR[]::{kind}[]) AS {key}")
-    return fill(bench, subject, name, {key: kind for key, (kind, _) in held.items()}, f"SELECT {', '.join(parts)}")
+    return fill(
+        bench, subject, name, {key: kind for key, (kind, _) in held.items()}, f"SELECT {', '.join(parts)}"
+    )
 
 
 def fill(bench: Bench, subject: Subject, name: str, made: dict[str, str], sql: str) -> Loaded:

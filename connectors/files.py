@@ -108,6 +108,7 @@ class FileSource(ABC):
             hive=table.partitioning == "hive",
             options=table.options,
             declared={column: made.type for column, made in table.columns.items() if made.type},
+            said={column: (made.description, made.tags) for column, made in table.columns.items()},
         )
         return Table(TableName(self.name, DEFAULT_SCHEMA, name), (), table.description, layout=layout)
 

@@ -59,6 +59,7 @@ class Catalog:
         products: the product files.
         files: looks into the files of file-like sources.
         engine: knows the Arrow type of a DuckDB type.
+        default_schemas: by source, the schema of a two-part name; ``main`` where it is not named.
         refresh: seconds between listings.
     """
 
@@ -70,9 +71,11 @@ class Catalog:
         files: FileTables,
         engine: Engine,
         *,
+        default_schemas: Mapping[str, str] | None = None,
         refresh: float = REFRESH_SECONDS,
     ) -> None:
         self.fabric = fabric
+        self._default_schemas = {name.lower(): one.lower() for name, one in (default_schemas or {}).items()}
         self.connectors = {name.lower(): connector for name, connector in connectors.items()}
         self.products = products
         self._files = files
@@ -187,7 +190,7 @@ class Catalog:
         if connector is None:
             return None
         listing = self._listing(source)
-        wanted = schema or default_schema(key[0] for key in listing.tables)
+        wanted = schema or self._default_schemas.get(source) or DEFAULT_SCHEMA
         found = listing.tables.get((wanted, parts[-1].lower()))
         if found is None and listing.failure is not None and not listing.tables:
             return Table(TableName(connector.name, schema or DEFAULT_SCHEMA, parts[-1]), ())
@@ -238,13 +241,9 @@ class Catalog:
         key = (product, self._generation)
         known = self._shapes.get(product.name.key)
         if known is None or known[0] != key:
-            known = (key, shaped(product, self, self._engine))
+            known = (key, shaped(product, self.find, self._engine))
             self._shapes[product.name.key] = known
         return known[1]
-
-    def candidates(self, name: str) -> list[str]:
-        """None: a product's body has no session to complete a name."""
-        return []
 
     def _entry(self, table: Table, kind: str, name: TableName) -> Entry:
         schema = self._engine.arrow_schema(table.columns)
@@ -263,6 +262,13 @@ class CatalogNames:
         """See ``Catalog.find``."""
         return self.catalog.find(parts)
 
+    def known(self, parts: tuple[str, ...]) -> Table | Product | None:
+        """The same, when the principal may know of it; the fabric's own tables are known to all."""
+        found = self.catalog.find(parts)
+        if found is None or (found.name.catalog == self.catalog.fabric and isinstance(found, Table)):
+            return found
+        return found if known_to(self.governor, self.principal, found) else None
+
     def candidates(self, name: str) -> list[str]:
         """Visible objects of that name, by their shortest full name."""
         wanted = name.lower()
@@ -276,24 +282,6 @@ class CatalogNames:
         return sorted(found)
 
 
-def default_schema(schemas: Iterable[str]) -> str:
-    """The schema of a two-part name: ``main``, else ``public``, else the source's only one."""
-    present = sorted(set(schemas))
-    for usual in (DEFAULT_SCHEMA, "public"):
-        if usual in present:
-            return usual
-    return present[0] if len(present) == 1 else DEFAULT_SCHEMA
-
-
-def object_name(found: Table | Product) -> str:
-    """The object as policies name it: ``domain.product`` or ``source.schema.table``."""
-    name = found.name
-    if isinstance(found, Product):
-        return f"{name.schema}.{name.name}"
-    return f"{name.catalog}.{name.schema}.{name.name}"
-
-
 def known_to(governor: Governor, principal: Principal, found: Table | Product) -> bool:
-    """Whether the principal may know that the object exists."""
-    name = object_name(found)
-    return governor.may(principal, "read", name) or governor.may(principal, "discover", name)
+    """Whether the principal may know that the object exists; who may read it may."""
+    return governor.may(principal, "discover", found.name)

@@ -22,6 +22,7 @@ from fabric.feed import Feed, FeedSource
 from fabric.file_errors import blame
 from fabric.filesystem import FileSystem, Mount
 from fabric.plan import FileRead, LiveRead, Plan, Read, SystemRead
+from fabric.prefetch import prefetch, wanted
 from fabric.pushdown import describe as predicate_text
 from fabric.spi import ScanContext
 from fabric.types import Relation, ScanReceipt
@@ -135,6 +136,11 @@ class Answer:
         for live in self._lives:
             if live.feed is not None:
                 live.feed.start()
+            if live.mount is not None and isinstance(live.read, FileRead) and wanted(live.read):
+                arguments = (live.read, live.mount, engine)
+                threading.Thread(
+                    target=prefetch, args=arguments, name="ripstop-prefetch", daemon=True
+                ).start()
         return paths
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────
@@ -206,11 +212,11 @@ class Answer:
     def _translated(self, error: BaseException) -> FabricError:
         if isinstance(error, FabricError):
             return error
-        for live in self._lives:
-            if live.mount is not None:
-                found = blame(str(error), live.mount)
-                if found is not None:
-                    return found
+        mounts = [live.mount for live in self._lives if live.mount is not None]
+        for mount in mounts:
+            found = blame(str(error), mount, alone=len(mounts) == 1)
+            if found is not None:
+                return found
         return translate(error)
 
     # ── ending ──────────────────────────────────────────────────────────────────────────────

@@ -147,7 +147,9 @@ class FileTables:
         shapes = self._look(connector, table, listed)
         if merge(connector.name, layout, listed, shapes) != table.columns:
             raise SchemaChanged(
-                connector.name, f"the files of table '{table.name.name}' have other columns now"
+                connector.name,
+                f"the files of table '{table.name.name}' have other columns now",
+                hint="run the query again",
             )
         keys = hive_types(layout, listed)
         pruning = tuple(p for p in predicates if _columns(p) <= set(keys))
@@ -192,7 +194,7 @@ class FileTables:
         mount = self._filesystem.mount(connector, files, ScanContext())
         try:
             return look(
-                lambda sql: self._engine.rows(sql, lambda said: blame(said, mount)),
+                lambda sql: self._engine.rows(sql, lambda said: blame(said, mount, alone=True)),
                 layout,
                 options,
                 mount.paths,

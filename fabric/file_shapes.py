@@ -6,7 +6,7 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import unquote
 
@@ -236,7 +236,14 @@ def merge(
         for key, (spelled, kind) in declared.items()
         if key not in merged and key not in keys
     ]
-    return (*columns, *(Column(spelled, kind) for spelled, kind in keys.values()))
+    columns += [Column(spelled, kind) for spelled, kind in keys.values()]
+    said = {key.lower(): words for key, words in layout.said.items()}
+    return tuple(
+        replace(column, comment=said[column.name.lower()][0], tags=said[column.name.lower()][1])
+        if column.name.lower() in said
+        else column
+        for column in columns
+    )
 
 
 def _plain(kind: str) -> str:

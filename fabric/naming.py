@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from fabric.errors import NotFound
+from fabric.settings import SourceSettings
+from fabric.types import DEFAULT_SCHEMA
 
 
 def unknown_object(written: str) -> NotFound:
@@ -35,3 +37,18 @@ def suggest(name: str, known: Iterable[str], what: str) -> str:
     if match is not None:
         return f"did you mean '{match}'?"
     return f"{what}: {', '.join(candidates)}" if candidates else f"{what}: none"
+
+
+def default_schema(settings: SourceSettings) -> str:
+    """The schema that ``source.table`` means, in statements and in rules: ``main`` where there are no schemas.
+
+    Of several, ``public`` where it is one of them. Empty where it depends on what the source holds: a rule
+    must not change its meaning with that.
+    """
+    schemas: Sequence[str] | None = getattr(settings, "schemas", None)
+    if schemas is None:
+        one = hasattr(settings, "tables") and getattr(settings, "dialect", "sqlite") == "sqlite"
+        return DEFAULT_SCHEMA if one else ""
+    if "public" in schemas:
+        return "public"
+    return str(schemas[0]) if len(schemas) == 1 and "*" not in schemas[0] else ""

@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from fabric.compose import probe, table_relations
 from fabric.engine import Engine
 from fabric.errors import FabricError
 from fabric.parse import parse
-from fabric.resolve import Names, resolve
-from fabric.types import Column, Product
+from fabric.resolve import resolve
+from fabric.types import Column, Product, Table
+
+Find = Callable[[tuple[str, ...]], Table | Product | None]
 
 
-def shaped(product: Product, names: Names, engine: Engine) -> Product:
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """The whole catalog: a product's body is its domain's, whoever asks."""
+
+    find: Find
+
+    def known(self, parts: tuple[str, ...]) -> Table | Product | None:
+        return self.find(parts)
+
+    def candidates(self, name: str) -> list[str]:
+        return []
+
+
+def shaped(product: Product, find: Find, engine: Engine) -> Product:
     """The product with its columns, or with ``broken`` saying why it has none; no source is asked."""
     if product.broken:
         return product
     try:
-        resolved = resolve(parse(product.sql), names, None, f"domain:{product.domain}")
+        resolved = resolve(parse(product.sql), _Whole(find), None, f"domain:{product.domain}")
         if any(not table.columns for _, table in table_relations(resolved)):
             return replace(product, columns=(), broken="a source beneath it is not known yet")
         found = probe(resolved, engine)

@@ -7,6 +7,7 @@ import re
 import threading
 import time
 from collections.abc import Collection, Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ from pydantic import Field, ValidationError
 
 from fabric.errors import FabricError, InvalidConfig
 from fabric.parse import parameter_count, parse
-from fabric.settings import Strict
+from fabric.settings import Seconds, Strict
 from fabric.types import Column, Product, TableName
 
 log = logging.getLogger("ripstop.products")
@@ -35,8 +36,25 @@ class ProductColumn(Strict):
     tags: tuple[str, ...] = ()
 
 
+class QualityRule(Strict):
+    """A condition that every row should meet."""
+
+    name: str
+    sql: str
+
+
+class Materialize(Strict):
+    """When a product is stored."""
+
+    refresh: str
+
+
 class ProductFront(Strict):
-    """The metadata in front of a product's SELECT."""
+    """The metadata in front of a product's SELECT.
+
+    ``quality``, ``freshness``, ``materialize``, ``sunset`` and ``reads_as`` are read and, in this version, not
+    acted on: a product is always live, and no restriction that ``reads_as`` could lift exists yet.
+    """
 
     owner: str = ""
     description: str = ""
@@ -44,6 +62,11 @@ class ProductFront(Strict):
     status: Literal["proposed", "draft", "active", "deprecated", "retired"] = "active"
     tags: tuple[str, ...] = ()
     columns: dict[str, ProductColumn] = Field(default_factory=dict)
+    quality: tuple[QualityRule, ...] = ()
+    freshness: Seconds | None = None
+    materialize: Materialize | None = None
+    sunset: date | None = None
+    reads_as: Literal["user", "domain"] = "user"
 
 
 def read_product(fabric: str, domain: str, file: Path) -> Product:

@@ -23,10 +23,14 @@ MAX_PRODUCT_DEPTH = 64
 
 
 class Names(Protocol):
-    """The look-aside into the catalog: exact look-ups without regard to rights, which come next."""
+    """The look-aside into the catalog."""
 
     def find(self, parts: tuple[str, ...]) -> Table | Product | None:
         """The object of a two- or three-part name (DESIGN 1.3), compared without case."""
+        ...
+
+    def known(self, parts: tuple[str, ...]) -> Table | Product | None:
+        """The same among what the asking principal may know of; anything else is not there."""
         ...
 
     def candidates(self, name: str) -> list[str]:
@@ -134,12 +138,14 @@ def _replace(node: exp.Table, ctes: frozenset[str], scope: _Scope) -> None:
 
 
 def _find(parts: tuple[str, ...], scope: _Scope) -> Table | Product:
+    """Names in the statement are the principal's to know; those in a product's body are its domain's."""
     written = ".".join(parts)
+    look = scope.names.find if scope.path else scope.names.known
     if len(parts) > 3:
         raise unknown_object(written)
     if len(parts) == 1:
         if scope.schema:
-            found = scope.names.find((*scope.schema.split("."), parts[0]))
+            found = look((*scope.schema.split("."), parts[0]))
             if found is not None:
                 return found
         candidates = scope.names.candidates(parts[0])
@@ -148,7 +154,7 @@ def _find(parts: tuple[str, ...], scope: _Scope) -> Table | Product:
                 f"'{written}' needs a schema in front", hint="it could be " + " or ".join(candidates)
             )
         raise unknown_object(written)
-    found = scope.names.find(parts)
+    found = look(parts)
     if found is None:
         raise unknown_object(written)
     return found

@@ -22,6 +22,7 @@ from fabric.types import (
     Scan,
     Split,
     Table,
+    TableName,
 )
 
 
@@ -29,7 +30,8 @@ from fabric.types import (
 class ScanContext:
     """What one scan shares with the query that it serves: a way to stop it, and its counters.
 
-    Counters may be added to from the one thread that reads the scan. ``on_cancel`` callbacks run in
+    A connector that answers scans counts its rows, bytes and requests here; for files the block cache counts
+    what it fetched. ``on_cancel`` callbacks run in
     the cancelling thread, must not block, and run at once when the query is already cancelled.
     """
 
@@ -195,6 +197,9 @@ class Governor(Protocol):
         """
         ...
 
-    def may(self, principal: Principal, action: str, object_name: str) -> bool:
-        """Whether the principal may do ``action`` with the object (``domain.product``, ``source.schema.table``)."""
+    def may(self, principal: Principal, action: str, object_name: str | TableName) -> bool:
+        """Whether the principal may do ``action`` with the object; who may read it may discover it.
+
+        A text is ``domain.product`` or ``source.schema.table``; a ``TableName`` needs no quoting.
+        """
         ...

@@ -67,6 +67,7 @@ class FileLayout:
     """How a table lies in files: a glob under the source's root, a format, and its reader's options.
 
     ``declared`` holds the columns that the owner typed (name → DuckDB type); they win over sniffing.
+    ``said`` holds what the owner says of columns (name → comment, tags).
     """
 
     pattern: str
@@ -74,6 +75,7 @@ class FileLayout:
     hive: bool = False
     options: Mapping[str, object] = field(default_factory=dict)
     declared: Mapping[str, str] = field(default_factory=dict)
+    said: Mapping[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,9 @@ class Workbench:
     def _fitted(self, rows: pa.Table, columns: Sequence[Column]) -> pa.Table:
         schema = self._schema(columns)
         pairs = zip(rows.combine_chunks().columns, schema.types, strict=True)
-        return pa.Table.from_arrays([fitted(each.combine_chunks(), kind) for each, kind in pairs], schema=schema)
+        return pa.Table.from_arrays(
+            [fitted(each.combine_chunks(), kind) for each, kind in pairs], schema=schema
+        )
 
     def tables(self, connector: Connector) -> dict[str, Table]:
         """The connector's tables by name, their columns read from the files where they lie in files."""
@@ -99,7 +101,7 @@ class Workbench:
         except FabricError:
             raise
         except Exception as error:
-            raise mount.error or blame(str(error), mount) or translate(error) from None
+            raise mount.error or blame(str(error), mount, alone=True) or translate(error) from None
         finally:
             self._filesystem.unmount(mount)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fabric.config import ProjectConfig
-from fabric.settings import SourceSettings
+from fabric.naming import default_schema
 from fabric.types import DEFAULT_SCHEMA, TableName
 
 EVERYTHING = "*"
@@ -123,18 +123,6 @@ def estate_of(config: ProjectConfig) -> Estate:
         sources={name: settings.domain for name, settings in config.sources.items()},
         default_schemas={name: default_schema(settings) for name, settings in config.sources.items()},
     )
-
-
-def default_schema(settings: SourceSettings) -> str:
-    """The schema that ``source.table`` means: the only one of ``schemas``, or ``main`` where there are none.
-
-    Empty where it depends on what the source holds: a rule must not change its meaning with that.
-    """
-    schemas: Sequence[str] | None = getattr(settings, "schemas", None)
-    if schemas is None:
-        one = hasattr(settings, "tables") and getattr(settings, "dialect", "sqlite") == "sqlite"
-        return DEFAULT_SCHEMA if one else ""
-    return str(schemas[0]) if len(schemas) == 1 and "*" not in schemas[0] else ""
 
 
 def covers(pattern: str, name: str) -> bool:

@@ -15,6 +15,7 @@ from fabric.file_scan import FileTables
 from fabric.filesystem import FileSystem
 from fabric.journal import Journal
 from fabric.key import load_key
+from fabric.naming import default_schema
 from fabric.pipeline import Line
 from fabric.products import ProductFiles
 from fabric.registry import build_connector
@@ -78,7 +79,8 @@ def build(directory: Path) -> App:
         name: build_connector(name, settings, config.directory) for name, settings in config.sources.items()
     }
     products = ProductFiles(config.directory, config.name, config.domains)
-    catalog = Catalog(config.name, connectors, products, files, engine)
+    schemas = {name: default_schema(settings) for name, settings in config.sources.items()}
+    catalog = Catalog(config.name, connectors, products, files, engine, default_schemas=schemas)
     governor = CasbinGovernor(config.directory, estate_of(config))
     signer = Signer(load_key(config))
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from fabric.config import ProjectConfig
 from fabric.config_model import TlsSettings
 from fabric.errors import FabricError, InternalError, UserError
+from fabric.secrets import RedactingFormatter
 from server.control import Channel
 from server.flight import FlightServer
 
@@ -41,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--directory", type=Path, required=True)
     options = parser.parse_args(arguments)
 
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    _log_redacted()
     logging.getLogger("ripstop").setLevel(logging.INFO)
     # Ctrl-C reaches the whole group; the supervisor decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -59,6 +60,15 @@ def main(arguments: list[str] | None = None) -> int:
         # The user's own mistake does not go away by trying again.
         channel.send(state="failed", error=str(error), final=isinstance(error, UserError))
         return 1
+
+
+def _log_redacted() -> None:
+    """To stderr, without secrets; libraries that log rules or addresses say only what is wrong."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(RedactingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    for library in ("casbin", "httpx2", "httpcore2", "paramiko", "botocore"):
+        logging.getLogger(library).setLevel(logging.WARNING)
 
 
 def _serve(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fabric.blocks import BlockCache
-from fabric.catalog import Catalog, default_schema
+from fabric.catalog import Catalog
 from fabric.engine import Engine
 from fabric.errors import FabricError, InternalError, Unreachable
 from fabric.file_scan import FileTables
@@ -69,7 +69,9 @@ def catalog(engine: Engine, directory: Path, *sources: Source, refresh: float = 
     blocks = BlockCache(0)
     files = FileTables(engine, FileSystem(blocks))
     products = ProductFiles(directory, "acme", ["claims"])
-    return Catalog("acme", {s.name: s for s in sources}, products, files, engine, refresh=refresh)  # type: ignore[misc]
+    connectors = {source.name: source for source in sources}
+    schemas = {source.name: source.table.name.schema for source in sources}
+    return Catalog("acme", connectors, products, files, engine, default_schemas=schemas, refresh=refresh)  # type: ignore[arg-type]
 
 
 def visible(made: Catalog) -> set[str]:
@@ -107,20 +109,6 @@ def test_a_product_comes_before_a_source_of_the_same_two_parts(engine: Engine, t
     assert isinstance(made.find(("claims", "policy")), Product)
     assert isinstance(made.find(("claims", "main", "policy")), Table)
     made.close()
-
-
-@pytest.mark.parametrize(
-    ("schemas", "usual"),
-    [
-        (["main", "public"], "main"),
-        (["public", "x"], "public"),
-        (["only"], "only"),
-        (["a", "b"], "main"),
-        ([], "main"),
-    ],
-)
-def test_the_schema_of_a_two_part_name(schemas: list[str], usual: str) -> None:
-    assert default_schema(schemas) == usual
 
 
 def test_a_slow_source_makes_no_other_wait(engine: Engine, tmp_path: Path) -> None:

@@ -54,6 +54,8 @@ class Names:
     def find(self, parts: tuple[str, ...]) -> Table | Product | None:
         return {("db", "t"): TABLE, ("claims", "p"): PRODUCT}.get(parts)  # type: ignore[call-overload]
 
+    known = find
+
     def candidates(self, name: str) -> list[str]:
         return []
 

@@ -37,6 +37,11 @@ def test_a_declared_type_wins_and_a_declared_column_need_not_be_there() -> None:
     assert found == (Column("A", "DOUBLE"), Column("z", "DATE"))
 
 
+def test_what_the_owner_says_of_a_column_stays_with_it() -> None:
+    found = merge("s", layout(said={"A": ("the key", ("pii",))}), files("1"), [FileShape((("a", "DATE"),))])
+    assert found == (Column("a", "DATE", comment="the key", tags=("pii",)),)
+
+
 def test_text_files_fall_back_to_text() -> None:
     shapes = [FileShape((("a", "BIGINT"),)), FileShape((("a", "DATE"),))]
     assert merge("s", layout("csv"), files("1", "2"), shapes) == (Column("a", "VARCHAR"),)

@@ -129,6 +129,13 @@ def test_what_one_may_not_know_answers_as_what_is_not_there(app: App, sql: str, 
     assert caught.value.message == f"there is no '{name}' that you may see"
 
 
+def test_the_order_of_names_does_not_tell_hidden_from_missing(app: App) -> None:
+    for first in ("lake.claim", "lake.nope"):
+        with pytest.raises(NotFound) as caught:
+            ask(app, f"SELECT * FROM {first}, nope.nope", ANA)
+        assert caught.value.message == f"there is no '{first}' that you may see"
+
+
 def test_discover_without_read_names_the_owner(app: App) -> None:
     with pytest.raises(AccessDenied, match="not allowed; ask claims-team"):
         ask(app, "SELECT * FROM claims.secret", ANA)

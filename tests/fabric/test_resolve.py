@@ -22,6 +22,7 @@ class Names:
 
     products: dict[tuple[str, str], str] = field(default_factory=dict)
     visible: list[str] = field(default_factory=list)
+    hidden: tuple[str, ...] = ()
 
     def find(self, parts: tuple[str, ...]) -> Table | Product | None:
         names = tuple(part.lower() for part in parts)
@@ -36,6 +37,9 @@ class Names:
         if names in (("db", "policy"), ("db", "public", "policy")):
             return Table(TableName("db", "public", "policy"), (Column("id", "BIGINT"),))
         return None
+
+    def known(self, parts: tuple[str, ...]) -> Table | Product | None:
+        return None if parts[-1].lower() in self.hidden else self.find(parts)
 
     def candidates(self, name: str) -> list[str]:
         return [found for found in self.visible if found.endswith(f".{name.lower()}")]
@@ -143,3 +147,12 @@ def test_a_statement_is_not_changed_by_resolving_it() -> None:
     parsed = parse("SELECT * FROM lake.claim")
     resolve(parsed, NAMES, None, "ana")
     assert parsed.tree.sql(dialect="duckdb") == "SELECT * FROM lake.claim"
+
+
+def test_what_one_may_not_know_is_not_found_and_a_product_may_still_read_it() -> None:
+    names = Names(NAMES.products, hidden=("claim",))
+    for statement in ("SELECT * FROM lake.claim, lake.nope", "SELECT * FROM lake.claim"):
+        with pytest.raises(NotFound, match="no 'lake.claim' that"):
+            resolved(statement, names)
+    part, _ = relations(resolved("SELECT * FROM claims.open", names))
+    assert str(part.name) == "lake.claim"

@@ -1,9 +1,10 @@
 import pytest
 from pydantic import Field
 
+from fabric.naming import default_schema
 from fabric.settings import FileTableSettings, SourceSettings
 from fabric.types import TableName
-from policies.objects import Estate, covers, default_schema, patterns_over
+from policies.objects import Estate, covers, patterns_over
 from tests.policies.estate import ESTATE
 
 SEVERAL = Estate("acme", {"crm": "carla"}, {"db": "crm"}, {"db": ""})
@@ -62,6 +63,7 @@ def test_the_default_schema_is_the_only_one_or_main_where_a_source_has_none() ->
 
     assert default_schema(Files(type="x", domain="d")) == "main"
     assert default_schema(Database(type="x", domain="d", schemas=("public",))) == "public"
+    assert default_schema(Database(type="x", domain="d", schemas=("a", "public"))) == "public"
     assert default_schema(Database(type="x", domain="d", schemas=("a", "b"))) == ""
     assert default_schema(Database(type="x", domain="d")) == ""
     assert default_schema(Unknown(type="x", domain="d")) == ""
