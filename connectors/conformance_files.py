@@ -10,7 +10,7 @@ import random
 import threading
 import time
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from typing import ClassVar
@@ -50,7 +50,7 @@ class FileSubject(Subject):
     def remove(self, path: str) -> None:
         """Remove a file."""
 
-    def load(self, table: str, rows: pa.Table) -> None:
+    def load(self, table: str, rows: pa.Table, kinds: Mapping[str, str]) -> None:
         """As Parquet: one file, or one of each partition."""
         if table != "many" or not self.lists:
             self.put(f"{table}.parquet", _parquet(rows))

@@ -42,7 +42,7 @@ def spoken(word: PredicateWord, column: Column) -> Iterator[Predicate]:
         for pattern in PATTERNS if column.type == "VARCHAR" else ():
             yield Pattern(name, pattern)
             yield Pattern(name, pattern, negated=True)
-    elif word in ("in", "not in"):
+    elif word == "in" or word == "not in":
         for size in {1, 2, len(values)} if values else ():
             yield Membership(name, tuple(values[:size]), negated=word == "not in")
     elif word == "or":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -86,8 +86,14 @@ class Subject(ABC):
         """
 
     @abstractmethod
-    def load(self, table: str, rows: pa.Table) -> None:
-        """Make the table with these rows, or put these rows in the place of what it was."""
+    def load(self, table: str, rows: pa.Table, kinds: Mapping[str, str]) -> None:
+        """Make the table with these rows, or put these rows in the place of what it was.
+
+        Args:
+            table: its name.
+            rows: its rows.
+            kinds: the DuckDB type of each column.
+        """
 
     @abstractmethod
     def drop(self, table: str) -> None:
@@ -267,7 +273,7 @@ def kinds_table(bench: Bench, subject: Subject, name: str = "kinds", rows: int |
 def fill(bench: Bench, subject: Subject, name: str, made: dict[str, str], sql: str) -> Loaded:
     """A table made of a SELECT of constants, filled into the source."""
     rows = bench.make(columns(made), sql)
-    subject.load(name, rows)
+    subject.load(name, rows, made)
     return Loaded(name, columns(made), rows)
 
 

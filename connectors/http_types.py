@@ -164,7 +164,7 @@ def _decimal(precision: int, scale: int) -> Decode:
             value = Decimal(value)
         if type(value) is int:
             value = Decimal(value)
-        if not isinstance(value, Decimal) or abs(value) >= bound:
+        if not isinstance(value, Decimal) or value.copy_abs() >= bound:  # abs() rounds
             raise ValueError
         sign, digits, exponent = value.as_tuple()
         if isinstance(exponent, int) and exponent < -scale:

@@ -66,7 +66,7 @@ class RowReader:
         try:
             paths = dict(zip((file.path for file in scan.files), mount.paths, strict=True))
             sql = f"SELECT * FROM ({scan.sql(paths)}) LIMIT 1"
-            return bool(self._engine.rows(sql, lambda said: blame(said, mount)))
+            return bool(self._engine.rows(sql, lambda said: blame(said, mount, alone=True)))
         finally:
             self._filesystem.unmount(mount)
 

@@ -103,7 +103,12 @@ def test_tables_carry_their_layout(tmp_path: Path) -> None:
     assert str(table.name) == "desk.note"
     assert table.comment == "Notes"
     assert table.layout == FileLayout(
-        "notes/**/*.jsonl", "json", True, {"maximum_depth": 2}, {"id": "BIGINT"}
+        "notes/**/*.jsonl",
+        "json",
+        True,
+        {"maximum_depth": 2},
+        {"id": "BIGINT"},
+        {"id": ("", ()), "text": ("", ("pii",))},
     )
 
 

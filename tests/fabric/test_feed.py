@@ -67,7 +67,9 @@ def test_sources_run_at_the_same_time() -> None:
 def test_every_split_is_read_once() -> None:
     context = ScanContext()
     rows = [
-        value for batch in feed(Source(), ScanContext(), splits=5).batches() for value in batch["r_k"].to_pylist()
+        value
+        for batch in feed(Source(), ScanContext(), splits=5).batches()
+        for value in batch["r_k"].to_pylist()
     ]
     assert sorted(rows) == sorted([0, 1, 2] * 5)
 
