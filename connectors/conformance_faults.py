@@ -1,5 +1,5 @@
 """What a source's failures must look like: the right error, a hint, no secret, and never a short answer."""
-# ruff: noqa: S101, D102 - a suite of tests: each case's name is its sentence
+# ruff: noqa: S101, S106, D102 - a suite of tests: each case's name is its sentence
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class Faults(Base):
         self, connector: Connector, bench: Bench, subject: Subject, kind: type[SourceError], check: bool
     ) -> None:
         """Asking for a row raises the error, and it is fit to be shown."""
+
+        def read() -> None:
+            bench.read(connector, Scan(bench.tables(connector)["kinds"], ("id",)))
+
         with closing(connector), pytest.raises(kind) as caught:
-            if check:
-                list(connector.check())
-            else:
-                table = bench.tables(connector)["kinds"]
-                bench.read(connector, Scan(table, ("id",)))
+            list(connector.check()) if check else read()
         self._is_presentable(caught.value, subject)
 
     def _is_presentable(self, error: FabricError, subject: Subject) -> None:

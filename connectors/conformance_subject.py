@@ -55,6 +55,7 @@ class Subject(ABC):
     Attributes:
         lacks: columns of ``KINDS`` for whose type the source has none.
         tame: the source holds no infinite dates, and none before the year 1.
+        nan: the source holds NaN.
         many: rows of the table that is read at length.
         secret: what no error may show; empty when nothing is secret.
         port: where it listens on 127.0.0.1; 0 when it is no server.
@@ -64,6 +65,7 @@ class Subject(ABC):
 
     lacks: ClassVar[frozenset[str]] = frozenset()
     tame: ClassVar[bool] = False
+    nan: ClassVar[bool] = True
     many: ClassVar[int] = 60_000
     declared: ClassVar[bool] = False
     secret: str = ""
@@ -159,7 +161,7 @@ KINDS: dict[str, tuple[str, list[str | None]]] = {
             "1969-12-31 23:59:59.999999",
             "2024-02-29 13:00:00",
         ],
-    ),  # fmt: skip
+    ),
     "instant": (
         "TIMESTAMP WITH TIME ZONE",
         [
@@ -172,7 +174,7 @@ KINDS: dict[str, tuple[str, list[str | None]]] = {
             "2024-03-31 01:30:00+00",
             "2024-10-27 01:30:00+00",
         ],
-    ),  # fmt: skip
+    ),
     "clock": (
         "TIME",
         [
@@ -198,7 +200,7 @@ KINDS: dict[str, tuple[str, list[str | None]]] = {
             "deadbeef-dead-beef-dead-beefdeadbeef",
             "00000000-0000-0000-0000-000000000001",
         ],
-    ),  # fmt: skip
+    ),
     "bytes": ("BLOB", ["", "\\xFF\\x00\\x27", "\\x00", None, "abc", "ab", "\\xC3\\xA9", "\\x5C\\x78"]),
     "doc": (
         "JSON",
@@ -263,7 +265,7 @@ def kinds_table(bench: Bench, subject: Subject, name: str = "kinds", rows: int |
     held = {key: value for key, value in KINDS.items() if key not in subject.lacks}
     parts = []
     for key, (kind, values) in held.items():
-        kept = [None if subject.tame and _is_wild(value, kind) else value for value in values][:rows]
+        kept = [None if _is_beyond(subject, value, kind) else value for value in values][:rows]
         parts.append(f"unnest({_listed(kept)}::VARCHAR[]::{kind}[]) AS {key}")
     return fill(
         bench, subject, name, {key: kind for key, (kind, _) in held.items()}, f"SELECT {', '.join(parts)}"
@@ -277,8 +279,11 @@ def fill(bench: Bench, subject: Subject, name: str, made: dict[str, str], sql: s
     return Loaded(name, columns(made), rows)
 
 
-def _is_wild(value: str | None, kind: str) -> bool:
-    return kind.startswith(("DATE", "TIMESTAMP")) and value is not None and ("inf" in value or "BC" in value)
+def _is_beyond(subject: Subject, value: str | None, kind: str) -> bool:
+    """Whether the source has no place for the value."""
+    if value is None or (value == "nan" and not subject.nan):
+        return True
+    return subject.tame and kind.startswith(("DATE", "TIMESTAMP")) and ("inf" in value or "BC" in value)
 
 
 def _listed(values: Sequence[Any]) -> str:

@@ -200,7 +200,7 @@ def _require(
     unfit = f"a value cannot be sent exactly as '{missing.name}'"
     tried = any(refusal.why == unfit for refusal in refused)
     advice = (
-        f"WHERE {column} = …, {column} IN (…), or join on it" if word == "=" else f"WHERE {column} {word} …"
+        f"WHERE {column} = … or {column} IN (…)" if word == "=" else f"WHERE {column} {word} …"
     )
     raise InvalidValue(
         f"table {scan.table.name} needs a value of {column} for its parameter '{missing.name}'"

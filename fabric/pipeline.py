@@ -161,6 +161,12 @@ class Line:
             return self._explained(parsed, planned, principal)
         return self._started(parsed, planned, principal)
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing runs."""
+        with self._lock:
+            return not self._running
+
     def close(self) -> None:
         """Cancel what runs."""
         with self._lock:

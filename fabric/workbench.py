@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 
+import duckdb
 import pyarrow as pa
 
 from fabric.blocks import BlockCache
@@ -100,7 +101,7 @@ class Workbench:
             return self._fitted(found, [self._column(scan.table, each) for each in scan.columns])
         except FabricError:
             raise
-        except Exception as error:
+        except (duckdb.Error, pa.ArrowException, OSError) as error:
             raise mount.error or blame(str(error), mount, alone=True) or translate(error) from None
         finally:
             self._filesystem.unmount(mount)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fabric.blocks import BlockCache
@@ -84,17 +84,36 @@ def build(directory: Path) -> App:
     governor = CasbinGovernor(config.directory, estate_of(config))
     signer = Signer(load_key(config))
 
-    def seconds(principal: Principal) -> float | None:
-        """The longest time that one of the principal's roles allows, else the default."""
-        of_roles = [config.limits[role].seconds for role in principal.roles if role in config.limits]
-        given = [limit for limit in of_roles if limit is not None]
-        return max(given) if given else limits.seconds
-
     journal = Journal(_state_file(config), redact)
-    line = Line(catalog, engine, filesystem, files, governor, seconds=seconds, journal=journal)
+    line = Line(catalog, engine, filesystem, files, governor, seconds=_seconds(config), journal=journal)
     authenticator = Authenticator(config.users, signer, config.auth.anonymous)
     catalog.start()
     return App(config, line, catalog, governor, authenticator, signer, engine, blocks, journal)
+
+
+def with_config(app: App, directory: Path) -> App | None:
+    """The app with the users and logins that the directory has now; None when more than those has changed.
+
+    Raises:
+        InvalidConfig: the configuration does not load.
+    """
+    config = load_project(directory)
+    same = replace(config, users=app.config.users, auth=app.config.auth, files=app.config.files)
+    if same != app.config:
+        return None
+    authenticator = Authenticator(config.users, app.signer, config.auth.anonymous)
+    return replace(app, config=config, authenticator=authenticator)
+
+
+def _seconds(config: ProjectConfig) -> Callable[[Principal], float | None]:
+    """How long a principal's query may run: the longest that one of their roles allows, else the default."""
+
+    def seconds(principal: Principal) -> float | None:
+        of_roles = [config.limits[role].seconds for role in principal.roles if role in config.limits]
+        given = [limit for limit in of_roles if limit is not None]
+        return max(given) if given else config.limits["default"].seconds
+
+    return seconds
 
 
 def _state_file(config: ProjectConfig) -> Path:

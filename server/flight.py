@@ -22,14 +22,14 @@ from pyarrow import flight  # noqa: TID251
 from fabric.catalog import Entry
 from fabric.config_model import TlsSettings
 from fabric.errors import InternalError, InvalidConfig, InvalidValue, NotSupported, SchemaChanged
-from fabric.pipeline import Line, Reply
+from fabric.pipeline import Reply
 from fabric.types import Principal
 from server import flight_actions, flightsql, metadata, sessions
-from server.auth import Authenticator
 from server.flight_actions import Desk, Request
 from server.flight_calls import Call, Calls, NoHandshakePayload, Running
 from server.flight_errors import guarded, to_flight
 from server.keys import Signer
+from server.live import Authenticator, Line
 from server.statements import Bindings, Statement, bindings, bound, fingerprint, seal, unseal
 
 # The Go driver takes messages of at most 16 MB unless it is told otherwise.

@@ -17,11 +17,11 @@ from pyarrow import flight  # noqa: TID251
 
 from fabric.catalog import Entry
 from fabric.errors import InvalidValue, NotFound, NotSupported
-from fabric.pipeline import Line
 from fabric.types import Principal
 from server import flightsql, sessions
 from server.flight_calls import Call, Calls
 from server.keys import Signer
+from server.live import Line
 from server.statements import Bindings, Statement, fingerprint, seal, unseal
 
 

@@ -21,9 +21,9 @@ from fabric.errors import Cancelled, FabricError, LimitError, LoginRefused
 from fabric.pipeline import Reply
 from fabric.types import Principal
 from server import sessions
-from server.auth import Authenticator
 from server.flight_errors import to_flight
 from server.keys import Signer
+from server.live import Authenticator
 
 _log = logging.getLogger("ripstop.flight")
 

@@ -25,6 +25,7 @@ from fabric.errors import FabricError, InternalError, UserError
 from fabric.secrets import RedactingFormatter
 from server.control import Channel
 from server.flight import FlightServer
+from server.live import LiveApp
 
 if TYPE_CHECKING:
     from server.app import App
@@ -75,6 +76,7 @@ def _serve(
     build: Callable[[Path], App], directory: Path, channel: Channel, orders: SimpleQueue[dict[str, Any]]
 ) -> int:
     app = build(directory)
+    live = LiveApp(directory, app)
     try:
         channel.send(state="warm", memory=_memory(app.config))
         order = orders.get()
@@ -83,9 +85,9 @@ def _serve(
         settings = app.config.server
         tls = settings.tls if isinstance(settings.tls, TlsSettings) else None
         server = FlightServer(
-            app.line,
-            app.visible,
-            app.authenticator,
+            live,
+            live.visible,
+            live,
             app.signer,
             fabric=app.config.name,
             host=settings.host,
@@ -103,7 +105,7 @@ def _serve(
         server.close(order["seconds"])
         return 0
     finally:
-        app.close()
+        live.close()
 
 
 def _listen(channel: Channel, orders: SimpleQueue[dict[str, Any]]) -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -13,10 +13,11 @@ from connectors.conformance import NAME, ScanConformance, Subject
 from connectors.conformance_subject import KINDS
 from tests.conformance.stores import limits, quoted
 
-TYPES = {"BIGINT": "INTEGER", "DOUBLE": "REAL", "VARCHAR": "TEXT", "BLOB": "BLOB"}
+TYPES = {"BIGINT": "INTEGER", "DOUBLE": "REAL", "VARCHAR": "TEXT COLLATE NOCASE", "BLOB": "BLOB"}
 
 
 class SqliteSubject(Subject):
+    nan = False  # SQLite stores it as NULL
     lacks = frozenset(name for name, (kind, _) in KINDS.items() if kind not in TYPES)
 
     def __init__(self, file: Path) -> None:
@@ -46,5 +47,5 @@ class SqliteSubject(Subject):
 class TestSqlite(ScanConformance):
     @pytest.fixture(scope="class")
     @classmethod
-    def subject(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqliteSubject]:
-        yield SqliteSubject(tmp_path_factory.mktemp("adbc") / "proof.db")
+    def subject(cls, tmp_path_factory: pytest.TempPathFactory) -> SqliteSubject:
+        return SqliteSubject(tmp_path_factory.mktemp("adbc") / "proof.db")

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,5 +21,5 @@ class LocalSubject(FolderSubject):
 class TestLocal(FileConformance):
     @pytest.fixture(scope="class")
     @classmethod
-    def subject(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSubject]:
-        yield LocalSubject(tmp_path_factory.mktemp("local"))
+    def subject(cls, tmp_path_factory: pytest.TempPathFactory) -> LocalSubject:
+        return LocalSubject(tmp_path_factory.mktemp("local"))

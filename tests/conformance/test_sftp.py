@@ -25,9 +25,9 @@ class SftpSubject(FolderSubject):
         return SftpConnector(NAME, SftpConnector.Settings.model_validate(settings), Path())
 
     def stranger(self) -> SftpConnector:
-        return self.connect(
-            known=EmbeddedSftp(self.folder, {}).known_hosts_line().replace(":0 ", f":{self.port} ")
-        )
+        other = EmbeddedSftp(self.folder, {}).start()
+        other.stop()
+        return self.connect(known=other.known_hosts_line().replace(str(other.port), str(self.port)))
 
 
 class TestSftp(FileConformance):

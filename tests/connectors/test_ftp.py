@@ -24,7 +24,7 @@ from fabric.spi import ScanContext
 from fabric.types import FileLayout
 from server.demo.ftp import EmbeddedFtp
 from tests.connectors.cutting_proxy import cutting, dead_port, mute, saying
-from tests.connectors.ftp_bench import (  # noqa: F401
+from tests.connectors.ftp_source import (  # noqa: F401
     BIG,
     OLD,
     SECRET,

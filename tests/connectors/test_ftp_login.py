@@ -20,7 +20,7 @@ from fabric.spi import ScanContext
 from fabric.types import FileStat
 from server.demo.ftp import EmbeddedFtp
 from tests.connectors.cutting_proxy import saying
-from tests.connectors.ftp_bench import (  # noqa: F401
+from tests.connectors.ftp_source import (  # noqa: F401
     BIG,
     SECRET,
     USERS,

@@ -26,7 +26,7 @@ from fabric.spi import ScanContext
 from fabric.types import FileLayout
 from server.demo.sftp import EmbeddedSftp
 from tests.connectors.cutting_proxy import cutting, dead_port, mute
-from tests.connectors.sftp_bench import (  # noqa: F401
+from tests.connectors.sftp_source import (  # noqa: F401
     BIG,
     SECRET,
     Bench,

@@ -28,7 +28,7 @@ from fabric.errors import (
     SourceLoginRefused,
 )
 from server.demo.sftp import EmbeddedSftp
-from tests.connectors.sftp_bench import (  # noqa: F401
+from tests.connectors.sftp_source import (  # noqa: F401
     SECRET,
     Bench,
     bench,

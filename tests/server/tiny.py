@@ -186,7 +186,11 @@ class TinyApp:
         users = {name: UserSettings(password=password) for name, password in USERS.items()}
         self.authenticator = Authenticator(users, self.signer)
         self.config = SimpleNamespace(
-            name="acme", server=ServerSettings(port=0), limits={"default": LimitSettings()}, cache=None
+            name="acme",
+            server=ServerSettings(port=0),
+            limits={"default": LimitSettings()},
+            cache=None,
+            files=frozenset(),
         )
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ WITH c AS (SELECT policy_id, premium FROM policy_db.policy WHERE premium > 100) 
 -- a with that is read twice with different filters
 WITH s AS (SELECT * FROM fraud_api.score) SELECT (SELECT count(*) FROM s WHERE score >= 0.5) AS high, (SELECT count(*) FROM s WHERE model = 'm2') AS m2
 
--- withs on withs
+-- one with upon another
 WITH a AS (SELECT claim_id, amount FROM claims_lake.claim), b AS (SELECT claim_id, amount FROM a WHERE amount > 1000), c AS (SELECT max(amount) AS top FROM b) SELECT b.claim_id FROM b, c WHERE b.amount = c.top
 
 -- a materialized with
