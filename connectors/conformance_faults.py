@@ -95,10 +95,10 @@ class Faults(Base):
             pytest.skip("the source is no server")
         wanted = list(range(subject.many))
         failed = 0
-        for budget in (2_000, 20_000, 60_000, 150_000, 10**9):
+        for budget in (2_000, 60_000, 150_000, 10**9):
             with (
                 cutting_port(subject.port, budget) as port,
-                closing(subject.connect(port=port, timeout=2)) as source,
+                closing(subject.connect(port=port, timeout=1)) as source,
             ):
                 try:
                     got = bench.read(source, Scan(bench.tables(source)["many"], ("id",)))
@@ -107,7 +107,7 @@ class Faults(Base):
                     self._is_presentable(error, subject)
                 else:
                     assert sorted(got.column("id").to_pylist()) == wanted
-        assert 1 <= failed <= 4
+        assert 1 <= failed <= 3
 
     def test_a_source_that_comes_back_is_read_again(
         self, subject: Subject, bench: Bench, loaded: dict[str, Loaded]
