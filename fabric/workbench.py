@@ -25,14 +25,16 @@ from fabric.pushdown import order_expressions, to_expression
 from fabric.spi import Connector, FileConnector, ScanConnector, ScanContext
 from fabric.types import Column, Offer, Scan, Table
 
+_MEMORY = 64 << 20
+
 Row = tuple[str | None, ...]
 
 
 class Workbench:
-    """An engine, and files read through it with no block kept, so that every read is counted."""
+    """An engine, and files read through it as the line reads them."""
 
     def __init__(self) -> None:
-        self._blocks = BlockCache(memory_bytes=0, directory=None, disk_bytes=0)
+        self._blocks = BlockCache(memory_bytes=_MEMORY)
         self._filesystem = FileSystem(self._blocks)
         self._engine = Engine(self._filesystem, threads=2)
         self._files = FileTables(self._engine, self._filesystem)
@@ -67,14 +69,21 @@ class Workbench:
     def read(self, connector: Connector, scan: Scan, context: ScanContext | None = None) -> pa.Table:
         """What the source gives for a scan; files are read by DuckDB, with the scan's predicates.
 
+        Args:
+            connector: the source.
+            scan: what is read.
+            context: counts the read, for which no block of a file is at hand.
+
         Raises:
             FabricError: as the connector.
         """
-        used = context or ScanContext()
         if scan.table.layout is not None and isinstance(connector, FileConnector):
-            return self._read_files(connector, scan, used)
+            if context is None:
+                return self._read_files(connector, scan, ScanContext())
+            with closing(Workbench()) as fresh:
+                return fresh._read_files(connector, scan, context)
         assert isinstance(connector, ScanConnector)  # noqa: S101 - there is no third kind
-        return self.read_offer(connector, connector.offer(scan), used)
+        return self.read_offer(connector, connector.offer(scan), context or ScanContext())
 
     def read_offer(self, connector: ScanConnector, offer: Offer, context: ScanContext) -> pa.Table:
         """The rows of all splits of an offer, one after another."""

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from connectors.http import HttpConnector
-from connectors.http_settings import HttpSettings
+from connectors.http.settings import HttpSettings
 from fabric.errors import SourceError
 from fabric.spi import ScanContext
 from fabric.types import Offer, Predicate, Scan, Table

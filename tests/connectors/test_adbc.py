@@ -15,8 +15,8 @@ import pytest
 from pydantic import ValidationError
 
 from connectors.adbc import AdbcConnector, AdbcSettings
-from connectors.adbc_catalog import listed_tables, schema_names
-from connectors.adbc_types import landed, type_text
+from connectors.adbc.catalog import listed_tables, schema_names
+from connectors.adbc.types import landed, type_text
 from fabric.errors import BadData, InvalidConfig, MissingExtra, SchemaChanged, Unreachable
 from fabric.pushdown import describe
 from fabric.spi import ScanConnector, ScanContext

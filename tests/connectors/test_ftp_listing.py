@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from connectors.ftp_listing import Entry, parse_facts, parse_list, parse_time
+from connectors.ftp.listing import Entry, parse_facts, parse_list, parse_time
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from tests.connectors.scripted_http import Asked, Reply, in_turn, scripted
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch):
-    monkeypatch.setattr("connectors.http_client.FIRST_PAUSE", 0.02)
+    monkeypatch.setattr("connectors.http.client.FIRST_PAUSE", 0.02)
 
 
 @pytest.mark.parametrize(

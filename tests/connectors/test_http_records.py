@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from connectors.http_records import RecordShape, find_records, parse_body, parse_path, shape_column, to_batch
+from connectors.http.records import RecordShape, find_records, parse_body, parse_path, shape_column, to_batch
 from fabric.errors import BadData
 
 

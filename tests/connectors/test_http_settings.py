@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from connectors.http_settings import HttpSettings, RestTableSettings
+from connectors.http.settings import HttpSettings, RestTableSettings
 from fabric.settings import FileTableSettings
 
 # As in DESIGN 1.2, but for ${env:…}.

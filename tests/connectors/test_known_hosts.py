@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from connectors.known_hosts import HostKey, keys_of
+from connectors.sftp.known_hosts import HostKey, keys_of
 
 # The form that `ssh-keygen -H` writes: HMAC-SHA1 of the name under a salt.
 HASHED = "|1|{salt}|{digest} ssh-ed25519 AAAA\n"

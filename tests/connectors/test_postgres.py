@@ -17,7 +17,7 @@ import trustme
 from pydantic import ValidationError
 
 from connectors.postgres import PostgresConnector, PostgresSettings
-from connectors.postgres_address import Address
+from connectors.postgres.address import Address
 from fabric.errors import (
     FabricError,
     IdentityRefused,

@@ -6,7 +6,7 @@ import duckdb
 import pytest
 
 from connectors.postgres import PostgresConnector
-from connectors.postgres_types import normal_type
+from connectors.postgres.types import normal_type
 from fabric.errors import BadData, InvalidConfig
 from fabric.types import NullTest
 from server.demo.postgres import EmbeddedPostgres

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.transfer import Transfer
+from connectors.remote.transfer import Transfer
 
 FILE = random.Random(1).randbytes(300)
 RANGES = st.lists(

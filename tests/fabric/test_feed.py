@@ -65,7 +65,6 @@ def test_sources_run_at_the_same_time() -> None:
 
 
 def test_every_split_is_read_once() -> None:
-    context = ScanContext()
     rows = [
         value
         for batch in feed(Source(), ScanContext(), splits=5).batches()

@@ -1,0 +1,1 @@
+"""Connectors: how each kind of source is reached. They know the contract of ``fabric`` and not one another."""

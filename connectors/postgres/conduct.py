@@ -1,0 +1,121 @@
+"""How a Postgres is talked to: transactions on one snapshot, proof of a table's shape, batches landed."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from sqlglot import exp
+
+from connectors.postgres.errors import changed, failed, silent, unfit
+from connectors.postgres.scan import Request
+from connectors.postgres.types import OutOfRange
+from connectors.relational.pool import Link
+from fabric.errors import FabricError, SourceChanged
+
+_BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+_SAVEPOINT = "ripstop"
+
+
+class PostgresConduct:
+    """The ``Conduct`` of one Postgres.
+
+    Args:
+        source: the source's name, for errors.
+        timeout: seconds of silence that the watch allows, for its message.
+        statement_timeout: seconds after which the server ends a statement of its own accord.
+    """
+
+    def __init__(self, source: str, timeout: float, statement_timeout: float) -> None:
+        self.source = source
+        self.stateful = True
+        self._timeout = timeout
+        # Outputs as text must not depend on the role's own settings, and sqlglot writes standard strings.
+        settings = {
+            "statement_timeout": str(int(statement_timeout * 1000)),
+            "TimeZone": "UTC",
+            "DateStyle": "ISO, YMD",
+            "IntervalStyle": "postgres",
+            "bytea_output": "hex",
+            "extra_float_digits": "1",
+            "standard_conforming_strings": "on",
+        }
+        made = [f"set_config('{name}', '{value}', true)" for name, value in settings.items()]
+        self._settings = f"SELECT {', '.join(f'{call} AS s{i}' for i, call in enumerate(made))}"
+
+    def lead(self, link: Link) -> str:
+        """Begin a read-only transaction and export its snapshot."""
+        link.execute(_BEGIN)
+        answer = link.rows(f"{self._settings}, pg_export_snapshot() AS snapshot")
+        link.execute(f"SAVEPOINT {_SAVEPOINT}")
+        return str(answer[0]["snapshot"])
+
+    def follow(self, link: Link, state: str) -> None:
+        """Begin a read-only transaction on the leader's snapshot."""
+        link.execute(_BEGIN)
+        try:
+            link.execute(f"SET TRANSACTION SNAPSHOT {exp.Literal.string(state).sql('postgres')}")
+        except Exception as error:
+            if getattr(error, "sqlstate", None) in ("22023", "42704", "55000"):
+                raise SourceChanged(
+                    self.source, "the snapshot of this query is gone", hint="run the query again"
+                ) from None
+            raise
+        link.rows(self._settings)
+
+    def rewind(self, link: Link) -> None:
+        """Undo what a cancelled statement did to the leader's transaction; the snapshot stays."""
+        link.execute(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
+
+    def end(self, link: Link) -> None:
+        """End the transaction; nothing was written."""
+        link.execute("ROLLBACK")
+
+    def prepare(self, link: Link, request: Request) -> str:
+        """Prove that the table is as the catalog knew it; from then on a lock keeps it so.
+
+        Raises:
+            SchemaChanged: a column is gone or of another type.
+            SourceChanged: the table was truncated or rewritten after the query's snapshot.
+        """
+        rows = link.rows(request.drift)
+        if {row["column"]: row["native"] for row in rows} != dict(request.shape):
+            raise changed(self.source, str(request.table))
+        if not all(row["kept"] for row in rows):
+            raise SourceChanged(
+                self.source, f"{request.table} was rewritten while the query ran", hint="run the query again"
+            )
+        return request.sql
+
+    def land(self, request: Request, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Turn the driver's arrays into those of the declared types.
+
+        Raises:
+            BadData: a value has no place in its type; names the column.
+            SchemaChanged: the driver delivers another type than the catalog foretold.
+        """
+        width = len(request.columns)
+        counts = iter(batch.columns[width:])
+        arrays = []
+        for name, how, values in zip(request.columns, request.readings, batch.columns, strict=False):
+            if isinstance(values.type, pa.OpaqueType) or values.type != how.wire:
+                raise changed(self.source, str(request.table))
+            if how.is_array and (pc.max(next(counts)).as_py() or 0) > 1:
+                raise unfit(self.source, str(request.table), (name,))
+            try:
+                arrays.append(how.land(values))
+            except (OutOfRange, pa.ArrowInvalid):
+                raise unfit(self.source, str(request.table), (name,)) from None
+        return pa.RecordBatch.from_arrays(arrays, names=list(request.columns))
+
+    def failed(self, error: Exception, request: Request | None) -> FabricError:
+        """The error of ours for one of the driver's."""
+        if request is None:
+            return failed(self.source, error)
+        suspects = tuple(
+            name for name, how in zip(request.columns, request.readings, strict=True) if how.may_raise
+        )
+        return failed(self.source, error, str(request.table), suspects)
+
+    def silent(self) -> FabricError:
+        """The error for a server that sent nothing for longer than the source's ``timeout``."""
+        return silent(self.source, self._timeout)

@@ -1,0 +1,137 @@
+"""A scan as one SELECT of Postgres: what may go down, and the text. Pure functions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from connectors.postgres.catalog import drift_query
+from connectors.postgres.predicates import column_of, condition, fits, named, order_key, words
+from connectors.postgres.types import Reading, reading
+from fabric.pushdown import describe, divide, leaves, takes_limit
+from fabric.types import (
+    Capabilities,
+    Column,
+    Offer,
+    Predicate,
+    Refusal,
+    Scan,
+    Split,
+    Table,
+    TableName,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What one split asks: the query, how its columns land, and the query that proves their shape.
+
+    ``sql`` selects ``columns`` and behind them, for each array, its number of dimensions. ``shape`` is
+    the Postgres type, as the catalog knew it, of every column that the query touches.
+    """
+
+    table: TableName
+    columns: tuple[str, ...]
+    readings: tuple[Reading, ...]
+    sql: str
+    shape: tuple[tuple[str, str], ...]
+    drift: str
+
+
+def capabilities(table: Table) -> Capabilities:
+    """What Postgres answers as DuckDB does: by type, and for text by code point (``COLLATE "C"``)."""
+    families = {column.name.lower(): reading(column).family for column in table.columns}
+    return Capabilities(
+        predicates={name: words(family) for name, family in families.items()},
+        order=frozenset(name for name, family in families.items() if family != "opaque"),
+        limit=True,
+    )
+
+
+def offer(scan: Scan) -> Offer:
+    """The scan as SQL; what is left out is named with the reason."""
+    able = capabilities(scan.table)
+    taken, refused = _take(scan, able)
+    limited = takes_limit(scan, taken, able)
+    ordered = limited and bool(scan.order)
+    request = _request(scan, taken, ordered, limited)
+    if not limited and (scan.limit is not None or scan.order):
+        what = "ORDER BY" if scan.limit is None else f"LIMIT {scan.limit}"
+        refused = (*refused, Refusal(what, _why_unlimited(scan, able)))
+    return Offer(
+        scan=scan,
+        taken=taken,
+        splits=(Split("all", request),),
+        request=request.sql,
+        order_taken=ordered,
+        limit_taken=limited,
+        refused=refused,
+        rows=_rows(scan, taken, limited),
+    )
+
+
+def _why_unlimited(scan: Scan, able: Capabilities) -> str:
+    if scan.limit is None:
+        return "sorting at the source saves nothing without a limit"
+    unsorted = next((key.column for key in scan.order if key.column.lower() not in able.order), None)
+    return (
+        f"{unsorted} is not sorted there as DuckDB sorts it" if unsorted else "a predicate stays with Ripstop"
+    )
+
+
+def _rows(scan: Scan, taken: tuple[Predicate, ...], limited: bool) -> float | None:
+    if taken:
+        return None
+    return min(
+        (float(n) for n in (scan.table.rows, scan.limit if limited else None) if n is not None), default=None
+    )
+
+
+def _take(scan: Scan, able: Capabilities) -> tuple[tuple[Predicate, ...], tuple[Refusal, ...]]:
+    taken, refused = divide(scan.predicates, able)
+    kept = []
+    for predicate in taken:
+        misfit = next((leaf.column for leaf in leaves(predicate) if not fits(leaf, scan.table)), None)
+        if misfit is None:
+            kept.append(predicate)
+        else:
+            refused = (*refused, Refusal(describe(predicate), f"the value is not of {misfit}'s type"))
+    return tuple(kept), refused
+
+
+def _request(scan: Scan, taken: tuple[Predicate, ...], ordered: bool, limited: bool) -> Request:
+    table = scan.table
+    columns = [named(table, name) for name in scan.columns]
+    readings = tuple(reading(column) for column in columns)
+    selected = [_selected(column, how) for column, how in zip(columns, readings, strict=True)]
+    selected += [
+        exp.Anonymous(this="array_ndims", expressions=[column_of(column)])
+        for column, how in zip(columns, readings, strict=True)
+        if how.is_array
+    ]
+    query = exp.select(*selected).from_(exp.table_(table.name.name, db=table.name.schema, quoted=True))
+    if taken:
+        query = query.where(*(condition(predicate, table) for predicate in taken))
+    if ordered:
+        query = query.order_by(*(order_key(key, table) for key in scan.order))
+    if limited and scan.limit is not None:
+        query = query.limit(scan.limit)
+    tested = [named(table, leaf.column) for predicate in taken for leaf in leaves(predicate)]
+    sorting = [named(table, key.column) for key in scan.order if ordered]
+    shape = {column.name: column.native for column in (*columns, *tested, *sorting)}
+    return Request(
+        table=table.name,
+        columns=scan.columns,
+        readings=readings,
+        sql=query.sql(dialect="postgres"),
+        shape=tuple(shape.items()),
+        drift=drift_query(table.name, list(shape)),
+    )
+
+
+def _selected(column: Column, how: Reading) -> exp.Expr:
+    expression = how.select(column_of(column))
+    if isinstance(expression, exp.Column):
+        return expression
+    return exp.alias_(expression, column.name, quoted=True)

@@ -1,0 +1,1 @@
+"""What sources that answer SQL through ADBC share: connections, snapshots, streams."""

@@ -1,0 +1,1 @@
+"""The fabric: vocabulary, configuration, catalog, and the line that answers a statement."""

@@ -1,0 +1,1 @@
+"""The embedded company: real servers on loopback, its data, and its project."""
