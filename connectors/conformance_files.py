@@ -66,9 +66,9 @@ class FileSubject(Subject):
         self.remove(f"{table}.parquet")
 
 
-def _parquet(rows: pa.Table) -> bytes:
+def _parquet(rows: pa.Table, group: int = ROWS_A_GROUP) -> bytes:
     sink = io.BytesIO()
-    pq.write_table(rows, sink, row_group_size=ROWS_A_GROUP, compression="none")
+    pq.write_table(rows, sink, row_group_size=group, compression="none", use_dictionary=False)
     return sink.getvalue()
 
 
@@ -81,11 +81,11 @@ class Files(Base):
 
     @pytest.fixture
     def big(self, subject: FileSubject, bench: Bench, loaded: dict[str, Loaded]) -> bytes:
-        """The bytes of a file that is in the store as ``big.parquet``, and a table of that name."""
+        """The bytes of a table's file in the store, ``big.parquet``: two row groups of about 2.5 MB."""
         rows = bench.make(
             loaded["many"].columns, "SELECT i, repeat('x', 60) || i, i / 8, 0 FROM range(60000) t(i)"
         )
-        data = _parquet(rows)
+        data = _parquet(rows, rows.num_rows // 2)
         subject.put("big.parquet", data)
         subject.tables["big"] = {"path": "big.parquet", "format": "parquet"}
         return data

@@ -17,7 +17,7 @@ from fabric.engine import Engine
 from fabric.engine_errors import translate
 from fabric.errors import FabricError
 from fabric.file_errors import blame
-from fabric.file_scan import FileTables
+from fabric.file_scan import FileScan, FileTables
 from fabric.file_shapes import name
 from fabric.filesystem import FileSystem
 from fabric.fitting import fitted
@@ -78,10 +78,11 @@ class Workbench:
             FabricError: as the connector.
         """
         if scan.table.layout is not None and isinstance(connector, FileConnector):
+            files = self._files.scan(connector, scan.table, scan.predicates)
             if context is None:
-                return self._read_files(connector, scan, ScanContext())
+                return self._read_files(connector, scan, files, ScanContext())
             with closing(Workbench()) as fresh:
-                return fresh._read_files(connector, scan, context)
+                return fresh._read_files(connector, scan, files, context)
         assert isinstance(connector, ScanConnector)  # noqa: S101 - there is no third kind
         return self.read_offer(connector, connector.offer(scan), context or ScanContext())
 
@@ -100,8 +101,9 @@ class Workbench:
             ]
         return pa.Table.from_batches(batches, schema=schema)
 
-    def _read_files(self, connector: FileConnector, scan: Scan, context: ScanContext) -> pa.Table:
-        files = self._files.scan(connector, scan.table, scan.predicates)
+    def _read_files(
+        self, connector: FileConnector, scan: Scan, files: FileScan, context: ScanContext
+    ) -> pa.Table:
         mount = self._filesystem.mount(connector, files.files, context)
         try:
             paths = dict(zip((file.path for file in files.files), mount.paths, strict=True))

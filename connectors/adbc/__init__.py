@@ -7,10 +7,9 @@ a limit; everything else stays with Ripstop.
 from __future__ import annotations
 
 import importlib
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar
 
 import pyarrow as pa
 from pydantic import Field, SecretStr, field_validator
@@ -22,9 +21,9 @@ from connectors.adbc.conduct import AdbcConduct
 from connectors.adbc.sqlite import declared_type
 from connectors.relational.pool import Link
 from connectors.relational.source import DeclaredTable, RelationalSource
-from fabric.errors import FabricError, InvalidConfig, MissingExtra, Unreachable
-from fabric.settings import Columns, SourceSettings, Strict
-from fabric.spi import ScanSession, Step
+from fabric.errors import InvalidConfig, MissingExtra
+from fabric.settings import SourceSettings
+from fabric.spi import Step
 from fabric.types import Capabilities, Offer, Scan, Table, TableName
 
 

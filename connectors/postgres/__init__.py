@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import socket
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, SecretStr, field_validator
 
@@ -14,12 +13,12 @@ from connectors.postgres import scan as postgres_scan
 from connectors.postgres.address import Address
 from connectors.postgres.catalog import approximate, columns_query, keys_query, read_tables, shadowed
 from connectors.postgres.conduct import PostgresConduct
-from connectors.postgres.errors import failed, refused_connection, silent, unreachable
+from connectors.postgres.errors import refused_connection, unreachable
 from connectors.relational.pool import Link
 from connectors.relational.source import DeclaredTable, RelationalSource
 from fabric.errors import MissingExtra, Unreachable
-from fabric.settings import Columns, Seconds, SourceSettings, Strict
-from fabric.spi import ScanSession, Step
+from fabric.settings import Seconds, SourceSettings
+from fabric.spi import Step
 from fabric.types import Capabilities, Offer, Scan, Table
 
 # As fast as larger batches, at half the memory (notes/federation.md, section 2).
