@@ -55,7 +55,7 @@ def serve(directory: str, pipe: multiprocessing.connection.Connection) -> None: 
     from server.flight import FlightServer
 
     app = build(Path(directory))
-    server = FlightServer(app.line, app.visible, app.authenticator, app.signer, fabric="fabric_bench", port=0)
+    server = FlightServer(lambda: app, fabric="fabric_bench", port=0)
     pipe.send(server.port)
     pipe.recv()
     server.close()

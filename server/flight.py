@@ -11,7 +11,7 @@ PollFlightInfo cannot be offered: pyarrow 26 has no slot for it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,17 +19,15 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import flight  # noqa: TID251
 
-from fabric.catalog import Entry
 from fabric.config_model import TlsSettings
 from fabric.errors import InternalError, InvalidConfig, InvalidValue, NotSupported, SchemaChanged
 from fabric.pipeline import Reply
 from fabric.types import Principal
 from server import flight_actions, flightsql, metadata, sessions
+from server.app import App
 from server.flight_actions import Desk, Request
 from server.flight_calls import Call, Calls, NoHandshakePayload, Running
 from server.flight_errors import guarded, to_flight
-from server.keys import Signer
-from server.live import Authenticator, Line
 from server.statements import Bindings, Statement, bindings, bound, fingerprint, seal, unseal
 
 # The Go driver takes messages of at most 16 MB unless it is told otherwise.
@@ -40,10 +38,7 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
     """Serves from the moment that it is made until ``close``.
 
     Args:
-        line: runs statements.
-        visible: what a principal may know of.
-        authenticator: knows the users.
-        signer: makes tickets, handles and sessions.
+        app: the app that serves now; asked anew by every call.
         fabric: the fabric's name, which is the default catalog.
         host: where to listen.
         port: 0 takes any free one; ``port`` then says which.
@@ -55,10 +50,7 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
 
     def __init__(
         self,
-        line: Line,
-        visible: Callable[[Principal], Sequence[Entry]],
-        authenticator: Authenticator,
-        signer: Signer,
+        app: Callable[[], App],
         *,
         fabric: str,
         host: str = "127.0.0.1",
@@ -66,8 +58,8 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
         tls: TlsSettings | None = None,
     ) -> None:
         certificates = _certificates(tls) if tls else {}
-        self._calls = Calls(authenticator, signer)
-        self._desk = Desk(line, visible, signer, self._calls, Bindings(), fabric)
+        self._calls = Calls(app)
+        self._desk = Desk(app, self._calls, Bindings(), fabric)
         shown = f"[{host}]" if ":" in host else host
         try:
             super().__init__(

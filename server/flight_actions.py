@@ -17,11 +17,12 @@ from pyarrow import flight  # noqa: TID251
 
 from fabric.catalog import Entry
 from fabric.errors import InvalidValue, NotFound, NotSupported
+from fabric.pipeline import Line
 from fabric.types import Principal
 from server import flightsql, sessions
+from server.app import App
 from server.flight_calls import Call, Calls
 from server.keys import Signer
-from server.live import Line
 from server.statements import Bindings, Statement, fingerprint, seal, unseal
 
 
@@ -29,12 +30,24 @@ from server.statements import Bindings, Statement, fingerprint, seal, unseal
 class Desk:
     """What calls are answered with."""
 
-    line: Line
-    visible: Callable[[Principal], Sequence[Entry]]
-    signer: Signer
+    app: Callable[[], App]
     calls: Calls
     bindings: Bindings
     fabric: str
+
+    @property
+    def line(self) -> Line:
+        """Runs statements."""
+        return self.app().line
+
+    @property
+    def signer(self) -> Signer:
+        """Makes tickets, handles and sessions."""
+        return self.app().signer
+
+    def visible(self, principal: Principal) -> Sequence[Entry]:
+        """What a principal may know of."""
+        return self.app().visible(principal)
 
 
 @dataclass(frozen=True, slots=True)

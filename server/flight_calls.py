@@ -11,7 +11,7 @@ import base64
 import binascii
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
@@ -21,9 +21,10 @@ from fabric.errors import Cancelled, FabricError, LimitError, LoginRefused
 from fabric.pipeline import Reply
 from fabric.types import Principal
 from server import sessions
+from server.app import App
+from server.auth import Authenticator
 from server.flight_errors import to_flight
 from server.keys import Signer
-from server.live import Authenticator
 
 _log = logging.getLogger("ripstop.flight")
 
@@ -141,15 +142,24 @@ class Running:
 class Calls(flight.ServerMiddlewareFactory):  # type: ignore[misc]
     """Makes the calls, and watches those that run a statement until ``close``."""
 
-    def __init__(self, authenticator: Authenticator, signer: Signer) -> None:
-        self.authenticator = authenticator
-        self.signer = signer
+    def __init__(self, app: Callable[[], App]) -> None:
+        self._app = app
         self.draining = False
         self._running: dict[Call, tuple[flight.ServerCallContext, Running]] = {}
         self._changed = threading.Condition()
         self._closed = False
         self._watch = threading.Thread(target=self._poll, name="flight-watch", daemon=True)
         self._watch.start()
+
+    @property
+    def authenticator(self) -> Authenticator:
+        """Knows the users."""
+        return self._app().authenticator
+
+    @property
+    def signer(self) -> Signer:
+        """Makes tokens and sessions."""
+        return self._app().signer
 
     def start_call(self, info: flight.CallInfo, headers: Mapping[str, list[str]]) -> Call:
         """Called by pyarrow for every call; what it raises is the call's status."""

@@ -5,15 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
-from fabric.catalog import Entry
 from fabric.config import ProjectConfig
 from fabric.errors import FabricError
-from fabric.pipeline import Description, Reply, Session
-from fabric.types import Principal
 from server.app import App, build, with_config
 
 log = logging.getLogger("ripstop.live")
@@ -25,49 +20,8 @@ _PLANNING_SECONDS = 10.0
 Stamps = dict[Path, tuple[int, int]]
 
 
-class Line(Protocol):
-    """What runs statements: ``fabric.pipeline.Line``, or the app that serves now."""
-
-    def describe(
-        self, text: str, principal: Principal, session: Session, parameters: Sequence[object] | None = None
-    ) -> Description:
-        """See ``fabric.pipeline.Line.describe``."""
-        ...
-
-    def run(
-        self,
-        text: str,
-        principal: Principal,
-        session: Session,
-        parameters: Sequence[object] = (),
-        policy_version: str | None = None,
-    ) -> Reply:
-        """See ``fabric.pipeline.Line.run``."""
-        ...
-
-
-class Authenticator(Protocol):
-    """What knows the users: ``server.auth.Authenticator``, or the app that serves now."""
-
-    def authenticate_basic(self, user: str, password: str, peer: str) -> Principal:
-        """See ``server.auth.Authenticator``."""
-        ...
-
-    def authenticate_bearer(self, token: str, peer: str = "") -> Principal:
-        """See ``server.auth.Authenticator``."""
-        ...
-
-    def issue(self, principal: Principal) -> str:
-        """See ``server.auth.Authenticator``."""
-        ...
-
-    def anonymous(self) -> Principal:
-        """See ``server.auth.Authenticator``."""
-        ...
-
-
 class LiveApp:
-    """A line and the users of whatever configuration loaded last; any thread may ask.
+    """The app of whatever configuration loaded last; any thread may ask for it.
 
     A file of the configuration that changes is loaded within a poll. New users and limits count at once; new
     sources when each was tried. One that does not load is logged, and the last good one keeps serving.
@@ -86,44 +40,9 @@ class LiveApp:
         self._watch = threading.Thread(target=self._watch_files, name="ripstop-config", daemon=True)
         self._watch.start()
 
-    # ── the faces that the server asks ──────────────────────────────────────────────────────
-
-    def describe(
-        self, text: str, principal: Principal, session: Session, parameters: Sequence[object] | None = None
-    ) -> Description:
-        """See ``fabric.pipeline.Line.describe``."""
-        return self._app.line.describe(text, principal, session, parameters)
-
-    def run(
-        self,
-        text: str,
-        principal: Principal,
-        session: Session,
-        parameters: Sequence[object] = (),
-        policy_version: str | None = None,
-    ) -> Reply:
-        """See ``fabric.pipeline.Line.run``."""
-        return self._app.line.run(text, principal, session, parameters, policy_version)
-
-    def visible(self, principal: Principal) -> Sequence[Entry]:
-        """See ``server.app.App.visible``."""
-        return self._app.visible(principal)
-
-    def authenticate_basic(self, user: str, password: str, peer: str) -> Principal:
-        """See ``server.auth.Authenticator``."""
-        return self._app.authenticator.authenticate_basic(user, password, peer)
-
-    def authenticate_bearer(self, token: str, peer: str = "") -> Principal:
-        """See ``server.auth.Authenticator``."""
-        return self._app.authenticator.authenticate_bearer(token, peer)
-
-    def issue(self, principal: Principal) -> str:
-        """See ``server.auth.Authenticator``."""
-        return self._app.authenticator.issue(principal)
-
-    def anonymous(self) -> Principal:
-        """See ``server.auth.Authenticator``."""
-        return self._app.authenticator.anonymous()
+    def current(self) -> App:
+        """The app that serves now."""
+        return self._app
 
     def close(self) -> None:
         """Stop watching and close every app."""
@@ -132,8 +51,6 @@ class LiveApp:
         for app, _ in self._retired:
             app.close()
         self._app.close()
-
-    # ── change ──────────────────────────────────────────────────────────────────────────────
 
     def _watch_files(self) -> None:
         while not self._closed.wait(POLL_SECONDS):

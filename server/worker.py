@@ -85,10 +85,7 @@ def _serve(
         settings = app.config.server
         tls = settings.tls if isinstance(settings.tls, TlsSettings) else None
         server = FlightServer(
-            live,
-            live.visible,
-            live,
-            app.signer,
+            live.current,
             fabric=app.config.name,
             host=settings.host,
             port=settings.port if order["port"] is None else order["port"],

@@ -35,7 +35,7 @@ def port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
         '  ana: {password: "${env:PASSWORD}", roles: [role:analyst]}\n'
     )
     app = build(tmp_path)
-    server = FlightServer(app.line, app.visible, app.authenticator, app.signer, fabric="acme")
+    server = FlightServer(lambda: app, fabric="acme")
     try:
         yield server.port
     finally:

@@ -37,7 +37,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FIRST_PASSWORD", "first-secret")
         app = build(directory)
-    server = FlightServer(app.line, app.visible, app.authenticator, app.signer, fabric="acme")
+    server = FlightServer(lambda: app, fabric="acme")
     yield server.port
     server.close()
     app.close()

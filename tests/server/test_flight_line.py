@@ -44,7 +44,7 @@ def served(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ANA_PASSWORD", "secret")
         app = build(directory)
-    server = FlightServer(app.line, app.visible, app.authenticator, app.signer, fabric="acme")
+    server = FlightServer(lambda: app, fabric="acme")
     try:
         yield Served(app, server)
     finally:

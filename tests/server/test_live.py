@@ -26,7 +26,7 @@ def live(tmp_path: Path) -> Iterator[LiveApp]:
 
 
 def rows(live: LiveApp, sql: str) -> list[dict[str, object]]:
-    with live.run(sql, AUD, Session()) as answer:
+    with live.current().line.run(sql, AUD, Session()) as answer:
         return pa.Table.from_batches(list(answer.batches()), schema=answer.schema).to_pylist()
 
 
@@ -44,15 +44,15 @@ def soon(condition: Callable[[], object], seconds: float = 5.0) -> bool:
 
 def test_a_new_user_may_log_in(live: LiveApp, tmp_path: Path) -> None:
     with pytest.raises(LoginRefused):
-        live.authenticate_basic("new", "secret-word", "1.2.3.4")
+        live.current().authenticator.authenticate_basic("new", "secret-word", "1.2.3.4")
     time.sleep(0.01)
     hashed = hash_password("secret-word")
     (tmp_path / "users.yaml").write_text(f"users: {{new: {{password: '{hashed}', roles: [role:auditor]}}}}\n")
-    assert soon(lambda: live.authenticate_basic("new", "secret-word", "1.2.3.5"))
+    assert soon(lambda: live.current().authenticator.authenticate_basic("new", "secret-word", "1.2.3.5"))
 
 
 def test_a_new_source_serves_and_the_old_line_is_not_cut(live: LiveApp, tmp_path: Path) -> None:
-    running = live.run("SELECT * FROM lake.claim", AUD, Session())
+    running = live.current().line.run("SELECT * FROM lake.claim", AUD, Session())
     (tmp_path / "more").mkdir()
     (tmp_path / "more" / "x.csv").write_text("a\n7\n")
     (tmp_path / "fabric.yaml").write_text(

@@ -251,7 +251,7 @@ class Raw:
 @contextmanager
 def serving(**options: Any) -> Iterator[Served]:
     app = TinyApp()
-    server = FlightServer(app.line, app.visible, app.authenticator, app.signer, fabric="acme", **options)
+    server = FlightServer(lambda: app, fabric="acme", **options)
     try:
         yield Served(app, server)
     finally:

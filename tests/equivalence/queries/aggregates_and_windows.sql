@@ -30,7 +30,7 @@ SELECT product_line, sum(premium) AS s, avg(premium) AS a, min(premium) AS lo, m
 SELECT cause, sum(severity) AS s, avg(severity) AS a, min(severity) AS lo FROM claims_lake.claim GROUP BY cause
 
 -- median, quantile, mode
-SELECT median(premium) AS m, quantile_cont(premium, 0.9) AS q, quantile_disc(premium, [0.1, 0.5]) AS d, mode(renewals) AS o FROM policy_db.policy WHERE renewals < 3
+SELECT median(premium) AS m, quantile_cont(premium, 0.9) AS q, quantile_disc(premium, [0.1, 0.5]) AS d, mode(renewals) AS o FROM policy_db.policy WHERE renewals < 3 AND policy_id <> 1001
 
 -- aggregates with filter
 SELECT count(*) FILTER (WHERE status = 'open') AS open, sum(amount) FILTER (WHERE status IS NULL) AS unknown, max(cause) FILTER (false) AS none FROM claims_lake.claim
