@@ -10,7 +10,7 @@ import pytest
 
 from connectors.adbc import AdbcConnector
 from connectors.conformance import NAME, ScanConformance, Subject
-from connectors.conformance_subject import KINDS
+from connectors.conformance.subject import KINDS
 from tests.conformance.stores import limits, quoted
 
 TYPES = {"BIGINT": "INTEGER", "DOUBLE": "REAL", "VARCHAR": "TEXT COLLATE NOCASE", "BLOB": "BLOB"}

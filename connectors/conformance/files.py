@@ -22,9 +22,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connectors.conformance_pushdown import WORDS, spoken
-from connectors.conformance_reading import Base
-from connectors.conformance_subject import NAME, VALUES, Bench, Loaded, Subject, fill
+from connectors.conformance.pushdown import WORDS, spoken
+from connectors.conformance.reading import Base
+from connectors.conformance.subject import NAME, VALUES, Bench, Loaded, Subject, fill
 from fabric.errors import BadData, Cancelled, SourceChanged, SourceError
 from fabric.spi import FileConnector, ScanContext
 from fabric.types import AllOf, AnyOf, Comparison, FileStat, Predicate, Scan

@@ -9,9 +9,9 @@ from contextlib import closing
 
 import pytest
 
-from connectors.conformance_network import cutting_port, dead_port, mute_port
-from connectors.conformance_reading import Base
-from connectors.conformance_subject import NAME, Bench, Loaded, Subject, fill
+from connectors.conformance.network import cutting_port, dead_port, mute_port
+from connectors.conformance.reading import Base
+from connectors.conformance.subject import NAME, Bench, Loaded, Subject, fill
 from fabric.errors import (
     BadData,
     FabricError,

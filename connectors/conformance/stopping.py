@@ -10,8 +10,8 @@ from contextlib import closing, suppress
 
 import pytest
 
-from connectors.conformance_reading import Base
-from connectors.conformance_subject import Bench, Loaded, Subject
+from connectors.conformance.reading import Base
+from connectors.conformance.subject import Bench, Loaded, Subject
 from fabric.errors import Cancelled, FabricError
 from fabric.spi import ScanConnector, ScanContext, ScanSession
 from fabric.types import Offer, Scan

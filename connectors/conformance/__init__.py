@@ -26,12 +26,12 @@ import pytest
 for _part in ("reading", "pushdown", "stopping", "faults", "files"):
     pytest.register_assert_rewrite(f"connectors.conformance_{_part}")
 
-from connectors.conformance_faults import Faults  # noqa: E402
-from connectors.conformance_files import Files, FileSubject  # noqa: E402
-from connectors.conformance_pushdown import Pushdown  # noqa: E402
-from connectors.conformance_reading import Reading  # noqa: E402
-from connectors.conformance_stopping import Stopping  # noqa: E402
-from connectors.conformance_subject import NAME, Bench, Loaded, Subject  # noqa: E402
+from connectors.conformance.faults import Faults  # noqa: E402
+from connectors.conformance.files import Files, FileSubject  # noqa: E402
+from connectors.conformance.pushdown import Pushdown  # noqa: E402
+from connectors.conformance.reading import Reading  # noqa: E402
+from connectors.conformance.stopping import Stopping  # noqa: E402
+from connectors.conformance.subject import NAME, Bench, Loaded, Subject  # noqa: E402
 
 
 class ScanConformance(Reading, Pushdown, Stopping, Faults):

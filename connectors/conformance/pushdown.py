@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connectors.conformance_reading import Base
-from connectors.conformance_subject import PATTERNS, VALUES, Bench, Loaded, Subject
+from connectors.conformance.reading import Base
+from connectors.conformance.subject import PATTERNS, VALUES, Bench, Loaded, Subject
 from fabric.errors import InvalidValue
 from fabric.spi import ScanConnector, ScanContext
 from fabric.types import (

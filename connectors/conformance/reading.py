@@ -11,7 +11,7 @@ from contextlib import closing
 
 import pytest
 
-from connectors.conformance_subject import NAME, Bench, Loaded, Subject, fill, kinds_table
+from connectors.conformance.subject import NAME, Bench, Loaded, Subject, fill, kinds_table
 from fabric.spi import Connector, ScanContext
 from fabric.types import Scan
 
