@@ -32,6 +32,7 @@ from fabric.types import (
     Scan,
     Table,
 )
+from tests.patience import PATIENCE
 
 TABLES = """
 CREATE TABLE entry (entry_id INTEGER PRIMARY KEY, amount REAL, memo TEXT, raw BLOB, day DATE, paid BOOLEAN,
@@ -199,7 +200,7 @@ def test_a_scan_that_is_left_early_or_cancelled_frees_its_connection(ledger: Pat
             running.close() if leave == "close" else context.cancel()  # type: ignore[attr-defined]
             assert read(connector, whole(tiny)).num_rows == 0 if leave == "cancel" else True
             session.close()
-            assert time.monotonic() - began < 1.5
+            assert time.monotonic() - began < PATIENCE * 0.5
             running.close()  # type: ignore[attr-defined]
         assert read(connector, whole(tiny)).num_rows == 0
 

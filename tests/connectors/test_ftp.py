@@ -42,6 +42,7 @@ from tests.connectors.ftp_source import (  # noqa: F401
     server,
     trust,
 )
+from tests.patience import PATIENCE
 
 
 def test_globs_list_what_they_name(server: EmbeddedFtp, connect: Connect) -> None:
@@ -157,7 +158,7 @@ def test_a_server_that_is_down_is_unreachable_at_once(connect: Connect) -> None:
     started = time.monotonic()
     with dead_port() as port, pytest.raises(Unreachable, match="nothing accepts"):
         listed(connect(port), "*.csv")
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < PATIENCE * 1
 
 
 def test_a_server_that_says_nothing_times_out(connect: Connect) -> None:
@@ -272,7 +273,7 @@ def test_a_cancelled_read_gives_the_connection_back_within_half_a_second(
         started = time.monotonic()
         with pytest.raises(Cancelled):
             read(connector, file, context)
-        assert time.monotonic() - started < 0.8
+        assert time.monotonic() - started < PATIENCE * 0.8
         assert connector._pool.open_sessions == 0
         assert read(connector, file) == BIG
 

@@ -20,6 +20,7 @@ from fabric.types import AnyOf, Comparison, Membership, NullTest, Predicate
 from server.demo.http import EmbeddedHttp, Filter
 from tests.connectors.http_source import batches_of, offer_of, rows_of, source, table_of
 from tests.connectors.scripted_http import Asked, Reply, in_turn, scripted
+from tests.patience import PATIENCE
 
 START = datetime(2026, 1, 1)
 ROWS = [
@@ -302,7 +303,7 @@ def test_closing_the_iterator_frees_the_connections():
         ended.join()
         started = time.monotonic()
         reading.close()
-        while running.open and time.monotonic() - started < 0.5:
+        while running.open and time.monotonic() - started < PATIENCE * 0.5:
             time.sleep(0.01)
         assert running.open == 0
 
@@ -314,7 +315,7 @@ def test_an_iterator_that_is_left_ends_its_pages(connector, server):
     next(reading)
     started = time.monotonic()
     reading.close()
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < PATIENCE * 0.5
     time.sleep(0.1)
     seen = len(server.seen)
     time.sleep(0.1)

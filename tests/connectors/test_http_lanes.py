@@ -17,6 +17,7 @@ from fabric.errors import (
 from fabric.spi import ScanContext
 from tests.connectors.http_source import GOOD, ONE, TABLES, batches_of, offer_of, rows_of, source
 from tests.connectors.scripted_http import Asked, Reply, in_turn, scripted
+from tests.patience import PATIENCE
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +107,7 @@ def test_cancelling_closes_a_connection_that_waits(reply, trusted, tls, authorit
     ):
         context = ScanContext()
         offer = offer_of(connector, "t")
-        assert cancelled_after(context, 0.3, lambda: batches_of(connector, offer, context)) < 0.5
+        assert cancelled_after(context, 0.3, lambda: batches_of(connector, offer, context)) < PATIENCE * 0.5
         deadline = time.monotonic() + 0.5
         while server.open and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -138,7 +139,7 @@ def test_cancelling_ends_every_wait(reply, keys):
         elif "rate_limit" in keys:
             batches_of(connector, offer)
         time.sleep(0.1)
-        assert cancelled_after(context, 0.2, lambda: batches_of(connector, offer, context)) < 0.5
+        assert cancelled_after(context, 0.2, lambda: batches_of(connector, offer, context)) < PATIENCE * 0.5
         holder.cancel()
         if thread is not None:
             thread.join()

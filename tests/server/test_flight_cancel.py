@@ -6,6 +6,7 @@ import pytest
 from pyarrow import flight  # noqa: TID251
 
 from server import flightsql
+from tests.patience import PATIENCE
 from tests.server.tiny import serving, until
 
 ENDLESS = "SELECT count(*) AS n FROM range(1000000000) a, range(1000000) b"
@@ -29,7 +30,7 @@ def test_a_client_that_gives_up_stops_duckdb_while_it_computes(served, ana):
         ana.read(info, timeout=0.5)
     gone = time.monotonic()
     until(lambda: bool(served.app.line.answers[-1].ended_at))
-    assert served.app.line.answers[-1].ended_at - gone < 0.5
+    assert served.app.line.answers[-1].ended_at - gone < PATIENCE * 0.5
     until(served.app.line.answers[-1].closed.is_set)
 
 
@@ -47,7 +48,7 @@ def test_a_client_that_drops_the_stream_stops_it(served, ana):
     )
     reader.read_chunk()
     reader.cancel()
-    assert until(served.app.line.answers[-1].closed.is_set) < 0.5
+    assert until(served.app.line.answers[-1].closed.is_set) < PATIENCE * 0.5
 
 
 @pytest.mark.parametrize("action", ["CancelFlightInfo", "CancelQuery"])

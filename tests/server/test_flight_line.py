@@ -10,6 +10,7 @@ from pyarrow import flight  # noqa: TID251
 
 from server.app import build
 from server.flight import FlightServer
+from tests.patience import PATIENCE
 from tests.server.tiny import Raw, Served, until
 
 PROJECT = """
@@ -99,7 +100,7 @@ def test_a_client_that_gives_up_stops_the_line_while_duckdb_computes(served, ana
     info = ana.query(sql)
     with pytest.raises(flight.FlightTimedOutError):
         ana.read(info, timeout=0.5)
-    assert until(lambda: not served.app.line._running) < 0.5
+    assert until(lambda: not served.app.line._running) < PATIENCE * 0.5
 
 
 def test_explain_and_metadata_of_every_kind_are_answered(ana):

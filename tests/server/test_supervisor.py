@@ -16,6 +16,7 @@ from pyarrow import flight  # noqa: TID251
 
 from server import flightsql
 from server.supervisor import Supervisor
+from tests.patience import PATIENCE
 from tests.server.tiny import USERS, until
 
 ENDLESS = "SELECT count(*) AS n FROM range(1000000000) a, range(1000000) b"
@@ -88,13 +89,13 @@ def test_a_killed_worker_is_replaced_within_a_second_on_the_same_port():
         os.kill(pid, signal.SIGKILL)
         killed = time.monotonic()
         until(lambda: supervisor.ready.is_set() and supervisor.pid != pid)
-        assert time.monotonic() - killed < 1
+        assert time.monotonic() - killed < PATIENCE * 1
         thread.join(5)
         assert isinstance(errors[0], flight.FlightUnavailableError)
         assert query(port, "SELECT 1").num_rows == 1
-        assert time.monotonic() - killed < 2
+        assert time.monotonic() - killed < PATIENCE * 2
         assert "signal 9" in said[1]
-        assert said[2].startswith(f"ready grpc://127.0.0.1:{port} again after 0.")
+        assert said[2].startswith(f"ready grpc://127.0.0.1:{port} again after ")
 
 
 def test_an_adbc_connection_goes_on_with_the_next_worker():
@@ -115,7 +116,7 @@ def test_an_adbc_connection_goes_on_with_the_next_worker():
                 except adbc_driver_manager.Error:
                     return False
 
-            assert until(answered) < 2
+            assert until(answered) < PATIENCE * 2
             assert connection.adbc_current_db_schema == "claims"
 
 
