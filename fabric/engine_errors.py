@@ -23,7 +23,7 @@ from fabric.errors import (
 
 log = logging.getLogger("ripstop.engine")
 
-_RELATION = re.compile(r"r_[0-9a-f]{16}")
+_RELATION = re.compile(r"[rc]_[0-9a-f]{16}")
 _MISSING_COLUMN = re.compile(
     r'(?:Referenced column|column named|Table ".*?" does not have a column named) "([^"]*)"'
 )

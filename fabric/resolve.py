@@ -1,14 +1,15 @@
 """Names to relations: a lexical resolver that leaves nothing in the tree but unguessable ids.
 
 Every table in the statement is a name of an enclosing WITH, or an object of the catalog; there is no
-third case. A product's body is resolved in its own right, as its domain, and never sees the statement
+third case. WITH names get ids too: should DuckDB see one in another scope than we do (it does where a WITH
+RECURSIVE entry names itself in its first part), it finds nothing, and not a table of its own catalog. A product's body is resolved in its own right, as its domain, and never sees the statement
 around it.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -80,7 +81,8 @@ def _resolve(
     tree = parsed.tree.copy()
     scope = _Scope(names, schema, reader, path)
     try:
-        _walk(tree, frozenset(), scope)
+        _name_subqueries(tree)
+        _walk(tree, {}, scope)
     except RecursionError:
         raise NotSupported("the statement is nested too deeply") from None
     for column in tree.find_all(exp.Column):
@@ -91,8 +93,16 @@ def _resolve(
     return Resolved(tree, tuple(scope.found))
 
 
-def _walk(node: exp.Expr, ctes: frozenset[str], scope: _Scope) -> None:
-    """Visit a node with the WITH names that are in sight of it."""
+def _name_subqueries(tree: exp.Expr) -> None:
+    """Give unnamed results over subqueries their own text as name: DuckDB's would hold our ids."""
+    for select in list(tree.find_all(exp.Select)):
+        for item in select.expressions:
+            if not item.alias and item.find(exp.Table):
+                item.replace(exp.alias_(item.copy(), item.sql(dialect="duckdb"), quoted=True))
+
+
+def _walk(node: exp.Expr, ctes: Mapping[str, str], scope: _Scope) -> None:
+    """Visit a node with the WITH names that are in sight of it, lower-cased, and their ids."""
     clause = node.args.get("with_")
     if isinstance(clause, exp.With):
         ctes = _walk_with(clause, ctes, scope)
@@ -103,36 +113,37 @@ def _walk(node: exp.Expr, ctes: frozenset[str], scope: _Scope) -> None:
             _walk(child, ctes, scope)
 
 
-def _walk_with(clause: exp.With, ctes: frozenset[str], scope: _Scope) -> frozenset[str]:
+def _walk_with(clause: exp.With, ctes: Mapping[str, str], scope: _Scope) -> Mapping[str, str]:
     """A WITH name is seen by those after it, and by itself only in WITH RECURSIVE, as in DuckDB."""
     recursive = bool(clause.args.get("recursive"))
     for cte in clause.expressions:
-        name = cte.alias.lower()
-        _walk(cte, ctes | {name} if recursive else ctes, scope)
-        ctes = ctes | {name}
+        seen = {**ctes, cte.alias.lower(): f"c_{secrets.token_hex(8)}"}
+        _walk(cte, seen if recursive else ctes, scope)
+        cte.args["alias"].set("this", exp.to_identifier(seen[cte.alias.lower()], quoted=True))
+        ctes = seen
     return ctes
 
 
-def _replace(node: exp.Table, ctes: frozenset[str], scope: _Scope) -> None:
+def _replace(node: exp.Table, ctes: Mapping[str, str], scope: _Scope) -> None:
     if isinstance(node.this, exp.Func):
         return  # a table function: confirm judges it by name
     if not isinstance(node.this, exp.Identifier):
         raise unknown_object(node.sql(dialect="duckdb"))
     parts = tuple(part.name for part in node.parts)
-    if len(parts) == 1 and parts[0].lower() in ctes:
-        return
-    found = _find(parts, scope)
-    relation = _relation(found, ".".join(parts), scope)
-    scope.found.append(relation)
-    if len(parts) > 1 and not node.alias:
-        scope.written.add((parts[-2].lower(), parts[-1].lower()))
+    stands_for = ctes.get(parts[0].lower()) if len(parts) == 1 else None
+    if stands_for is None:
+        relation = _relation(_find(parts, scope), ".".join(parts), scope)
+        scope.found.append(relation)
+        stands_for = relation.id
+        if len(parts) > 1 and not node.alias:
+            scope.written.add((parts[-2].lower(), parts[-1].lower()))
     if not node.alias:
         alias = exp.TableAlias(this=exp.to_identifier(parts[-1], quoted=True))
         columns = node.args.get("alias")
         if isinstance(columns, exp.TableAlias):
             alias.set("columns", columns.args.get("columns"))
         node.set("alias", alias)
-    node.set("this", exp.to_identifier(relation.id, quoted=True))
+    node.set("this", exp.to_identifier(stands_for, quoted=True))
     node.set("db", None)
     node.set("catalog", None)
 

@@ -77,6 +77,20 @@ def test_parameters_are_bound(app: App) -> None:
     assert found.to_pylist() == [{"n": 11}]
 
 
+def test_a_result_without_a_name_is_named_by_the_users_own_text(app: App) -> None:
+    found = ask(
+        app,
+        "WITH c AS (SELECT 1 AS x) SELECT (SELECT count(*) FROM lake.claim), EXISTS(SELECT 1 FROM c), count(*) "
+        "FROM lake.note",
+    )
+    assert found.column_names == [
+        "(SELECT COUNT(*) FROM lake.claim)",
+        "EXISTS(SELECT 1 FROM c)",
+        "count_star()",
+    ]
+    assert [column.to_pylist() for column in found.columns] == [[200], [True], [3]]
+
+
 def test_show_and_describe_answer_from_the_catalog(app: App) -> None:
     assert ask(app, "SHOW TABLES", ANA).to_pylist() == [
         {"schema": "claims", "name": "open"},
@@ -135,6 +149,22 @@ def test_the_order_of_names_does_not_tell_hidden_from_missing(app: App) -> None:
         with pytest.raises(NotFound) as caught:
             ask(app, f"SELECT * FROM {first}, nope.nope", ANA)
         assert caught.value.message == f"there is no '{first}' that you may see"
+
+
+@pytest.mark.parametrize("name", ["pg_class", "sqlite_master", "duckdb_views", "duckdb_settings"])
+@pytest.mark.parametrize(
+    "sql",
+    ["WITH RECURSIVE {0} AS (SELECT * FROM {0}) SELECT * FROM {0}",
+     "WITH RECURSIVE {0} AS (SELECT 1 FROM {0} UNION ALL SELECT 1 FROM {0}) SELECT * FROM {0}",
+     "WITH RECURSIVE {0} AS (SELECT * FROM (SELECT 1 AS x FROM {0}) UNION SELECT 1) SELECT * FROM {0}",
+     "WITH {0} AS (SELECT * FROM {0}) SELECT * FROM {0}",
+     "SELECT * FROM (WITH {0} AS (SELECT 1) SELECT * FROM {0}) x, {0}",
+     "(WITH {0} AS (SELECT 1 AS x) SELECT * FROM {0}) UNION ALL SELECT 2 FROM {0}"],
+)  # fmt: skip
+def test_a_with_name_never_reaches_the_engines_own_catalog(app: App, sql: str, name: str) -> None:
+    with pytest.raises(FabricError) as caught:
+        ask(app, sql.format(name), ANA)
+    assert "c_" not in caught.value.message
 
 
 def test_discover_without_read_names_the_owner(app: App) -> None:

@@ -61,6 +61,8 @@ def shown(found: Resolved) -> str:
     text = found.tree.sql(dialect="duckdb")
     for number, relation in enumerate(found.relations, 1):
         text = text.replace(f'"{relation.id}"', f"r{number}")
+    for number, name in enumerate(dict.fromkeys(re.findall(r'"c_[0-9a-f]{16}"', text)), 1):
+        text = text.replace(name, f"c{number}")
     return text
 
 

@@ -1,5 +1,5 @@
 -- Pairs: a statement, then how it reads once resolved. Relations stand as r1, r2, … in the order in which
--- they are found; acme has the products claims.open and crm.person, and the sources lake and db.
+-- they are found, WITH names as c1, c2, …; acme has the products claims.open and crm.person, and the sources lake and db.
 
 -- a two-part name keeps its last part as alias
 SELECT open.id FROM claims.open;
@@ -27,27 +27,30 @@ SELECT * FROM r1 AS "claim", r2 AS "policy", r3 AS "open";
 
 -- a WITH name hides nothing that has a schema
 WITH open AS (SELECT 1 AS id) SELECT * FROM open, claims.open AS c;
-WITH open AS (SELECT 1 AS id) SELECT * FROM open, r1 AS c;
+WITH c1 AS (SELECT 1 AS id) SELECT * FROM c1 AS "open", r1 AS c;
 
 -- a WITH entry does not see itself: inside, the name is an object
 WITH claim AS (SELECT * FROM lake.claim) SELECT * FROM claim;
-WITH claim AS (SELECT * FROM r1 AS "claim") SELECT * FROM claim;
+WITH c1 AS (SELECT * FROM r1 AS "claim") SELECT * FROM c1 AS "claim";
 
 -- a quoted WITH name of another case is the same name
 WITH "Claim" AS (SELECT 1) SELECT * FROM claim;
-WITH "Claim" AS (SELECT 1) SELECT * FROM claim;
+WITH c1 AS (SELECT 1) SELECT * FROM c1 AS "claim";
 
--- WITH RECURSIVE sees itself
+-- WITH RECURSIVE sees itself; its columns keep their names, and so does an alias
+WITH RECURSIVE t(n) AS (SELECT 1) SELECT x.n FROM t AS x;
+WITH RECURSIVE c1(n) AS (SELECT 1) SELECT x.n FROM c1 AS x;
+
 WITH RECURSIVE t AS (SELECT id FROM lake.claim UNION ALL SELECT id + 1 FROM t) SELECT * FROM t;
-WITH RECURSIVE t AS (SELECT id FROM r1 AS "claim" UNION ALL SELECT id + 1 FROM t) SELECT * FROM t;
+WITH RECURSIVE c1 AS (SELECT id FROM r1 AS "claim" UNION ALL SELECT id + 1 FROM c1 AS "t") SELECT * FROM c1 AS "t";
 
 -- a later entry sees an earlier one
 WITH a AS (SELECT * FROM lake.claim), b AS (SELECT * FROM a) SELECT * FROM b;
-WITH a AS (SELECT * FROM r1 AS "claim"), b AS (SELECT * FROM a) SELECT * FROM b;
+WITH c1 AS (SELECT * FROM r1 AS "claim"), c2 AS (SELECT * FROM c1 AS "a") SELECT * FROM c2 AS "b";
 
 -- an inner WITH ends with its query
 SELECT * FROM (WITH t AS (SELECT 1) SELECT * FROM t) AS x, lake.claim;
-SELECT * FROM (WITH t AS (SELECT 1) SELECT * FROM t) AS x, r1 AS "claim";
+SELECT * FROM (WITH c1 AS (SELECT 1) SELECT * FROM c1 AS "t") AS x, r1 AS "claim";
 
 -- both branches of a union, each by itself
 SELECT id FROM lake.claim UNION SELECT id FROM lake.claim;
@@ -55,7 +58,7 @@ SELECT id FROM r1 AS "claim" UNION SELECT id FROM r2 AS "claim";
 
 -- subqueries wherever they stand
 SELECT (SELECT MAX(id) FROM lake.claim) FROM db.policy WHERE EXISTS(SELECT 1 FROM claims.open);
-SELECT (SELECT MAX(id) FROM r1 AS "claim") FROM r2 AS "policy" WHERE EXISTS(SELECT 1 FROM r3 AS "open");
+SELECT (SELECT MAX(id) FROM r1 AS "claim") AS "(SELECT MAX(id) FROM lake.claim)" FROM r2 AS "policy" WHERE EXISTS(SELECT 1 FROM r3 AS "open");
 
 -- joins of every kind
 FROM lake.claim ASOF JOIN db.policy USING (id) SEMI JOIN claims.open USING (id);
@@ -86,4 +89,4 @@ SELECT * FROM RANGE(0, 3), r1 AS "claim";
 
 -- a WITH entry that nobody reads is resolved all the same
 WITH x AS (SELECT * FROM lake.claim) SELECT 1;
-WITH x AS (SELECT * FROM r1 AS "claim") SELECT 1;
+WITH c1 AS (SELECT * FROM r1 AS "claim") SELECT 1;
