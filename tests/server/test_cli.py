@@ -171,3 +171,15 @@ def test_a_stranger_in_our_packages_is_named(tmp_path: Path) -> None:
     assert done.returncode == 1
     said_error(done, "CONFIG")
     assert "'fabric'" in done.stderr
+
+
+def test_demo_without_its_servers_names_the_extra() -> None:
+    code = (
+        "import sys; sys.modules['pyftpdlib'] = None; from server.cli import main; main(['demo', '--once'])"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 1
+    assert ran.stderr.splitlines() == [
+        "error: MISSING_EXTRA: the demo's embedded servers are not installed",
+        "hint: pip install 'ripstop[demo]'",
+    ]
