@@ -229,14 +229,14 @@ class Catalog:
                 entries.append(self._entry(table, "VIEW" if "view" in table.kind else "TABLE", table.name))
         for product in self.products.current().values():
             if known_to(governor, principal, product):
-                shaped = self._shaped(product)
+                shaped = self.shaped(product)
                 schema = self._engine.arrow_schema(shaped.columns)
                 entries.append(
                     Entry(product.name, shaped, "PRODUCT", schema, product.description, shaped.columns)
                 )
         return entries
 
-    def _shaped(self, product: Product) -> Product:
+    def shaped(self, product: Product) -> Product:
         """The product with the types that its SELECT has now, or with the reason why it has none."""
         key = (product, self._generation)
         known = self._shapes.get(product.name.key)

@@ -5,16 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from fabric.blocks import BlockCache
-from fabric.engine import Engine
 from fabric.errors import FabricError, UserError
-from fabric.file_errors import blame
-from fabric.file_scan import FileTables
-from fabric.filesystem import FileSystem
 from fabric.spi import Connector, FileConnector, ScanConnector, ScanContext, Step
 from fabric.types import Scan, Table
+from fabric.workbench import Workbench
 
 # Of a database with a thousand tables, some are proof enough.
 _MOST_TABLES = 8
@@ -42,10 +38,7 @@ class RowReader:
     """Reads one row of a table as a query would; ``close`` gives back its engine and cache."""
 
     def __init__(self) -> None:
-        self._blocks = BlockCache()
-        self._filesystem = FileSystem(self._blocks)
-        self._engine = Engine(self._filesystem)
-        self._files = FileTables(self._engine, self._filesystem)
+        self._bench = Workbench()
 
     def read(self, connector: Connector, table: Table) -> str:
         """What came of it, in words; empty when a row was read.
@@ -60,20 +53,13 @@ class RowReader:
         return "not read"
 
     def _read_file(self, connector: FileConnector, table: Table) -> bool:
-        known = replace(table, columns=self._files.columns(connector, table))
-        scan = self._files.scan(connector, known, ())
-        mount = self._filesystem.mount(connector, scan.files, ScanContext())
-        try:
-            paths = dict(zip((file.path for file in scan.files), mount.paths, strict=True))
-            sql = f"SELECT * FROM ({scan.sql(paths)}) LIMIT 1"
-            return bool(self._engine.rows(sql, lambda said: blame(said, mount, alone=True)))
-        finally:
-            self._filesystem.unmount(mount)
+        known = self._bench.with_columns(connector, table)
+        columns = tuple(column.name for column in known.columns)
+        return bool(columns) and self._bench.read(connector, Scan(known, columns, limit=1)).num_rows > 0
 
     def close(self) -> None:
         """Give back engine and cache."""
-        self._engine.close()
-        self._blocks.close()
+        self._bench.close()
 
 
 def check_source(name: str, kind: str, build: Callable[[], Connector], rows: RowReader) -> SourceReport:

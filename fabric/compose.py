@@ -28,7 +28,7 @@ def compose(resolved: Resolved, body: Callable[[Relation, Table], str]) -> str:
     for relation in relations(resolved):
         if isinstance(relation.object, Product):
             if relation.body is None:
-                raise _broken(resolved, relation)
+                raise broken(resolved, relation)
             text = relation.body.tree.sql(dialect="duckdb")
         else:
             text = body(relation, relation.object)
@@ -92,8 +92,8 @@ def probe(resolved: Resolved, engine: Engine) -> Probe:
     return engine.probe(sql, schemas)
 
 
-def _broken(resolved: Resolved, relation: Relation) -> NotSupported:
-    """The error names the product that the statement names, never a part of it."""
+def broken(resolved: Resolved, relation: Relation) -> NotSupported:
+    """The error for a product that cannot serve: it names what the statement names, never a part of it."""
     named = next((top for top in resolved.relations if top is relation or _within(top, relation)), relation)
     owner = named.object.owner if isinstance(named.object, Product) else ""
     return NotSupported(

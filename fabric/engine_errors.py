@@ -30,7 +30,45 @@ _MISSING_COLUMN = re.compile(
 _MISSING_TABLE = re.compile(r'Referenced table "([^"]*)" not found')
 _AMBIGUOUS = re.compile(r'Ambiguous reference to column name "([^"]*)"')
 _NO_FUNCTION = re.compile(r"No function matches the given name and argument types '([^']*)'")
-_TARGET = re.compile(r"(?:to|type|into) (?:type )?'?\"?([A-Z][A-Z0-9_]*(?:\(\d+, ?\d+\))?)\b")
+_TYPES = frozenset(
+    [
+        "BIGINT",
+        "BIT",
+        "BLOB",
+        "BOOL",
+        "BOOLEAN",
+        "DATE",
+        "DECIMAL",
+        "DOUBLE",
+        "FLOAT",
+        "HUGEINT",
+        "INT8",
+        "INT16",
+        "INT32",
+        "INT64",
+        "INT128",
+        "INTEGER",
+        "INTERVAL",
+        "JSON",
+        "SMALLINT",
+        "TIME",
+        "TIMESTAMP",
+        "TINYINT",
+        "UBIGINT",
+        "UHUGEINT",
+        "UINT8",
+        "UINT16",
+        "UINT32",
+        "UINT64",
+        "UINT128",
+        "UINTEGER",
+        "USMALLINT",
+        "UTINYINT",
+        "UUID",
+        "VARCHAR",
+    ]
+)
+_WORD = re.compile(r"[A-Z][A-Z0-9]+")
 
 
 @contextmanager
@@ -47,7 +85,7 @@ def translated() -> Iterator[None]:
 def translate(error: BaseException) -> FabricError:
     """The error of our tree for one of DuckDB's, or for one that Arrow wrapped around it."""
     text = str(error)
-    if isinstance(error, duckdb.InterruptException) or "INTERRUPT" in text[:80].upper():
+    if isinstance(error, duckdb.InterruptException) or text.startswith("INTERRUPT Error"):
         return Cancelled("the query was cancelled")
     for kind, build in _BUILDERS:
         if isinstance(error, kind):
@@ -92,8 +130,9 @@ def _first_line(text: str) -> str:
 
 
 def _value(text: str) -> FabricError:
-    match = _TARGET.search(text)
-    target = f" to {match[1]}" if match else ""
+    # The text quotes values: only a word that is a type's name may be repeated, and the target comes last.
+    types = [word for word in _WORD.findall(text.split("\n", 1)[0]) if word in _TYPES]
+    target = f" to {types[-1]}" if types else ""
     if "out of range" in text or "overflow" in text.lower() or "Out of Range" in text:
         return InvalidValue(
             f"a value is out of range{target}", hint="widen the type with CAST, or use TRY_CAST"

@@ -99,10 +99,10 @@ class Answer:
             self._cursor = self._resources.enter_context(engine.cursor())
             paths = self._start(engine, filesystem, system)
             self._sql = plan.sql(paths)
-        except BaseException as error:
-            self._fail(error)
+        except Exception as error:  # noqa: BLE001 - as in ``batches``
+            failure = self._fail(error)
             self.close()
-            raise
+            raise failure from None
         if seconds is not None:
             self._timer = threading.Timer(seconds, self._time_out, (seconds,))
             self._timer.daemon = True

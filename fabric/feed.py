@@ -6,6 +6,7 @@ second took four); the bounded queue between the source and DuckDB lets them all
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 import time
@@ -17,6 +18,8 @@ from fabric.errors import BadData, Cancelled, FabricError, InternalError
 from fabric.fitting import fitted
 from fabric.spi import ScanContext, ScanSession
 from fabric.types import Offer, Split
+
+log = logging.getLogger("ripstop.feed")
 
 QUEUE_BATCHES = 8
 _POLL_SECONDS = 0.1
@@ -58,9 +61,10 @@ class Feed:
             thread.start()
 
     def join(self) -> None:
-        """Wait until every thread of a finished or cancelled read has gone."""
+        """Wait until every thread of a finished or cancelled read has gone; one that never started has."""
         for thread in self._threads:
-            thread.join()
+            if thread.ident is not None:
+                thread.join()
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The batches as they come, from all splits.
@@ -75,12 +79,20 @@ class Feed:
             if item is None:
                 running -= 1
             elif isinstance(item, BaseException):
-                self.error = item if isinstance(item, FabricError) else InternalError()
+                self.error = item if isinstance(item, FabricError) else self._fault(item)
                 self._context.cancel()
                 raise self.error
             else:
                 yield item
         self.seconds = time.monotonic() - self._started
+
+    def _fault(self, error: BaseException) -> InternalError:
+        fault = InternalError()
+        source = self._offer.scan.table.name.catalog
+        log.error(
+            "reference %s: the connector of source '%s' failed", fault.reference, source, exc_info=error
+        )
+        return fault
 
     def _get(self) -> pa.RecordBatch | BaseException | None:
         while True:

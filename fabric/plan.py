@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from fabric.catalog import Catalog
-from fabric.compose import compose, probe, select, table_relations
+from fabric.compose import broken, compose, probe, select, table_relations
 from fabric.demand import Demand, demands
 from fabric.engine import Engine, Probe
-from fabric.errors import NotSupported
+from fabric.errors import NotSupported, UserError
 from fabric.file_scan import FileScan, FileTables
 from fabric.ordering import ordering
 from fabric.resolve import relations
 from fabric.spi import FileConnector, ScanConnector
-from fabric.types import Governed, Offer, OrderKey, Relation, Resolved, Scan, Table
+from fabric.types import Governed, Offer, OrderKey, Product, Relation, Resolved, Scan, Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,14 @@ def _probe(governed: Governed, catalog: Catalog, engine: Engine) -> Probe:
     for relation in relations(governed.resolved):
         if isinstance(relation.object, Table) and not relation.object.columns:
             raise catalog.problem(relation.name)
-    return probe(governed.resolved, engine)
+    try:
+        return probe(governed.resolved, engine)
+    except UserError:
+        # An error in a product's body speaks of its body: a reader learns only that it is broken.
+        for relation in governed.resolved.relations:
+            if isinstance(relation.object, Product) and catalog.shaped(relation.object).broken:
+                raise broken(governed.resolved, relation) from None
+        raise
 
 
 def _orders(resolved: Resolved) -> dict[str, tuple[OrderKey, ...]]:

@@ -1,4 +1,4 @@
-"""The locked engine and the file reading of the line, without the line: what proves a connector.
+"""The locked engine and the file reading of the line, without the line: what proves a connector, or a source.
 
 The conformance suite of ``connectors`` may not import the engine; who runs it hands it a ``Workbench``.
 """
@@ -59,9 +59,14 @@ class Workbench:
 
     def tables(self, connector: Connector) -> dict[str, Table]:
         """The connector's tables by name, their columns read from the files where they lie in files."""
-        return {table.name.name: self._with_columns(connector, table) for table in connector.tables()}
+        return {table.name.name: self.with_columns(connector, table) for table in connector.tables()}
 
-    def _with_columns(self, connector: Connector, table: Table) -> Table:
+    def with_columns(self, connector: Connector, table: Table) -> Table:
+        """The table with its columns, read from its files where it lies in files.
+
+        Raises:
+            FabricError: the files cannot be listed or read, or do not fit together.
+        """
         if table.layout is None or not isinstance(connector, FileConnector):
             return table
         return replace(table, columns=self._files.columns(connector, table))

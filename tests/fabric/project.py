@@ -38,6 +38,7 @@ sources:
 
 POLICIES = """p, role:auditor, *, read, allow
 p, role:analyst, claims.open, read, allow
+p, role:analyst, claims.torn, read, allow
 p, role:analyst, claims.secret, discover, allow
 p, domain:claims, desk.person, read, allow
 """
@@ -56,6 +57,7 @@ SELECT claim_id, amount, year FROM lake.claim WHERE status = 'open'
     "claims/secret": "/*---\nowner: claims-team@acme.example\n---*/\nSELECT c.claim_id, p.name FROM lake.claim c "
     "JOIN desk.person p USING (claim_id)",
     "claims/broken": "SELECT nope FROM lake.claim",
+    "claims/torn": "SELECT claim_id, hidden_column FROM lake.claim",
 }
 
 

@@ -131,6 +131,27 @@ def test_an_error_raised_midway_through_a_stream_is_translated_too(engine: Engin
     assert SECRET not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "value", ["send it to ALICE", "into BOB", "type CAROL", "to DATE of EVE", "out of range to DAVE"]
+)
+def test_no_word_of_a_value_is_taken_for_a_type(engine: Engine, value: str) -> None:
+    with engine.cursor() as cursor:
+        cursor.register("t", pa.table({"s": [value]}))
+        for kind in ("INTEGER", "DATE", "DECIMAL(9,2)", "UUID", "TIMESTAMP", "BOOLEAN"):
+            with pytest.raises(FabricError) as caught, translated():
+                cursor.sql(f"SELECT CAST(s AS {kind}) FROM t").fetchall()
+            assert not [
+                word for word in ("ALICE", "BOB", "CAROL", "EVE", "DAVE") if word in str(caught.value)
+            ]
+
+
+def test_a_value_that_speaks_of_an_interrupt_is_no_cancellation(engine: Engine) -> None:
+    with engine.cursor() as cursor:
+        cursor.register("t", pa.table({"s": ["interrupt"]}))
+        with pytest.raises(InvalidValue), translated():
+            cursor.sql("SELECT CAST(s AS INTEGER) FROM t").fetchall()
+
+
 def test_an_interrupt_is_a_cancellation() -> None:
     assert isinstance(translate(OSError("INTERRUPT Error: Interrupted!")), Cancelled)
 

@@ -91,11 +91,20 @@ def test_an_error_of_the_source_is_kept_as_it_was() -> None:
     assert one.error is failure
 
 
-def test_a_fault_in_a_connector_shows_no_detail() -> None:
+def test_a_fault_in_a_connector_shows_no_detail_and_the_log_holds_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     one = feed(Source(error=ZeroDivisionError("password=x")), ScanContext())
     with pytest.raises(InternalError) as caught:
         list(one.batches())
     assert "password" not in str(caught.value)
+    assert caught.value.reference in caplog.text
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_feed_that_never_started_can_be_waited_for() -> None:
+    offer = Offer(Scan(TABLE, ("k",)), (), (Split("0"),), "")
+    Feed(Source(), offer, ScanContext(), SCHEMA, 1).join()
 
 
 def test_a_failing_split_stops_the_others() -> None:

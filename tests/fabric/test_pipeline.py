@@ -95,6 +95,7 @@ def test_show_and_describe_answer_from_the_catalog(app: App) -> None:
     assert ask(app, "SHOW TABLES", ANA).to_pylist() == [
         {"schema": "claims", "name": "open"},
         {"schema": "claims", "name": "secret"},
+        {"schema": "claims", "name": "torn"},
     ]
     described = ask(app, "DESCRIBE claims.open", ANA).to_pylist()
     assert [(row["column_name"], row["column_type"]) for row in described] == [
@@ -109,6 +110,7 @@ def test_the_information_schema_holds_what_one_may_know(app: App) -> None:
     assert ask(app, sql, ANA).to_pylist() == [
         {"table_catalog": "acme", "table_name": "open"},
         {"table_catalog": "acme", "table_name": "secret"},
+        {"table_catalog": "acme", "table_name": "torn"},
     ]
     assert {row["table_name"] for row in ask(app, sql).to_pylist()} >= {
         "claim",
@@ -184,6 +186,21 @@ def test_a_broken_product_is_unknown_to_those_without_rights(app: App) -> None:
         ask(app, "SELECT * FROM claims.broken", ANA)
     with pytest.raises(FabricError):
         ask(app, "SELECT * FROM claims.broken", AUD)
+
+
+@pytest.mark.parametrize(
+    "sql", ["SELECT * FROM claims.torn", "DESCRIBE claims.torn", "SELECT 1 FROM claims.open, claims.torn"]
+)
+def test_a_product_that_no_longer_binds_tells_its_readers_nothing_of_its_body(app: App, sql: str) -> None:
+    with pytest.raises(NotSupported) as caught:
+        ask(app, sql, ANA)
+    assert caught.value.message == "product 'claims.torn' is broken"
+    assert "hidden_column" not in str(caught.value)
+
+
+def test_an_error_in_the_users_own_part_is_still_theirs(app: App) -> None:
+    with pytest.raises(NotFound, match="no column 'mine'"):
+        ask(app, "SELECT mine FROM claims.open", ANA)
 
 
 def test_a_candidate_list_holds_only_what_one_may_know(app: App) -> None:
