@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import casbin
 from casbin.persist import Adapter
@@ -22,6 +23,7 @@ from policies.objects import covers, patterns_over
 _LOG = logging.getLogger("ripstop.policies")
 _MODEL = (Path(__file__).parent / "model.conf").read_text()
 _MOST_ANSWERS = 100_000
+_MOST_PARSES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,33 @@ class _RuleAdapter(Adapter):  # type: ignore[misc]
         model["g"]["g"].policy = [list(pair) for pair in self.groups]
 
 
+class _Enforcer(casbin.Enforcer):  # type: ignore[misc]
+    """An enforcer that reads each matcher once; casbin itself parses it at every question.
+
+    CPython 3.11 counts its parser's depth for all threads together, so that a parse fails now and then while
+    another thread parses, whatever it parses ("AST constructor recursion depth mismatch").
+    """
+
+    def __init__(self, *arguments: Any) -> None:
+        self._expressions: dict[str, Any] = {}
+        super().__init__(*arguments)
+
+    def _get_expression(self, expr: str, functions: Any = None) -> Any:
+        known = self._expressions.get(expr)
+        if known is None:
+            known = self._expressions[expr] = self._parsed(expr, functions)
+        known.functions = functions
+        return known
+
+    def _parsed(self, expr: str, functions: Any) -> Any:
+        for _ in range(_MOST_PARSES):
+            try:
+                return casbin.Enforcer._get_expression(expr, functions)
+            except SystemError:
+                continue
+        return casbin.Enforcer._get_expression(expr, functions)
+
+
 class RuleSet:
     """Access rules and role memberships of one policy version; any thread may ask."""
 
@@ -53,12 +82,11 @@ class RuleSet:
         for rule in rules:
             self._index.setdefault(rule.pattern, {}).setdefault(rule.subject, []).append(rule)
         self._adapter = _RuleAdapter(groups=tuple(groups))
-        self._enforcer = casbin.Enforcer(casbin.Enforcer.new_model(text=_MODEL), self._adapter)
+        self._enforcer = _Enforcer(casbin.Enforcer.new_model(text=_MODEL), self._adapter)
         self._seen: list[str] = []
         self._enforcer.add_function("covers", covers)
         self._enforcer.add_function("seen", self._see)
-        # simpleeval parses the matcher at each call, and CPython 3.11's parser fails now and then when
-        # threads do so at once ("AST constructor recursion depth mismatch").
+        # The enforcer holds the rules of one question at a time.
         self._lock = threading.Lock()
         self._subjects: dict[tuple[str, frozenset[str]], frozenset[str]] = {}
         self._answers: dict[tuple[frozenset[str], tuple[str, ...], str], Answer] = {}

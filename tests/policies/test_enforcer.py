@@ -1,3 +1,4 @@
+import ast
 import logging
 import sys
 import threading
@@ -102,4 +103,36 @@ def test_many_threads_get_the_answers_that_one_would() -> None:
             thread.start()
         for thread in threads:
             thread.join()
+    assert wrong == []
+
+
+def test_answers_are_right_while_other_threads_parse_python() -> None:
+    # CPython 3.11 counts its parser's depth for all threads together: parsing at each question failed now and then.
+    stop = threading.Event()
+    wrong: list[int] = []
+
+    def parse() -> None:
+        while not stop.is_set():
+            ast.parse("f(" * 40 + "a.b in c and d" + ")" * 40)
+
+    def ask() -> None:
+        rules = RuleSet([rule(f"u{n}", f"claims.t{n}", "read", "allow", n) for n in range(1000)], [])
+        for n in range(1000):
+            if not rules.ask(frozenset({f"u{n}"}), ("claims", f"t{n}"), "read").allow:
+                wrong.append(n)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        parsing = [threading.Thread(target=parse) for _ in range(2)]
+        asking = [threading.Thread(target=ask) for _ in range(3)]
+        for thread in (*parsing, *asking):
+            thread.start()
+        for thread in asking:
+            thread.join()
+        stop.set()
+        for thread in parsing:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
     assert wrong == []
