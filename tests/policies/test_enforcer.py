@@ -1,4 +1,5 @@
 import ast
+import contextlib
 import logging
 import sys
 import threading
@@ -113,7 +114,8 @@ def test_answers_are_right_while_other_threads_parse_python() -> None:
 
     def parse() -> None:
         while not stop.is_set():
-            ast.parse("f(" * 40 + "a.b in c and d" + ")" * 40)
+            with contextlib.suppress(SystemError):  # the fault hits these threads too
+                ast.parse("f(" * 40 + "a.b in c and d" + ")" * 40)
 
     def ask() -> None:
         rules = RuleSet([rule(f"u{n}", f"claims.t{n}", "read", "allow", n) for n in range(1000)], [])
