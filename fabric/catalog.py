@@ -16,7 +16,7 @@ from fabric.errors import FabricError, InternalError, Unreachable
 from fabric.file_scan import FileTables
 from fabric.product_shape import shaped
 from fabric.products import ProductFiles
-from fabric.spi import Connector, FileConnector, Governor
+from fabric.spi import Connector, FileConnector, Governor, View
 from fabric.system import SYSTEM_TABLES
 from fabric.types import DEFAULT_SCHEMA, Column, Principal, Product, Table, TableName
 
@@ -27,7 +27,10 @@ REFRESH_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One object as metadata shows it: ``type`` is TABLE, VIEW, PRODUCT or SYSTEM TABLE."""
+    """One object as metadata shows it to one principal: ``type`` is TABLE, VIEW, PRODUCT or SYSTEM TABLE.
+
+    ``columns`` and ``schema`` are without those that are hidden; ``masked`` names columns in lower case.
+    """
 
     name: TableName
     object: Table | Product
@@ -35,6 +38,7 @@ class Entry:
     schema: pa.Schema
     comment: str = ""
     columns: tuple[Column, ...] = ()
+    masked: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,20 +224,18 @@ class Catalog:
 
     def visible(self, principal: Principal, governor: Governor) -> Sequence[Entry]:
         """Everything the principal may know of, without waiting for any source."""
-        entries = [
-            self._entry(table, "SYSTEM TABLE", TableName(self.fabric, *key))
-            for key, table in SYSTEM_TABLES.items()
-        ]
+        entries = []
+        for key, table in SYSTEM_TABLES.items():
+            named = replace(table, name=TableName(self.fabric, *key))
+            entries.append(self._entry(named, "SYSTEM TABLE", governor.view(principal, named)))
         for table in self.tables():
             if table.columns and known_to(governor, principal, table):
-                entries.append(self._entry(table, "VIEW" if "view" in table.kind else "TABLE", table.name))
+                kind = "VIEW" if "view" in table.kind else "TABLE"
+                entries.append(self._entry(table, kind, governor.view(principal, table)))
         for product in self.products.current().values():
             if known_to(governor, principal, product):
                 shaped = self.shaped(product)
-                schema = self._engine.arrow_schema(shaped.columns)
-                entries.append(
-                    Entry(product.name, shaped, "PRODUCT", schema, product.description, shaped.columns)
-                )
+                entries.append(self._entry(shaped, "PRODUCT", governor.view(principal, shaped)))
         return entries
 
     def shaped(self, product: Product) -> Product:
@@ -245,9 +247,11 @@ class Catalog:
             self._shapes[product.name.key] = known
         return known[1]
 
-    def _entry(self, table: Table, kind: str, name: TableName) -> Entry:
-        schema = self._engine.arrow_schema(table.columns)
-        return Entry(name, table, kind, schema, table.comment, table.columns)
+    def _entry(self, found: Table | Product, kind: str, view: View) -> Entry:
+        columns = tuple(column for column in found.columns if column.name.lower() not in view.hidden)
+        comment = found.comment if isinstance(found, Table) else found.description
+        schema = self._engine.arrow_schema(columns)
+        return Entry(found.name, found, kind, schema, comment, columns, view.masked)
 
 
 @dataclass(frozen=True, slots=True)

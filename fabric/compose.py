@@ -1,9 +1,13 @@
-"""A resolved statement as one text for DuckDB, and what DuckDB makes of it over empty relations."""
+"""A resolved statement as one text for DuckDB, its restrictions in it, and what DuckDB makes of it.
+
+Restrictions stand in a relation's own WITH entry: the rows that its filters leave, and over them the visible
+columns, masked.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pyarrow as pa
 from sqlglot import exp
@@ -11,28 +15,33 @@ from sqlglot import exp
 from fabric.engine import Engine, Probe
 from fabric.errors import NotSupported
 from fabric.file_shapes import name
-from fabric.resolve import relations
-from fabric.types import Column, Product, Relation, Resolved, Table
+from fabric.naming import broken_product
+from fabric.resolve import beneath, relations
+from fabric.types import Column, Decision, Product, Relation, Resolved, RowFilter, Table
+
+NO_DECISIONS: Mapping[str, Decision] = {}
+
+BARRIER = " LIMIT 9223372036854775807"
+"""No expression is moved below a limit: what stands above it never meets a row that stands below and not above."""
 
 # DuckDB 2.0 hands these to Arrow, and takes them back, as DECIMAL, BLOB, TIME and VARCHAR.
 _NOT_IN_ARROW = re.compile(r"\b(U?HUGEINT|BIT|TIME WITH TIME ZONE|ENUM|UUID|JSON)\b")
 
+Body = Callable[[Relation, Table], str]
+Guard = Callable[[Relation, str], str]
 
-def compose(resolved: Resolved, body: Callable[[Relation, Table], str]) -> str:
+
+def compose(resolved: Resolved, body: Body, decisions: Mapping[str, Decision], guard: Guard) -> str:
     """The whole statement as text: each relation is a WITH entry under its id, inlined by DuckDB.
 
-    ``body`` gives the SELECT of a table's relation. A product's is its own statement, whose parts stand
-    in front of it.
+    Args:
+        resolved: the statement.
+        body: gives the SELECT of a table's relation; a product's is its own statement, whose parts stand in
+            front of it.
+        decisions: by relation id.
+        guard: puts a relation's restrictions around its SELECT.
     """
-    entries = []
-    for relation in relations(resolved):
-        if isinstance(relation.object, Product):
-            if relation.body is None:
-                raise broken(resolved, relation)
-            text = relation.body.tree.sql(dialect="duckdb")
-        else:
-            text = body(relation, relation.object)
-        entries.append(f"{name(relation.id)} AS NOT MATERIALIZED ({text})")
+    entries = [_entry(resolved, relation, body, guard) for relation in relations(resolved, decisions)]
     tree = resolved.tree
     if not entries:
         return tree.sql(dialect="duckdb")
@@ -46,9 +55,86 @@ def compose(resolved: Resolved, body: Callable[[Relation, Table], str]) -> str:
     return f"{keyword} {', '.join(entries)} {tree.sql(dialect='duckdb')}"
 
 
+def compose_one(
+    resolved: Resolved,
+    relation: Relation,
+    columns: tuple[Column, ...],
+    body: Body,
+    decisions: Mapping[str, Decision],
+    guard: Guard,
+) -> str:
+    """Some columns of one relation as a statement of its own, with all that the relation is made of."""
+    entries = [_entry(resolved, part, body, guard) for part in (*beneath(relation, decisions), relation)]
+    wanted = ", ".join(name(column.name) for column in columns) or "true"
+    return f"WITH {', '.join(entries)} SELECT {wanted} FROM {name(relation.id)}"
+
+
+def _entry(resolved: Resolved, relation: Relation, body: Body, guard: Guard) -> str:
+    if not isinstance(relation.object, Product):
+        text = body(relation, relation.object)
+    elif relation.body is None:
+        raise broken(resolved, relation)
+    else:
+        text = relation.body.tree.sql(dialect="duckdb")
+    return f"{name(relation.id)} AS NOT MATERIALIZED ({guard(relation, text)})"
+
+
+# ── restrictions ─────────────────────────────────────────────────────────────────────────────
+
+
+def restricted(
+    relation: Relation, text: str, decision: Decision, also: str = "", barrier: bool = False
+) -> str:
+    """A relation's SELECT with its restrictions around it; the same text when there are none.
+
+    Args:
+        relation: whose.
+        text: its rows, unrestricted, by the object's own column names.
+        decision: its restrictions.
+        also: a condition over those columns that cannot raise, and that the answer does not depend on.
+        barrier: whether what stands above may raise, and must not meet a row that the filters take.
+    """
+    conditions = [_any_of(group) for group in decision.rows] + ([also] if also else [])
+    if conditions:
+        limit = BARRIER if barrier and decision.rows else ""
+        alias = name(relation.object.name.name)
+        text = f"SELECT * FROM ({text}) AS {alias} WHERE {' AND '.join(conditions)}{limit}"
+    if decision.masks or decision.hidden:
+        text = f"SELECT {_visible(decision)} FROM ({text}) AS {name(relation.object.name.name)}"
+    return text
+
+
+def _any_of(group: tuple[RowFilter, ...]) -> str:
+    return f"({' OR '.join(_condition(row_filter) for row_filter in group)})"
+
+
+def _condition(row_filter: RowFilter) -> str:
+    """A filter as text; one that raises is false, row by row."""
+    item = row_filter.condition.tree.expressions[0]
+    text = (item.this if isinstance(item, exp.Alias) else item).sql(dialect="duckdb")
+    return f"({text})" if row_filter.total else f"coalesce(TRY({text}), false)"
+
+
+def _visible(decision: Decision) -> str:
+    masks = {mask.column: mask.expression for mask in decision.masks}
+    return ", ".join(
+        f"{masks.get(column.name.lower(), name(column.name))} AS {name(column.name)}"
+        for column in decision.columns
+        if column.name.lower() not in decision.hidden
+    )
+
+
+# ── a table's own columns ────────────────────────────────────────────────────────────────────
+
+
 def raw_name(relation: Relation) -> str:
     """The name under which a relation's own columns are registered with DuckDB."""
     return f"{relation.id}_t"
+
+
+def guarded_name(relation: Relation) -> str:
+    """The name under which a relation is registered that was restricted in a statement of its own."""
+    return f"{relation.id}_g"
 
 
 def raw_schema(relation: Relation, columns: tuple[Column, ...], engine: Engine) -> pa.Schema:
@@ -68,38 +154,70 @@ def select(relation: Relation, table: Table, fetched: tuple[int, ...]) -> str:
     return f"SELECT {', '.join(parts)}{source}"
 
 
+def select_guarded(relation: Relation, visible: tuple[Column, ...], handed_over: tuple[Column, ...]) -> str:
+    """The visible columns of a relation that was restricted in a statement of its own."""
+    own = {column.name: n for n, column in enumerate(handed_over)}
+    parts = [
+        f"CAST({name(f'{relation.id}_{own[c.name]}') if c.name in own else 'NULL'} AS {c.type}) AS {name(c.name)}"
+        for c in visible
+    ]
+    return f"SELECT {', '.join(parts)} FROM {name(guarded_name(relation))}"
+
+
 def _own_type(column: str, kind: str) -> str:
     """A column as the type that it was declared with, where Arrow carries it as another."""
     carried_as_another = kind not in ("UUID", "JSON") and _NOT_IN_ARROW.search(kind)
     return f"CAST({column} AS {kind})" if carried_as_another else column
 
 
-def table_relations(resolved: Resolved) -> list[tuple[Relation, Table]]:
-    """Every relation that is a table, those beneath products included."""
+def table_relations(
+    resolved: Resolved, decisions: Mapping[str, Decision] = NO_DECISIONS
+) -> list[tuple[Relation, Table]]:
+    """Every relation that is a table, those beneath products and in row rules included."""
     return [
-        (relation, relation.object) for relation in relations(resolved) if isinstance(relation.object, Table)
+        (relation, relation.object)
+        for relation in relations(resolved, decisions)
+        if isinstance(relation.object, Table)
     ]
 
 
-def probe(resolved: Resolved, engine: Engine) -> Probe:
+# ── what DuckDB makes of it ──────────────────────────────────────────────────────────────────
+
+
+def inline(resolved: Resolved, decisions: Mapping[str, Decision] = NO_DECISIONS) -> str:
+    """The statement over relations that have all their columns, its restrictions without barriers.
+
+    That is its meaning: what DuckDB makes of it says on what the answer depends.
+    """
+
+    def guard(relation: Relation, text: str) -> str:
+        decision = decisions.get(relation.id)
+        return restricted(relation, text, decision) if decision else text
+
+    return compose(resolved, _whole, decisions, guard)
+
+
+def _whole(relation: Relation, table: Table) -> str:
+    return select(relation, table, tuple(range(len(table.columns))))
+
+
+def probe(resolved: Resolved, engine: Engine, decisions: Mapping[str, Decision] = NO_DECISIONS) -> Probe:
     """Bind the statement over empty relations; every table must have its columns.
 
     Raises:
         FabricError: it does not bind, or a product in it is broken.
     """
-    sql = compose(resolved, lambda r, t: select(r, t, tuple(range(len(t.columns)))))
-    schemas = {raw_name(r): raw_schema(r, t.columns, engine) for r, t in table_relations(resolved)}
-    return engine.probe(sql, schemas)
+    tables = table_relations(resolved, decisions)
+    schemas = {raw_name(r): raw_schema(r, t.columns, engine) for r, t in tables}
+    return engine.probe(inline(resolved, decisions), schemas)
 
 
 def broken(resolved: Resolved, relation: Relation) -> NotSupported:
     """The error for a product that cannot serve: it names what the statement names, never a part of it."""
     named = next((top for top in resolved.relations if top is relation or _within(top, relation)), relation)
     owner = named.object.owner if isinstance(named.object, Product) else ""
-    return NotSupported(
-        f"product '{named.written}' is broken", hint=f"tell its owner, {owner or 'the domain'}"
-    )
+    return broken_product(named.written, owner)
 
 
 def _within(top: Relation, part: Relation) -> bool:
-    return top.body is not None and any(inner is part for inner in relations(top.body))
+    return any(inner is part for inner in beneath(top))

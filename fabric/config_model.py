@@ -86,14 +86,21 @@ class AuditSettings(Strict):
     )
 
 
-class JwtSettings(Strict):
-    """Logins by tokens of another issuer."""
+Text = Annotated[str, Field(min_length=1)]
 
-    issuer: str
-    audience: str
-    jwks: str = Field(description="file or URL of the issuer's keys")
-    roles_claim: str = "roles"
-    attributes: dict[str, str] = Field(default_factory=dict, description="attribute name → claim name")
+
+class JwtSettings(Strict):
+    """Logins by tokens of another issuer (RFC 7519)."""
+
+    issuer: Text = Field(description="what `iss` must be, to the letter")
+    audience: Text | Annotated[tuple[Text, ...], Field(min_length=1)] = Field(
+        description="what `aud` must hold; of several, one of them"
+    )
+    jwks: Text = Field(description="file or https:// URL of the issuer's public keys (RFC 7517)")
+    roles_claim: Text = Field(
+        default="roles", description="each value x is the role `role:x`; dots lead into objects"
+    )
+    attributes: dict[str, Text] = Field(default_factory=dict, description="attribute name → claim name")
 
 
 class AuthSettings(Strict):
@@ -101,7 +108,11 @@ class AuthSettings(Strict):
 
     users: str | None = Field(default=None, description="file of local users; users.yaml where it exists")
     jwt: JwtSettings | None = Field(
-        default=None, description="must be absent: JWT logins come with a later version"
+        default=None, description="logins by another issuer's tokens, beside users"
+    )
+    certificates: dict[str, Text] = Field(
+        default_factory=dict,
+        description="name in a client's certificate → local user; needs server.tls.client_ca, ends Handshake",
     )
     anonymous: Role | None = Field(default=None, description="the role of those who do not log in")
 

@@ -6,8 +6,9 @@ import ipaddress
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
-from fabric.config_model import FabricSettings, is_password_hash
+from fabric.config_model import FabricSettings, TlsSettings, is_password_hash
 from fabric.config_problems import KeyPath, Problems
 from fabric.config_yaml import Document
 from fabric.naming import suggest
@@ -30,8 +31,7 @@ def check_fabric(
     """Note what does not fit together; gives the sources with their domains as ``domains`` spells them."""
     _check_names(fabric, document, problems)
     _check_server(fabric, document, problems)
-    if fabric.auth.jwt is not None:
-        document.report(problems, ("auth", "jwt"), "JWT logins come with a later version; use local users")
+    _check_auth(fabric, document, problems)
     if fabric.key is not None and len(fabric.key.get_secret_value()) < 16:
         document.report(
             problems, ("key",), "too short: at least 16 characters, such as `openssl rand -hex 32`"
@@ -106,6 +106,31 @@ def _check_server(fabric: FabricSettings, document: Document, problems: Problems
     if fabric.server.tls is None and not _is_loopback(fabric.server.host):
         told = "without tls the server binds loopback only; give tls: {cert:, key:}, or say tls: off"
         document.report(problems, ("server", "host"), told)
+
+
+def _check_auth(fabric: FabricSettings, document: Document, problems: Problems) -> None:
+    if fabric.auth.jwt is not None and "://" in fabric.auth.jwt.jwks:
+        told = _wrong_with_address(fabric.auth.jwt.jwks)
+        if told:
+            document.report(problems, ("auth", "jwt", "jwks"), told)
+    tls = fabric.server.tls
+    if fabric.auth.certificates and not (isinstance(tls, TlsSettings) and tls.client_ca):
+        told = "certificates log in only where server.tls.client_ca says whose are trusted"
+        document.report(problems, ("auth", "certificates"), told)
+
+
+def _wrong_with_address(text: str) -> str:
+    """Why keys may not be fetched there; empty when they may."""
+    try:
+        url = urlsplit(text)
+        host, user, _ = url.hostname, url.username, url.port
+    except ValueError:
+        return "no address; give a file, or https://host/path"
+    if user is not None:
+        return "an address without user name and password is needed; public keys are public"
+    if not host or not (url.scheme == "https" or (url.scheme == "http" and _is_loopback(host))):
+        return "keys are fetched over https:// only (http:// from loopback), or read from a file"
+    return ""
 
 
 def _is_loopback(host: str) -> bool:

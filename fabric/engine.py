@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -115,6 +115,28 @@ class Engine:
         fields = [pa.field(n, self.arrow_type(t)) for n, t in zip(names, types, strict=True)]
         return Probe(schema=pa.schema(fields), types=tuple(types), plan=json.loads(rows[0][1]))
 
+    def bound_plan(self, sql: str, relations: Mapping[str, Sequence[tuple[str, str]]]) -> str | None:
+        """DuckDB's own bound plan of a statement, not optimized, as JSON; nothing is read.
+
+        Args:
+            sql: the statement.
+            relations: by name, the columns, each with its DuckDB type. They are empty tables for this
+                statement alone: a plan over registered Arrow data does not serialize.
+
+        Returns:
+            None when there is no plan, or it does not serialize.
+        """
+        with self.cursor() as cursor:
+            try:
+                for name, columns in relations.items():
+                    listed = ", ".join(f"{_quoted(column)} {kind}" for column, kind in columns)
+                    cursor.execute(f"CREATE TEMP TABLE {_quoted(name)} ({listed})")
+                serialize = "SELECT json_serialize_plan(?::VARCHAR, optimize := false)"
+                ((plan,),) = cursor.execute(serialize, [sql]).fetchall()
+            except duckdb.Error:
+                return None
+        return None if json.loads(plan)["error"] else str(plan)
+
     def arrow_type(self, type_text: str) -> pa.DataType:
         """The Arrow type in which DuckDB hands over a DuckDB type.
 
@@ -156,3 +178,8 @@ class Engine:
                 return cursor.sql(sql).fetchall()
             except (duckdb.Error, OSError) as error:
                 raise blame(str(error)) or translate(error) from None
+
+
+def _quoted(identifier: str) -> str:
+    escaped = identifier.replace('"', '""')
+    return f'"{escaped}"'

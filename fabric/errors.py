@@ -6,6 +6,7 @@
     ├── SourceError        Unreachable, SourceLoginRefused, IdentityRefused, Throttled,
     │                      SourceTimeout, SchemaChanged, SourceChanged, BadData
     ├── LimitError         Timeout, MemoryLimit, TooManyQueries, Cancelled, ResultTooLarge
+    ├── AuditUnavailable   what cannot be written down does not run
     └── InternalError      carries a reference, and nothing else, to the log
 
 Messages are made from fields (a source's name, a column, a file), never from URLs or driver
@@ -215,6 +216,13 @@ class ResultTooLarge(LimitError):
     code = "RESULT_TOO_LARGE"
 
 
+class AuditUnavailable(FabricError):
+    """The audit cannot be written or read, so nothing may run."""
+
+    code = "AUDIT_UNAVAILABLE"
+    again = True
+
+
 class InternalError(FabricError):
     """A fault of Ripstop: the user gets a reference, the log gets the rest.
 
@@ -257,5 +265,6 @@ STATUS: dict[str, Status] = {
     "TOO_MANY_QUERIES": Status("UNAVAILABLE", 429),
     "CANCELLED": Status("CANCELLED", 499),
     "RESULT_TOO_LARGE": Status("UNAVAILABLE", 413),
+    "AUDIT_UNAVAILABLE": Status("UNAVAILABLE", 503),
     "INTERNAL": Status("INTERNAL", 500),
 }

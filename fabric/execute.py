@@ -14,17 +14,19 @@ from datetime import UTC, datetime
 import duckdb
 import pyarrow as pa
 
-from fabric.compose import raw_name
+from fabric.compose import guarded_name, raw_name
+from fabric.discretion import Discretion
 from fabric.engine import BATCH_ROWS, Engine
 from fabric.engine_errors import translate
 from fabric.errors import Cancelled, FabricError, SchemaChanged, Timeout
 from fabric.feed import Feed, FeedSource
 from fabric.file_errors import blame
 from fabric.filesystem import FileSystem, Mount
+from fabric.guarded import GuardedSource
 from fabric.plan import FileRead, LiveRead, Plan, Read, SystemRead
 from fabric.prefetch import prefetch, wanted
 from fabric.pushdown import describe as predicate_text
-from fabric.spi import ScanContext
+from fabric.spi import ScanContext, ScanSession
 from fabric.types import Relation, ScanReceipt
 
 log = logging.getLogger("ripstop.execute")
@@ -55,6 +57,7 @@ class _Live:
     read: Read
     context: ScanContext
     feed: Feed | None = None
+    guarded: GuardedSource | None = None
     mount: Mount | None = None
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -67,6 +70,7 @@ class Answer:
         engine: where.
         filesystem: through which DuckDB reads files.
         system: the rows of the fabric's own tables, for the one who asks.
+        discretion: what may be said of each part to the one who asks.
         seconds: how long it may run; None, as long as it takes.
         ended: called once, when all is given back.
     """
@@ -77,6 +81,7 @@ class Answer:
         engine: Engine,
         filesystem: FileSystem,
         system: SystemRows,
+        discretion: Discretion,
         *,
         seconds: float | None = None,
         ended: Callable[[Outcome], None] = lambda outcome: None,
@@ -84,10 +89,14 @@ class Answer:
         self.query_id = uuid.uuid4().hex
         self.plan = plan
         self.schema = plan.schema
+        self._discretion = discretion
         self._ended = ended
         self._began = datetime.now(UTC)
         self._resources = ExitStack()
         self._lives: list[_Live] = []
+        self._registered: dict[str, object] = {}
+        self._cursors: list[duckdb.DuckDBPyConnection] = []
+        self._engine = engine
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._stop: FabricError | None = None
@@ -96,9 +105,9 @@ class Answer:
         self._finished = False
         self._timer: threading.Timer | None = None
         try:
-            self._cursor = self._resources.enter_context(engine.cursor())
-            paths = self._start(engine, filesystem, system)
-            self._sql = plan.sql(paths)
+            self._start(filesystem, system)
+            self._cursor = self._open_cursor()
+            self._sql = plan.sql(self._paths)
         except Exception as error:  # noqa: BLE001 - as in ``batches``
             failure = self._fail(error)
             self.close()
@@ -108,40 +117,60 @@ class Answer:
             self._timer.daemon = True
             self._timer.start()
 
-    def _start(self, engine: Engine, filesystem: FileSystem, system: SystemRows) -> dict[str, dict[str, str]]:
-        paths: dict[str, dict[str, str]] = {}
-        sessions = {}
+    def _start(self, filesystem: FileSystem, system: SystemRows) -> None:
+        self._paths: dict[str, dict[str, str]] = {}
+        sessions: dict[str, ScanSession] = {}
         for read in self.plan.reads:
             live = _Live(read, ScanContext())
+            self._lives.append(live)
             if isinstance(read, FileRead):
                 live.mount = filesystem.mount(read.connector, read.scan.files, live.context)
                 self._resources.callback(filesystem.unmount, live.mount)
                 files = (file.path for file in read.scan.files)
-                paths[read.relation.id] = dict(zip(files, live.mount.paths, strict=True))
+                self._paths[read.relation.id] = dict(zip(files, live.mount.paths, strict=True))
             elif isinstance(read, LiveRead):
-                source = read.connector.name
-                if source not in sessions:
-                    sessions[source] = read.connector.open()
-                    self._resources.callback(sessions[source].close)
-                columns = tuple(read.relation.object.columns[n] for n in read.positions)
-                names = [f"{read.relation.id}_{n}" for n in read.positions]
-                schema = pa.schema(
-                    [pa.field(n, engine.input_type(c.type)) for n, c in zip(names, columns, strict=True)]
-                )
-                live.feed = Feed(sessions[source], read.offer, live.context, schema, len(read.offer.splits))
-                self._cursor.register(raw_name(read.relation), FeedSource(live.feed, schema, read.repeated))
+                self._feed(live, read, sessions)
             elif isinstance(read, SystemRead):
-                self._cursor.register(raw_name(read.relation), system(read.relation))
-            self._lives.append(live)
+                self._registered[raw_name(read.relation)] = system(read.relation)
         for live in self._lives:
             if live.feed is not None:
                 live.feed.start()
             if live.mount is not None and isinstance(live.read, FileRead) and wanted(live.read):
-                arguments = (live.read, live.mount, engine)
+                arguments = (live.read, live.mount, self._engine)
                 threading.Thread(
                     target=prefetch, args=arguments, name="ripstop-prefetch", daemon=True
                 ).start()
-        return paths
+
+    def _feed(self, live: _Live, read: LiveRead, sessions: dict[str, ScanSession]) -> None:
+        source, relation = read.connector.name, read.relation
+        if source not in sessions:
+            sessions[source] = read.connector.open()
+            self._resources.callback(sessions[source].close)
+        columns = [(f"{relation.id}_{n}", relation.object.columns[n].type) for n in read.positions]
+        schema = pa.schema([pa.field(name, self._engine.input_type(kind)) for name, kind in columns])
+        live.feed = Feed(sessions[source], read.offer, live.context, schema, len(read.offer.splits))
+        self._registered[raw_name(relation)] = FeedSource(live.feed, schema, read.repeated)
+        if self.plan.is_guarded(read):
+            kinds = [column.type for column in self.plan.guarded_columns(read)] or ["BOOLEAN"]
+            fields = [pa.field(f"{relation.id}_{n}", self._engine.arrow_type(k)) for n, k in enumerate(kinds)]
+            live.guarded = GuardedSource(
+                self._open_cursor,
+                lambda: self.plan.guarded_sql(read, self._paths),
+                pa.schema(fields),
+                read.repeated,
+            )
+            self._registered[guarded_name(relation)] = live.guarded
+
+    def _open_cursor(self) -> duckdb.DuckDBPyConnection:
+        """A cursor on which every relation of the plan is registered; an interrupt reaches it too."""
+        if self._closed.is_set():
+            raise Cancelled("the query was cancelled")
+        cursor = self._resources.enter_context(self._engine.cursor())
+        for name, relation in self._registered.items():
+            cursor.register(name, relation)
+        with self._lock:
+            self._cursors.append(cursor)
+        return cursor
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────
 
@@ -188,10 +217,13 @@ class Answer:
     def _interrupt(self) -> None:
         """An interrupt counts only while DuckDB runs, so it is repeated until the query has ended."""
         while not self._closed.wait(_AGAIN_SECONDS):
-            try:
-                self._cursor.interrupt()
-            except duckdb.Error:
-                return
+            with self._lock:
+                cursors = list(self._cursors)
+            for cursor in cursors:
+                try:
+                    cursor.interrupt()
+                except duckdb.Error:
+                    return
 
     def _time_out(self, seconds: float) -> None:
         self.cancel(
@@ -203,20 +235,28 @@ class Answer:
 
     def _fail(self, error: BaseException) -> FabricError:
         """The one error of this query: why it was stopped, else the source's, else DuckDB's own."""
-        errors = [live.feed.error for live in self._lives if live.feed is not None]
-        errors += [live.mount.error for live in self._lives if live.mount is not None]
-        source = next((e for e in errors if e is not None and not isinstance(e, Cancelled)), None)
-        self._error = self._stop or source or self._translated(error)
+        self._error = self._stop or self._of_source() or self._translated(error)
         return self._error
 
+    def _of_source(self) -> FabricError | None:
+        for live in self._lives:
+            part = live.feed or live.mount
+            if part and part.error is not None and not isinstance(part.error, Cancelled):
+                return self._discretion.told(live.read.relation, part.error)
+        return None
+
     def _translated(self, error: BaseException) -> FabricError:
+        """DuckDB's error; one that it met in a guarded scan came through Arrow as a text only."""
+        error = next(
+            (live.guarded.error for live in self._lives if live.guarded and live.guarded.error), error
+        )
         if isinstance(error, FabricError):
             return error
-        mounts = [live.mount for live in self._lives if live.mount is not None]
-        for mount in mounts:
+        mounts = [(live.read.relation, live.mount) for live in self._lives if live.mount is not None]
+        for relation, mount in mounts:
             found = blame(str(error), mount, alone=len(mounts) == 1)
             if found is not None:
-                return found
+                return self._discretion.told(relation, found)
         return translate(error)
 
     # ── ending ──────────────────────────────────────────────────────────────────────────────
@@ -260,7 +300,9 @@ class Answer:
 
     def receipts(self) -> tuple[ScanReceipt, ...]:
         """What each scan did so far."""
-        return tuple(_receipt(live) for live in self._lives if isinstance(live.read, LiveRead | FileRead))
+        shows = self._discretion.shows_source
+        scans = [live for live in self._lives if isinstance(live.read, LiveRead | FileRead)]
+        return tuple(_receipt(live, veiled=not shows(live.read.relation)) for live in scans)
 
     def __enter__(self) -> Answer:
         return self
@@ -269,7 +311,7 @@ class Answer:
         self.close()
 
 
-def _receipt(live: _Live) -> ScanReceipt:
+def _receipt(live: _Live, veiled: bool) -> ScanReceipt:
     read, context = live.read, live.context
     pushed = ""
     if isinstance(read, LiveRead):
@@ -280,10 +322,12 @@ def _receipt(live: _Live) -> ScanReceipt:
         source=read.relation.name.catalog,
         object=str(read.relation.name),
         pushed=pushed,
-        rows=context.rows,
+        rows=live.guarded.rows if live.guarded else context.rows,
         bytes=context.bytes,
         requests=context.requests,
         seconds=live.feed.seconds if live.feed else (time.time() - live.began.timestamp()),
         cache=f"{context.cache_hits} hits" if context.cache_hits else "",
         as_of=live.began,
+        guarded=live.guarded is not None,
+        veiled=veiled,
     )

@@ -1,39 +1,41 @@
 """EXPLAIN: per source what is asked of it, what was pushed and what was not, and why; for one principal.
 
 A part that the principal may not know of appears as a part of the product that they named: without a
-name, a text or a predicate.
+name, a text or a predicate. Of one that is restricted for them, only counts of what they may see are shown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
+from fabric.discretion import Discretion
 from fabric.file_scan import FileScan
 from fabric.plan import FileRead, LiveRead, Plan, Read, SystemRead, Unread
 from fabric.pushdown import describe
-from fabric.resolve import relations
-from fabric.types import Relation, ScanReceipt
+from fabric.types import ScanReceipt
 
 _SHOWN_FILES = 5
 
-Visible = Callable[[Relation], bool]
 
-
-def explain(plan: Plan, visible: Visible, receipts: Sequence[ScanReceipt] = ()) -> list[str]:
+def explain(plan: Plan, discretion: Discretion, receipts: Sequence[ScanReceipt] = ()) -> list[str]:
     """The plan as lines of text.
 
     Args:
         plan: what would run, or ran.
-        visible: whether the principal may know of a relation's object.
+        discretion: what may be said of each part to the one who asks.
         receipts: what each scan did, in the order of the plan's live and file reads; for ANALYZE.
     """
     lines: list[str] = []
     did = iter(receipts)
     for read in plan.reads:
         receipt = next(did, None) if isinstance(read, LiveRead | FileRead) else None
-        lines += _read(plan, read, visible(read.relation))
+        lines += _read(read, discretion)
         if receipt is not None:
             lines.append(_actual(receipt))
+    for named in plan.governed.resolved.relations:
+        restricted = discretion.restricted(named)
+        if restricted != "none":
+            lines.append(f"restricted for you: {named.written} ({restricted})")
     joined = len([read for read in plan.reads if not isinstance(read, Unread)])
     lines.append(
         f"duckdb: {'joins ' if joined > 1 else 'computes over '}{joined} relations, and every filter again"
@@ -41,12 +43,15 @@ def explain(plan: Plan, visible: Visible, receipts: Sequence[ScanReceipt] = ()) 
     return lines
 
 
-def _read(plan: Plan, read: Read, shown: bool) -> Iterator[str]:
+def _read(read: Read, discretion: Discretion) -> Iterator[str]:
     relation = read.relation
-    if not shown:
-        yield f"a part of {_product_of(plan, relation)}: {_kind(read)}"
+    if not discretion.shows(relation):
+        yield f"a part of {discretion.named(relation).written}: {_kind(read)}"
         return
     yield f"{relation.name}: {_kind(read)}"
+    if not discretion.shows_source(relation):
+        yield "  asked, pushed: not shown, for the relation is restricted for you"
+        return
     if isinstance(read, LiveRead):
         yield f"  asked: {read.offer.request}"
         if read.offer.scan.predicates or read.offer.limit_taken:
@@ -91,15 +96,10 @@ def _files(scan: FileScan) -> Iterator[str]:
 
 
 def _actual(receipt: ScanReceipt) -> str:
-    cache = f", {receipt.cache} in the cache" if receipt.cache else ""
     rows = f"{receipt.rows:,} rows, " if receipt.rows else ""
+    if receipt.veiled:
+        return f"  did: {rows if receipt.guarded else ''}{receipt.seconds:.3f} s"
+    cache = f", {receipt.cache} in the cache" if receipt.cache else ""
     return (
         f"  did: {rows}{receipt.bytes:,} bytes, {receipt.requests:,} requests, {receipt.seconds:.3f} s{cache}"
     )
-
-
-def _product_of(plan: Plan, part: Relation) -> str:
-    for top in plan.governed.resolved.relations:
-        if top.body is not None and any(inner.id == part.id for inner in relations(top.body)):
-            return top.written
-    return part.written

@@ -27,6 +27,10 @@ _MIGRATIONS = (
     ) STRICT;
     CREATE INDEX scans_query ON scans (query_id);
     """,
+    """
+    ALTER TABLE scans ADD COLUMN guarded INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE scans ADD COLUMN veiled INTEGER NOT NULL DEFAULT 0
+    """,
 )
 
 
@@ -87,6 +91,8 @@ class Journal:
                 scan.seconds,
                 scan.cache,
                 scan.as_of.timestamp() if scan.as_of else None,
+                int(scan.guarded),
+                int(scan.veiled),
             )
             for scan in outcome.scans
         ]
@@ -97,7 +103,9 @@ class Journal:
                 "error, policy_version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 row,
             )
-            self._connection.executemany("INSERT INTO scans VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", scans)
+            self._connection.executemany(
+                "INSERT INTO scans VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", scans
+            )
             self._connection.execute(
                 "DELETE FROM queries WHERE number <= ?", ((cursor.lastrowid or 0) - KEPT_QUERIES,)
             )
@@ -113,11 +121,12 @@ class Journal:
         )
 
     def scans(self, user: str | None) -> list[tuple[Any, ...]]:
-        """The rows of ``system.scans``, of one user's queries or of everyone's."""
+        """The rows of ``system.scans``: everyone's, or one user's with what is not theirs to know left out."""
         return self._read(
-            "SELECT s.query_id, s.source, s.object, s.pushed, s.rows, s.bytes, s.requests, s.seconds, s.cache, "
-            "s.as_of FROM scans s JOIN queries q USING (query_id) WHERE ?1 IS NULL OR q.user = ?1 "
-            "ORDER BY q.number, s.rowid",
+            "SELECT s.query_id, s.source, s.object, iif(shown, s.pushed, NULL), iif(shown OR s.guarded, s.rows, NULL), "
+            "iif(shown, s.bytes, NULL), iif(shown, s.requests, NULL), s.seconds, iif(shown, s.cache, NULL), s.as_of "
+            "FROM (SELECT *, rowid AS at, ?1 IS NULL OR NOT veiled AS shown FROM scans) s "
+            "JOIN queries q USING (query_id) WHERE ?1 IS NULL OR q.user = ?1 ORDER BY q.number, s.at",
             user,
             times=(9,),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 
-from fabric.errors import NotFound
+from fabric.errors import NotFound, NotSupported
 from fabric.settings import SourceSettings
 from fabric.types import DEFAULT_SCHEMA
 
@@ -21,6 +21,11 @@ def unknown_object(written: str) -> NotFound:
     return NotFound(
         f"there is no '{written}' that you may see", hint="SHOW TABLES lists everything that you may see"
     )
+
+
+def broken_product(written: str, owner: str) -> NotSupported:
+    """The answer to a product that cannot serve; it says nothing of what is beneath."""
+    return NotSupported(f"product '{written}' is broken", hint=f"tell its owner, {owner or 'the domain'}")
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -20,7 +20,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from fabric.errors import FabricError, InvalidValue, NotSupported, SyntaxProblem
 from fabric.pushdown import literal
-from fabric.types import Parsed
+from fabric.types import Kind, Parsed
 
 MAX_TEXT = 1_000_000
 MAX_DEPTH = 200
@@ -155,13 +155,13 @@ def parse(text: str) -> Parsed:
     tokens = _tokens(text)
     if not tokens:
         raise SyntaxProblem("the statement is empty", hint="send one SELECT statement")
-    kind, tokens = _explain(text, tokens)
+    kind, about, tokens = _explain(text, tokens)
     first = tokens[0].text.upper() if tokens else ""
     if kind == "query" and first == "SHOW":
         return _show(text, tokens)
     if kind == "query" and first in ("DESCRIBE", "DESC"):
         return _describe(text, tokens[1:])
-    return replace(_statement(text, tokens), kind=kind)  # type: ignore[arg-type]
+    return replace(_statement(text, tokens), kind=kind, about=about)
 
 
 def bind(parsed: Parsed, parameters: Sequence[object] | None) -> Parsed:
@@ -214,17 +214,22 @@ def _tokens(text: str) -> list[Token]:
     return _numbered(tokens)
 
 
-def _explain(text: str, tokens: list[Token]) -> tuple[str, list[Token]]:
-    """The kind, and the tokens of what is to be explained; sqlglot reads EXPLAIN's rest as one token."""
+def _explain(text: str, tokens: list[Token]) -> tuple[Kind, str, list[Token]]:
+    """The kind, whom it is about, and the tokens of what is to be explained.
+
+    sqlglot reads EXPLAIN's rest as one token.
+    """
     if tokens[0].text.upper() != "EXPLAIN":
-        return "query", tokens
+        return "query", "", tokens
     tokens = _tokens(text[tokens[0].end + 1 :])
-    word = tokens[0].text.upper() if tokens else ""
-    if word == "ANALYZE":
-        return "explain analyze", tokens[1:]
-    if word == "POLICY":
-        raise NotSupported("EXPLAIN POLICY is not in this version")
-    return "explain", tokens
+    words = [token.text.upper() for token in tokens[:2]]
+    if words[:1] == ["ANALYZE"]:
+        return "explain analyze", "", tokens[1:]
+    if words[:1] == ["POLICY"]:
+        if words != ["POLICY", "FOR"] or len(tokens) < 4:
+            raise SyntaxProblem("it is EXPLAIN POLICY FOR user query", hint="EXPLAIN POLICY FOR ana SELECT …")
+        return "explain policy", tokens[2].text, tokens[3:]
+    return "explain", "", tokens
 
 
 def _statement(text: str, tokens: list[Token]) -> Parsed:

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from fabric.catalog import Catalog, known_to
 from fabric.confirm import confirm
+from fabric.discretion import Discretion
 from fabric.engine import Engine
 from fabric.errors import NotSupported, PolicyChanged, SchemaChanged
 from fabric.execute import Answer, Outcome
@@ -26,9 +27,11 @@ from fabric.filesystem import FileSystem
 from fabric.journal import Journal
 from fabric.parse import bind, parameter_count, parse
 from fabric.plan import Plan, describe, plan
+from fabric.policy_report import POLICY_SCHEMA, policy_report, policy_table
 from fabric.replies import EXPLAIN_SCHEMA, Analysis, Prepared, Reply, plan_lines
-from fabric.resolve import relations, resolve
-from fabric.spi import Governor
+from fabric.resolve import Whole, relations, resolve
+from fabric.rules import RuleBinder
+from fabric.spi import Finding, Governor
 from fabric.system import journal_rows, rows
 from fabric.types import Governed, Parsed, Principal, Relation
 
@@ -61,6 +64,11 @@ class Description:
     receipt: Mapping[str, object] = field(default_factory=dict)
 
 
+def hypothetical(name: str) -> Principal:
+    """Somebody of whom nothing but a name is known; ``role:<name>`` is somebody who holds that role."""
+    return Principal("somebody", frozenset({name})) if name.startswith("role:") else Principal(name)
+
+
 class Line:
     """Answers statements for principals.
 
@@ -72,6 +80,7 @@ class Line:
         governor: decides.
         seconds: how long a principal's query may run; None, as long as it takes.
         journal: where every query that ran is written down.
+        principals: a user by name, for those who ask about others.
     """
 
     def __init__(
@@ -84,6 +93,7 @@ class Line:
         *,
         seconds: Callable[[Principal], float | None] = lambda principal: None,
         journal: Journal | None = None,
+        principals: Callable[[str], Principal] = hypothetical,
     ) -> None:
         self.catalog = catalog
         self._engine = engine
@@ -92,6 +102,8 @@ class Line:
         self._governor = governor
         self._seconds = seconds
         self._journal = journal
+        self._principals = principals
+        self._binder = RuleBinder(catalog, engine)
         self._running: set[Answer] = set()
         self._lock = threading.Lock()
 
@@ -110,18 +122,20 @@ class Line:
             FabricError: the statement cannot run for this principal.
         """
         parsed = parse(text)
+        if parsed.kind == "explain policy":
+            return Description(POLICY_SCHEMA, parameter_count(parsed), "")
         governed = self._governed(parsed, principal, session, parameters)
         if parsed.kind in ("explain", "explain analyze"):
             schema = EXPLAIN_SCHEMA
         elif parsed.kind == "describe":
             schema = _DESCRIBE
         else:
-            schema = describe(governed, self.catalog, self._engine).schema
+            schema = describe(governed, self.catalog, self._engine, self._discretion(governed)).schema
         return Description(
             schema=schema,
             parameters=parameter_count(parsed),
             policy_version=fingerprint(governed),
-            receipt=self._receipt(governed, principal),
+            receipt=self._receipt(governed),
         )
 
     def run(
@@ -146,17 +160,19 @@ class Line:
             FabricError: the statement cannot run for this principal.
         """
         parsed = parse(text)
+        if parsed.kind == "explain policy":
+            return self._policy(parsed, principal, session, parameters)
         governed = self._governed(parsed, principal, session, parameters)
         if policy_version is not None and policy_version != fingerprint(governed):
             raise PolicyChanged("the policies on this query have changed", hint="run it again")
         if parsed.kind == "describe":
             return self._described(governed)
         try:
-            planned = plan(governed, self.catalog, self._engine, self._files)
+            planned = self._planned(governed)
         except SchemaChanged as change:
             self.catalog.refresh(change.source).result()
             governed = self._governed(parsed, principal, session, parameters)
-            planned = plan(governed, self.catalog, self._engine, self._files)
+            planned = self._planned(governed)
         if parsed.kind in ("explain", "explain analyze"):
             return self._explained(parsed, planned, principal)
         return self._started(parsed, planned, principal)
@@ -192,11 +208,17 @@ class Line:
         names = self.catalog.names(principal, self._governor)
         resolved = resolve(bound, names, session.schema, principal.user)
         bodies = [relation.body for relation in relations(resolved) if relation.body is not None]
-        governed = self._governor.govern(resolved, principal)
+        governed = self._governor.govern(resolved, principal, self._binder)
         for part in (resolved, *bodies):
             ids = {relation.id for relation in part.relations}
             confirm(part.tree.sql(dialect="duckdb"), self._engine.serialize, ids)
         return governed
+
+    def _planned(self, governed: Governed) -> Plan:
+        return plan(governed, self.catalog, self._engine, self._files, self._discretion(governed))
+
+    def _discretion(self, governed: Governed) -> Discretion:
+        return Discretion(governed, lambda found: known_to(self._governor, governed.principal, found))
 
     def _started(self, parsed: Parsed, planned: Plan, principal: Principal) -> Answer:
         answer: Answer | None = None
@@ -216,6 +238,7 @@ class Line:
             self._engine,
             self._filesystem,
             lambda relation: self._system(relation, principal),
+            self._discretion(planned.governed),
             seconds=self._seconds(principal),
             ended=ended,
         )
@@ -241,7 +264,7 @@ class Line:
     # ── statements about statements ─────────────────────────────────────────────────────────
 
     def _described(self, governed: Governed) -> Prepared:
-        probe = describe(governed, self.catalog, self._engine)
+        probe = describe(governed, self.catalog, self._engine, self._discretion(governed))
         rows = zip(probe.schema.names, probe.types, strict=True)
         return Prepared(
             pa.Table.from_pylist(
@@ -250,19 +273,32 @@ class Line:
             )
         )
 
+    def _policy(
+        self, parsed: Parsed, teller: Principal, session: Session, parameters: Sequence[object]
+    ) -> Prepared:
+        names = self.catalog.names(teller, self._governor)
+        about = teller if parsed.about == teller.user else self._principals(parsed.about)
+        resolved = resolve(bind(parsed, parameters), names, session.schema, about.user)
+        return Prepared(policy_table(policy_report(resolved, about, teller, self._governor, self._binder)))
+
+    def why(self, found: str, about: Principal) -> Sequence[Finding]:
+        """What decides on all of an object for a principal; for whoever runs the fabric, who may know all."""
+        names = Whole(self.catalog.find)
+        resolved = resolve(parse(f"FROM {found}"), names, None, about.user)
+        return policy_report(resolved, about, None, self._governor, self._binder)
+
     def _explained(self, parsed: Parsed, planned: Plan, principal: Principal) -> Reply:
-        def visible(relation: Relation) -> bool:
-            return relation.reader == principal.user or known_to(self._governor, principal, relation.object)
-
+        discretion = self._discretion(planned.governed)
         if parsed.kind == "explain":
-            return Prepared(plan_lines(explain(planned, visible)))
+            return Prepared(plan_lines(explain(planned, discretion)))
         answer = self._started(parsed, planned, principal)
-        return Analysis(answer, lambda receipts: explain(planned, visible, receipts))
+        return Analysis(answer, lambda receipts: explain(planned, discretion, receipts))
 
-    def _receipt(self, governed: Governed, principal: Principal) -> dict[str, object]:
+    def _receipt(self, governed: Governed) -> dict[str, object]:
         """What the client is told beforehand: only names that the statement itself holds."""
+        discretion = self._discretion(governed)
         return {
-            "restricted": {relation.written: "none" for relation in governed.resolved.relations},
+            "restricted": {r.written: discretion.restricted(r) for r in governed.resolved.relations},
             "policy": fingerprint(governed),
         }
 
@@ -274,11 +310,11 @@ def fingerprint(governed: Governed) -> str:
             str(relation.name),
             relation.reader,
             decision.allow,
-            list(decision.rows),
+            [[row_filter.text for row_filter in group] for group in decision.rows],
             [[mask.column, mask.kind] for mask in decision.masks],
             sorted(decision.hidden),
         )
-        for relation in relations(governed.resolved)
+        for relation in relations(governed.resolved, governed.decisions)
         for decision in [governed.decisions[relation.id]]
     )
     return hashlib.sha256(json.dumps(decided).encode()).hexdigest()[:16]

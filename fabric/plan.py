@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeGuard
 
 import pyarrow as pa
 
 from fabric.catalog import Catalog
-from fabric.compose import broken, compose, probe, select, table_relations
+from fabric.compose import (
+    broken,
+    compose,
+    compose_one,
+    inline,
+    probe,
+    raw_name,
+    restricted,
+    select,
+    select_guarded,
+    table_relations,
+)
 from fabric.demand import Demand, demands
+from fabric.discretion import Discretion
 from fabric.engine import Engine, Probe
-from fabric.errors import NotSupported, UserError
+from fabric.errors import FabricError, NotSupported, UserError
 from fabric.file_scan import FileScan, FileTables
 from fabric.ordering import ordering
+from fabric.pushdown import describe as predicate_text
 from fabric.resolve import relations
 from fabric.spi import FileConnector, ScanConnector
-from fabric.types import Governed, Offer, OrderKey, Product, Relation, Resolved, Scan, Table
+from fabric.totality import is_total
+from fabric.types import Column, Decision, Governed, Offer, OrderKey, Product, Relation, Scan, Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +75,15 @@ Read = LiveRead | FileRead | SystemRead | Unread
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What runs: the governed tree, the promised schema, and one read per relation that holds data."""
+    """What runs: the governed tree, the promised schema, and one read per relation that holds data.
+
+    ``barriers`` says that the statement may raise, so that no row that a filter takes may meet it.
+    """
 
     governed: Governed
     schema: pa.Schema
     reads: tuple[Read, ...]
+    barriers: bool = False
 
     def sql(self, paths: Mapping[str, Mapping[str, str]]) -> str:
         """The statement for DuckDB.
@@ -72,28 +91,98 @@ class Plan:
         Args:
             paths: for each file read's relation id, the ``ripstop://`` path of each file.
         """
-        reads = {read.relation.id: read for read in self.reads}
+        return _Composing(self, paths).statement()
 
-        def body(relation: Relation, table: Table) -> str:
-            read = reads[relation.id]
-            if isinstance(read, FileRead):
-                return read.scan.sql(paths[relation.id])
-            fetched = read.positions if isinstance(read, LiveRead) else tuple(range(len(table.columns)))
-            return select(relation, table, () if isinstance(read, Unread) else fetched)
+    def guarded_sql(self, read: LiveRead, paths: Mapping[str, Mapping[str, str]]) -> str:
+        """The statement in which a live scan's own restrictions are applied, before its rows meet any other."""
+        return _Composing(self, paths, alone=read).statement()
 
-        return compose(self.governed.resolved, body)
+    def is_guarded(self, read: Read) -> bool:
+        """Whether a read is restricted in a statement of its own: a live scan of which rows are hidden."""
+        return isinstance(read, LiveRead) and bool(self.decision(read.relation).rows)
+
+    def guarded_columns(self, read: LiveRead) -> tuple[Column, ...]:
+        """What the statement of a guarded read hands over: the visible ones of the columns fetched."""
+        hidden = self.decision(read.relation).hidden
+        found = (read.relation.object.columns[n] for n in read.positions)
+        return tuple(column for column in found if column.name.lower() not in hidden)
+
+    def decision(self, relation: Relation) -> Decision:
+        """What was decided on a relation."""
+        return self.governed.decisions[relation.id]
 
 
-def describe(governed: Governed, catalog: Catalog, engine: Engine) -> Probe:
+class _Composing:
+    """One statement of a plan: the whole one, or that of one relation alone."""
+
+    def __init__(
+        self, plan: Plan, paths: Mapping[str, Mapping[str, str]], alone: LiveRead | None = None
+    ) -> None:
+        self._plan = plan
+        self._paths = paths
+        self._alone = alone
+        self._reads = {read.relation.id: read for read in plan.reads}
+
+    def statement(self) -> str:
+        governed = self._plan.governed
+        if self._alone is None:
+            return compose(governed.resolved, self._body, governed.decisions, self._guard)
+        wanted = self._plan.guarded_columns(self._alone)
+        return compose_one(
+            governed.resolved, self._alone.relation, wanted, self._body, governed.decisions, self._guard
+        )
+
+    def _body(self, relation: Relation, table: Table) -> str:
+        read = self._reads[relation.id]
+        if isinstance(read, FileRead):
+            return read.scan.sql(self._paths[relation.id])
+        if self._comes_guarded(read):
+            return select_guarded(relation, self._visible(relation, table), self._plan.guarded_columns(read))
+        if isinstance(read, LiveRead):
+            return select(relation, table, read.positions)
+        return select(relation, table, () if isinstance(read, Unread) else tuple(range(len(table.columns))))
+
+    def _guard(self, relation: Relation, text: str) -> str:
+        read = self._reads.get(relation.id)
+        if self._comes_guarded(read):
+            return text
+        also = ""
+        if self._plan.barriers and isinstance(read, FileRead):
+            also = " AND ".join(map(predicate_text, read.demand.predicates))
+        barrier = self._plan.barriers and read is not self._alone
+        return restricted(relation, text, self._plan.decision(relation), also, barrier)
+
+    def _comes_guarded(self, read: Read | None) -> TypeGuard[LiveRead]:
+        return read is not None and self._plan.is_guarded(read) and read is not self._alone
+
+    def _visible(self, relation: Relation, table: Table) -> tuple[Column, ...]:
+        hidden = self._plan.decision(relation).hidden
+        return tuple(column for column in table.columns if column.name.lower() not in hidden)
+
+
+def describe(governed: Governed, catalog: Catalog, engine: Engine, discretion: Discretion) -> Probe:
     """The shape of a statement's result; no source is asked.
 
     Raises:
         FabricError: the statement does not bind, or a relation has no columns to bind to.
     """
-    return _probe(governed, catalog, engine)
+    decisions = governed.decisions
+    for relation in relations(governed.resolved, decisions):
+        if isinstance(relation.object, Table) and not relation.object.columns:
+            raise discretion.told(relation, catalog.problem(relation.name))
+    try:
+        return probe(governed.resolved, engine, decisions)
+    except UserError:
+        # An error in a product's body speaks of its body: a reader learns only that it is broken.
+        for relation in governed.resolved.relations:
+            if isinstance(relation.object, Product) and catalog.shaped(relation.object).broken:
+                raise broken(governed.resolved, relation) from None
+        raise
 
 
-def plan(governed: Governed, catalog: Catalog, engine: Engine, files: FileTables) -> Plan:
+def plan(
+    governed: Governed, catalog: Catalog, engine: Engine, files: FileTables, discretion: Discretion
+) -> Plan:
     """Ask each relation's source what it takes of what the statement demands.
 
     Files are listed; no data is read.
@@ -102,12 +191,10 @@ def plan(governed: Governed, catalog: Catalog, engine: Engine, files: FileTables
         SchemaChanged: a table's files no longer have the columns that the catalog knew.
         FabricError: as ``describe``, or a source refuses the scan.
     """
-    probed = _probe(governed, catalog, engine)
-    tables = table_relations(governed.resolved)
+    probed = describe(governed, catalog, engine, discretion)
+    tables = table_relations(governed.resolved, governed.decisions)
     wanted = demands(
-        probed.plan,
-        {relation.id: table.columns for relation, table in tables},
-        _orders(governed.resolved),
+        probed.plan, {relation.id: table.columns for relation, table in tables}, _orders(governed)
     )
     reads: list[Read] = []
     for relation, table in tables:
@@ -117,28 +204,36 @@ def plan(governed: Governed, catalog: Catalog, engine: Engine, files: FileTables
         elif demand is None:
             reads.append(Unread(relation))
         else:
-            reads.append(_read(relation, table, demand, catalog, files))
-    return Plan(governed=governed, schema=probed.schema, reads=tuple(reads))
+            try:
+                reads.append(_read(relation, table, demand, catalog, files))
+            except FabricError as error:
+                raise discretion.told(relation, error) from None
+    made = Plan(governed=governed, schema=probed.schema, reads=tuple(reads))
+    return replace(made, barriers=_needs_barriers(made, engine))
 
 
-def _probe(governed: Governed, catalog: Catalog, engine: Engine) -> Probe:
-    for relation in relations(governed.resolved):
-        if isinstance(relation.object, Table) and not relation.object.columns:
-            raise catalog.problem(relation.name)
-    try:
-        return probe(governed.resolved, engine)
-    except UserError:
-        # An error in a product's body speaks of its body: a reader learns only that it is broken.
-        for relation in governed.resolved.relations:
-            if isinstance(relation.object, Product) and catalog.shaped(relation.object).broken:
-                raise broken(governed.resolved, relation) from None
-        raise
+def _needs_barriers(made: Plan, engine: Engine) -> bool:
+    """Whether some expression may raise, and some filter stands in the same statement with it."""
+    governed = made.governed
+    guarded = {read.relation.id for read in made.reads if made.is_guarded(read)}
+    filtered = any(decision.rows and id not in guarded for id, decision in governed.decisions.items())
+    if not filtered:
+        return False
+    columns = {
+        raw_name(relation): [(f"{relation.id}_{n}", column.type) for n, column in enumerate(table.columns)]
+        for relation, table in table_relations(governed.resolved, governed.decisions)
+    }
+    return not is_total(engine.bound_plan(inline(governed.resolved, governed.decisions), columns))
 
 
-def _orders(resolved: Resolved) -> dict[str, tuple[OrderKey, ...]]:
+def _orders(governed: Governed) -> dict[str, tuple[OrderKey, ...]]:
+    resolved = governed.resolved
     if len(resolved.relations) != 1 or not isinstance(resolved.relations[0].object, Table):
         return {}
     relation = resolved.relations[0]
+    decision = governed.decisions[relation.id]
+    if decision.masks or decision.hidden:
+        return {}  # a column of the statement is not the source's column of that name
     keys = ordering(resolved.tree, relation.id, relation.object.columns)
     return {relation.id: keys} if keys else {}
 

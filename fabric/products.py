@@ -52,8 +52,8 @@ class Materialize(Strict):
 class ProductFront(Strict):
     """The metadata in front of a product's SELECT.
 
-    ``quality``, ``freshness``, ``materialize``, ``sunset`` and ``reads_as`` are read and, in this version, not
-    acted on: a product is always live, and no restriction that ``reads_as`` could lift exists yet.
+    ``quality``, ``freshness``, ``materialize`` and ``sunset`` are read and, in this version, not acted on: a
+    product is always live.
     """
 
     owner: str = ""
@@ -107,6 +107,7 @@ def read_product(fabric: str, domain: str, file: Path) -> Product:
             for column, said in front.columns.items()
         ),
         file=where,
+        reads_as_domain=front.reads_as == "domain",
     )
 
 

@@ -2,14 +2,14 @@
 
 Every table in the statement is a name of an enclosing WITH, or an object of the catalog; there is no
 third case. WITH names get ids too: should DuckDB see one in another scope than we do (it does where a WITH
-RECURSIVE entry names itself in its first part), it finds nothing, and not a table of its own catalog. A product's body is resolved in its own right, as its domain, and never sees the statement
-around it.
+RECURSIVE entry names itself in its first part), it finds nothing, and not a table of its own catalog. A
+product's body and a row rule are resolved in their own right, and never see the statement around them.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -18,9 +18,11 @@ from sqlglot import exp
 from fabric.errors import FabricError, NotFound, NotSupported
 from fabric.naming import unknown_object
 from fabric.parse import parse
-from fabric.types import Parsed, Product, Relation, Resolved, Table
+from fabric.types import Decision, Parsed, Product, Relation, Resolved, Table
 
 MAX_PRODUCT_DEPTH = 64
+
+Find = Callable[[tuple[str, ...]], Table | Product | None]
 
 
 class Names(Protocol):
@@ -39,6 +41,21 @@ class Names(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """The whole catalog as names: for what is asked of nobody's behalf, such as a product's body."""
+
+    find: Find
+
+    def known(self, parts: tuple[str, ...]) -> Table | Product | None:
+        """As ``find``."""
+        return self.find(parts)
+
+    def candidates(self, name: str) -> list[str]:
+        """None: one-part names are not completed."""
+        return []
+
+
 def resolve(parsed: Parsed, names: Names, schema: str | None, reader: str) -> Resolved:
     """Replace every object that the statement names by a relation.
 
@@ -52,34 +69,63 @@ def resolve(parsed: Parsed, names: Names, schema: str | None, reader: str) -> Re
         NotFound: a name that is neither a WITH name nor in the catalog.
         NotSupported: products nested too deeply or in a circle.
     """
-    return _resolve(parsed, names, schema, reader, ())
+    return _resolve(parsed, _Scope(names.known, names.candidates, names.find, schema, reader))
 
 
-def relations(resolved: Resolved) -> Iterator[Relation]:
-    """Every relation, products' parts before the products that read them."""
+def resolve_rule(condition: exp.Expr, find: Find, reader: str) -> Resolved:
+    """``SELECT <condition>`` with the tables of its subqueries as relations, named in the whole catalog.
+
+    Args:
+        condition: a row rule's expression.
+        find: finds any object of the catalog.
+        reader: the subject with whose rights the subqueries read.
+
+    Raises:
+        NotFound: a subquery names what is not there.
+        NotSupported: nested too deeply.
+    """
+    scope = _Scope(find, lambda name: [], find, None, reader)
+    return _resolve(Parsed(text="", tree=exp.select(condition)), scope)
+
+
+def relations(resolved: Resolved, decisions: Mapping[str, Decision] | None = None) -> Iterator[Relation]:
+    """Every relation, those that it is made of before itself: a product's parts, and what row rules read.
+
+    Args:
+        resolved: a statement.
+        decisions: by relation id, those whose row rules count; absent, none.
+    """
     for relation in resolved.relations:
-        if relation.body is not None:
-            yield from relations(relation.body)
+        yield from beneath(relation, decisions)
         yield relation
+
+
+def beneath(relation: Relation, decisions: Mapping[str, Decision] | None = None) -> Iterator[Relation]:
+    """Every relation that this one is made of, as in ``relations``."""
+    if relation.body is not None:
+        yield from relations(relation.body, decisions)
+    decision = (decisions or {}).get(relation.id)
+    for group in decision.rows if decision else ():
+        for row_filter in group:
+            yield from relations(row_filter.condition, decisions)
 
 
 @dataclass
 class _Scope:
-    """What one statement's walk carries along."""
+    """What one statement's walk carries along: ``look`` finds the names that stand in it, ``find`` any name."""
 
-    names: Names
+    look: Find
+    candidates: Callable[[str], list[str]]
+    find: Find
     schema: str | None
     reader: str
-    path: tuple[Product, ...]
+    path: tuple[Product, ...] = ()
     found: list[Relation] = field(default_factory=list)
     written: set[tuple[str, str]] = field(default_factory=set)
 
 
-def _resolve(
-    parsed: Parsed, names: Names, schema: str | None, reader: str, path: tuple[Product, ...]
-) -> Resolved:
+def _resolve(parsed: Parsed, scope: _Scope) -> Resolved:
     tree = parsed.tree.copy()
-    scope = _Scope(names, schema, reader, path)
     try:
         _name_subqueries(tree)
         _walk(tree, {}, scope)
@@ -151,7 +197,7 @@ def _replace(node: exp.Table, ctes: Mapping[str, str], scope: _Scope) -> None:
 def _find(parts: tuple[str, ...], scope: _Scope) -> Table | Product:
     """Names in the statement are the principal's to know; those in a product's body are its domain's."""
     written = ".".join(parts)
-    look = scope.names.find if scope.path else scope.names.known
+    look = scope.look
     if len(parts) > 3:
         raise unknown_object(written)
     if len(parts) == 1:
@@ -159,7 +205,7 @@ def _find(parts: tuple[str, ...], scope: _Scope) -> Table | Product:
             found = look((*scope.schema.split("."), parts[0]))
             if found is not None:
                 return found
-        candidates = scope.names.candidates(parts[0])
+        candidates = scope.candidates(parts[0])
         if candidates:
             raise NotFound(
                 f"'{written}' needs a schema in front", hint="it could be " + " or ".join(candidates)
@@ -199,7 +245,8 @@ def _body(product: Product, scope: _Scope) -> tuple[Product, Resolved | None]:
         return replace(product, broken=f"it is nested more than {MAX_PRODUCT_DEPTH} products deep"), None
     try:
         parsed = parse(product.sql)
-        body = _resolve(parsed, scope.names, None, f"domain:{product.domain}", (*scope.path, product))
+        reader, path = f"domain:{product.domain}", (*scope.path, product)
+        body = _resolve(parsed, _Scope(scope.find, scope.candidates, scope.find, None, reader, path))
     except FabricError as error:
         return replace(product, broken=error.message), None
     return product, body

@@ -6,24 +6,30 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 import pyarrow as pa
 
 from fabric.settings import SourceSettings
 from fabric.types import (
     Capabilities,
+    Column,
     FileLayout,
     FileStat,
     Governed,
     Offer,
     Principal,
+    Product,
     Resolved,
+    RowFilter,
     Scan,
     Split,
     Table,
     TableName,
 )
+
+if TYPE_CHECKING:
+    from sqlglot import exp
 
 
 @dataclass
@@ -180,6 +186,53 @@ class FileConnector(Connector, Protocol):
         ...
 
 
+class Binder(Protocol):
+    """What the line lends the governor: objects as they are now, and rules bound to them."""
+
+    def shaped(self, product: Product) -> Product:
+        """The product with its columns, their tags and origins."""
+        ...
+
+    def bind(self, condition: exp.Expr, found: Table | Product, reader: str) -> RowFilter:
+        """A row rule over an object's columns; its subqueries read as ``reader``.
+
+        Raises:
+            FabricError: it does not fit the object; the message is for the object's owner.
+        """
+        ...
+
+    def type_of(self, expression: str, columns: Sequence[Column]) -> str:
+        """The DuckDB type of an expression over columns.
+
+        Raises:
+            FabricError: it does not fit them.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a principal sees of an object's columns, by lower-cased name."""
+
+    hidden: frozenset[str] = frozenset()
+    masked: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that decides on a statement: for which ``reader`` which ``rule`` has which ``effect`` on an object.
+
+    ``rule`` is ``file:line``; ``effect`` is allowed, denied, not granted, rows, column, combination, misfit, or
+    restricted where the one who asks may not know more.
+    """
+
+    object: str
+    reader: str
+    effect: str
+    rule: str
+    detail: str
+
+
 class Governor(Protocol):
     """The one that decides. Handed to the line by the server, never found by name."""
 
@@ -188,8 +241,8 @@ class Governor(Protocol):
         """Changes whenever any decision may have changed."""
         ...
 
-    def govern(self, resolved: Resolved, principal: Principal) -> Governed:
-        """Decide on every relation.
+    def govern(self, resolved: Resolved, principal: Principal, binder: Binder) -> Governed:
+        """Decide on every relation, and on those that row rules read.
 
         Raises:
             NotFound: an object that the principal may not know of.
@@ -202,4 +255,14 @@ class Governor(Protocol):
 
         A text is ``domain.product`` or ``source.schema.table``; a ``TableName`` needs no quoting.
         """
+        ...
+
+    def findings(
+        self, resolved: Resolved, principal: Principal, binder: Binder, teller: Principal | None
+    ) -> list[Finding]:
+        """What decides on a statement of ``principal``, as far as ``teller`` may know; None may know all."""
+        ...
+
+    def view(self, principal: Principal, found: Table | Product) -> View:
+        """What the principal sees of the columns of an object; a product must be shaped."""
         ...

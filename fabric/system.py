@@ -134,9 +134,18 @@ def _only_products(entries: Sequence[Entry]) -> list[Product]:
 
 def _columns(entries: Sequence[Entry], _: str) -> list[Row]:
     return [
-        (p.domain, p.name.name, c.name, c.type, c.comment, list(c.tags), False)
-        for p in _only_products(entries)
-        for c in p.columns
+        (
+            entry.object.domain,
+            entry.name.name,
+            c.name,
+            c.type,
+            c.comment,
+            list(c.tags),
+            c.name.lower() in entry.masked,
+        )
+        for entry in entries
+        if isinstance(entry.object, Product)
+        for c in entry.columns
     ]
 
 

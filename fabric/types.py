@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from sqlglot import exp
 
 DEFAULT_SCHEMA = "main"
+FEDERATION = "federation:"
+"""The reader in the federation's own rules; no user, role or domain can be called so."""
 
 
 # ── names and tables ─────────────────────────────────────────────────────────────────────────
@@ -264,30 +266,67 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class Mask:
-    """A column mask: ``kind`` as in a ``p2`` rule, e.g. ``hash`` or ``last(4)``."""
+    """A column mask: ``kind`` as a ``p2`` rule writes it, e.g. ``hash`` or ``last(4)``.
+
+    ``column`` is lower-cased. ``expression`` is DuckDB text over the one relation that has the column.
+    """
 
     column: str
     kind: str
+    expression: str
+
+
+@dataclass(frozen=True, slots=True)
+class RowFilter:
+    """A condition that an object's rows must meet, over the object's own unmasked columns.
+
+    ``text`` has the asking principal's values in it, and is what two equal decisions have in common.
+    ``condition`` is ``SELECT <condition>``, its subqueries' tables being relations; ``total`` says that it
+    can never raise.
+    """
+
+    text: str
+    condition: Resolved
+    total: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What the policies say of one relation for one principal.
 
-    ``rows`` are DuckDB expressions that must all hold, ``hidden`` lower-cased column names. ``rules``
-    are the ``file:line`` that decided, for the audit and for those who may ask why.
+    Of each group in ``rows`` one filter must hold. ``hidden`` are lower-cased names of columns that are not
+    there at all. ``columns`` are all of the object's, where ``masks`` or ``hidden`` say something of them.
+    ``rules`` are the ``file:line`` that decided, for the audit and for those who may ask why.
     """
 
     allow: bool
-    rows: tuple[str, ...] = ()
+    rows: tuple[tuple[RowFilter, ...], ...] = ()
     masks: tuple[Mask, ...] = ()
     hidden: frozenset[str] = frozenset()
+    columns: tuple[Column, ...] = ()
     rules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """A column that a product's column is made of.
+
+    ``part`` is the position among the relations of the product's own statement. ``direct`` says that the
+    value is handed on as it is.
+    """
+
+    part: int
+    column: str
+    direct: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Product:
-    """A virtual data product: one SELECT that its domain owns."""
+    """A virtual data product: one SELECT that its domain owns.
+
+    ``origins`` has, for each of ``columns``, what it is made of. ``reads_as_domain`` drops what the asking
+    user may not see beneath it, as far as the owners there agreed.
+    """
 
     name: TableName
     domain: str
@@ -300,6 +339,8 @@ class Product:
     columns: tuple[Column, ...] = ()
     file: str = ""
     broken: str = ""
+    reads_as_domain: bool = False
+    origins: tuple[tuple[Origin, ...], ...] = ()
 
     def column(self, name: str) -> Column | None:
         """The column of that name, compared without case."""
@@ -312,8 +353,8 @@ class Relation:
     """One occurrence of an object in a statement.
 
     ``id`` is the unguessable name that stands for it in the tree, ``written`` the name as the statement
-    spells it. ``reader`` is the subject that reads: the principal's user, or ``domain:<d>`` beneath a
-    product. ``body`` is a product's own tree, None when the product is broken.
+    spells it. ``reader`` is the subject that reads: the principal's user, ``domain:<d>`` beneath a product
+    or in a rule of that domain's file, ``FEDERATION`` in a rule of federation.csv. ``body`` is a product's own tree, None when the product is broken.
     """
 
     id: str
@@ -324,13 +365,20 @@ class Relation:
     body: Resolved | None = None
 
 
+Kind = Literal["query", "explain", "explain analyze", "explain policy", "show", "describe", "command"]
+
+
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """One statement that passed the allow-lists: its tree, in DuckDB's dialect, and its parameters."""
+    """One statement that passed the allow-lists: its tree, in DuckDB's dialect, and its parameters.
+
+    ``about`` is the subject of an EXPLAIN POLICY: a user's name or ``role:<name>``.
+    """
 
     text: str
     tree: exp.Expr
-    kind: Literal["query", "explain", "explain analyze", "show", "describe", "command"] = "query"
+    kind: Kind = "query"
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,7 +401,10 @@ class Governed:
 
 @dataclass(frozen=True, slots=True)
 class ScanReceipt:
-    """What one scan really did; bytes and rows as they left the source, seconds of wall time."""
+    """What one scan really did; bytes and rows as they left the source, seconds of wall time.
+
+    ``guarded``: ``rows`` are those that the principal may see. ``veiled``: the rest is not theirs to know.
+    """
 
     source: str
     object: str
@@ -364,3 +415,5 @@ class ScanReceipt:
     seconds: float = 0.0
     cache: str = ""
     as_of: datetime | None = None
+    guarded: bool = False
+    veiled: bool = False

@@ -14,8 +14,9 @@ from pathlib import Path
 from fabric.errors import InvalidConfig
 from fabric.naming import suggest
 from policies.enforcer import RuleSet
-from policies.load import Rule, Rules, read_rules
+from policies.load import Rules, read_rules
 from policies.objects import Estate
+from policies.rules import AccessRule
 
 FOLDER = "policies"
 FEDERATION = "federation.csv"
@@ -78,6 +79,9 @@ class PolicyFile:
             self.error = error.message
         except (OSError, UnicodeDecodeError):
             self.error = f"{self.label}: the file cannot be read as UTF-8 text"
+        except Exception:  # noqa: BLE001 - it would be the answer to a query, and the file never read again
+            _LOG.exception("reading %s failed", self.label)
+            self.error = f"{self.label}: the file cannot be understood; the log says where it failed"
         return True
 
     def _vanish(self, first: bool) -> None:
@@ -136,11 +140,16 @@ class PolicyFiles:
             self._snapshot = self._take()
 
     def _take(self) -> Snapshot:
-        rules = [rule for file in self._files if file.rules for rule in file.rules.access]
-        groups = [group for file in self._files if file.rules for group in file.rules.groups]
+        loaded = [file.rules for file in self._files if file.rules is not None]
         state = repr([(file.label, file.rules is None, file.digest) for file in self._files])
         return Snapshot(
-            rules=RuleSet([*owner_rules(self.estate), *rules], groups),
+            rules=RuleSet(
+                [*owner_rules(self.estate), *(rule for rules in loaded for rule in rules.access)],
+                [group for rules in loaded for group in rules.groups],
+                [rule for rules in loaded for rule in rules.columns],
+                [rule for rules in loaded for rule in rules.rows],
+                [rule for rules in loaded for rule in rules.combinations],
+            ),
             version=hashlib.sha256(f"{self.estate}{state}".encode()).hexdigest()[:16],
             open=self._files[0].rules is not None,
             refused=frozenset(file.domain for file in self._files if file.domain and file.rules is None),
@@ -156,7 +165,7 @@ class PolicyFiles:
             yield f"{FOLDER}/{STANDARDS}: standards are not in this version"
 
 
-def owner_rules(estate: Estate) -> Iterator[Rule]:
+def owner_rules(estate: Estate) -> Iterator[AccessRule]:
     """The rules that need no writing: a domain reads what it owns; its owner may do everything with its
     products, and reads its sources.
     """
@@ -166,8 +175,8 @@ def owner_rules(estate: Estate) -> Iterator[Rule]:
     ]
     for domain, prefix, action in owned:
         at = f"fabric.yaml: domains.{domain}"
-        yield Rule(estate.owners[domain].lower(), f"{prefix}.*", action, "allow", at)
-        yield Rule(f"domain:{domain}", f"{prefix}.*", "read", "allow", at)
+        yield AccessRule(estate.owners[domain].lower(), f"{prefix}.*", action, "allow", at)
+        yield AccessRule(f"domain:{domain}", f"{prefix}.*", "read", "allow", at)
 
 
 def _signature(path: Path) -> tuple[tuple[int, ...] | None, float]:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from datetime import UTC, datetime
 from pathlib import Path
 
-from fabric.errors import AccessDenied
-from fabric.naming import unknown_object
-from fabric.types import Decision, Governed, Principal, Product, Relation, Resolved, TableName
-from policies.enforcer import Answer
+from fabric.spi import Binder, Finding, View
+from fabric.types import Governed, Principal, Product, Resolved, RowFilter, Table, TableName
+from policies.case import Case
 from policies.files import PolicyFiles, Snapshot
 from policies.load import ACTIONS
-from policies.objects import SYSTEM_SCHEMAS, Estate
+from policies.objects import Estate
+from policies.restrictions import Misfit, Reader
+from policies.why import Why
+
+_MOST_ASKERS = 1_000
+
+Filters = dict[object, RowFilter]
 
 
 class CasbinGovernor:
@@ -20,11 +26,15 @@ class CasbinGovernor:
     Args:
         directory: the project directory, with its folder ``policies``.
         estate: domains, owners and sources; ``policies.objects.estate_of`` makes it of a configuration.
+        secret: the key of the mask ``hash``, derived for this purpose alone.
     """
 
-    def __init__(self, directory: Path, estate: Estate) -> None:
+    def __init__(self, directory: Path, estate: Estate, secret: bytes = b"") -> None:
         self._estate = estate
         self._files = PolicyFiles(directory, estate)
+        self._secret = secret
+        self._lock = threading.Lock()
+        self._filters: tuple[str, dict[str, Filters]] = ("", {})
 
     @property
     def version(self) -> str:
@@ -39,8 +49,8 @@ class CasbinGovernor:
         """What loads and is likely not meant."""
         return self._files.warnings()
 
-    def govern(self, resolved: Resolved, principal: Principal) -> Governed:
-        """Decide on every relation, those beneath products included.
+    def govern(self, resolved: Resolved, principal: Principal, binder: Binder) -> Governed:
+        """Decide on every relation, those beneath products and those that row rules read included.
 
         Tables of the fabric's own schemas (``system``, ``information_schema``) are open to every person:
         whoever makes their rows gives each principal only what concerns them, and asks ``may`` for more.
@@ -49,11 +59,13 @@ class CasbinGovernor:
             NotFound: an object that the principal may not know of.
             AccessDenied: one that they may know of but not read; names the owner to ask.
         """
-        case = _Case(self._estate, self._files.current(), principal)
+        case = self._case(principal, binder)
         for relation in resolved.relations:
             case.require_known(relation)
-        decisions = dict(pair for relation in resolved.relations for pair in case.decide(relation))
-        return Governed(resolved, principal, decisions, case.snapshot.version)
+        for relation in resolved.relations:
+            case.decide(relation)
+        case.require_apart(resolved)
+        return Governed(resolved, principal, case.decisions, case.snapshot.version)
 
     def may(self, principal: Principal, action: str, object_name: str | TableName) -> bool:
         """Whether the principal may do ``action`` with the object.
@@ -74,89 +86,34 @@ class CasbinGovernor:
                 parts = self._estate.parse_object(object_name)
         except ValueError:
             return False
-        case = _Case(self._estate, self._files.current(), principal)
-        return action in ACTIONS and case.may(parts, action)
+        return action in ACTIONS and self._case(principal).may(parts, action)
 
+    def findings(
+        self, resolved: Resolved, principal: Principal, binder: Binder, teller: Principal | None
+    ) -> list[Finding]:
+        """What decides on a statement of ``principal``, as far as ``teller`` may know; None may know all."""
+        asks = None if teller is None else self._case(teller, binder)
+        return list(Why(self._case(principal, binder), asks).findings(resolved))
 
-class _Case:
-    """One principal before one version of the rules."""
+    def view(self, principal: Principal, found: Table | Product) -> View:
+        """What the principal sees of the columns of an object; a product must be shaped."""
+        case = self._case(principal)
+        try:
+            return case.restrictions.view(found, case.parts(found), Reader(case.person))
+        except Misfit:
+            return View(frozenset(column.name.lower() for column in found.columns))
 
-    def __init__(self, estate: Estate, snapshot: Snapshot, principal: Principal) -> None:
-        self.estate = estate
-        self.snapshot = snapshot
-        self.principal = principal
-        self.person = snapshot.rules.person(principal)
+    def _case(self, principal: Principal, binder: Binder | None = None) -> Case:
+        snapshot = self._files.current()
+        known = self._known(snapshot, principal)
+        return Case(self._estate, snapshot, principal, datetime.now(UTC), self._secret, binder, known)
 
-    def may(self, parts: tuple[str, ...], action: str) -> bool:
-        if parts[0] in SYSTEM_SCHEMAS and action == "discover":
-            return self._opens(parts) and not self._ask(self.person, parts, "discover").denied
-        wanted = ("discover", "read") if action == "discover" else (action,)
-        return any(self._ask(self.person, parts, each).allow for each in wanted)
-
-    def require_known(self, relation: Relation) -> None:
-        """Answer alike for what is not there and what the principal may not know of.
-
-        All relations pass here before any is refused for another reason, which would tell the two apart.
-        """
-        if relation.reader != self.principal.user or not self.may(self._parts(relation), "discover"):
-            raise unknown_object(relation.written)
-
-    def decide(self, relation: Relation) -> Iterator[tuple[str, Decision]]:
-        """The decisions on a relation that the statement names, and on all beneath it."""
-        parts = self._parts(relation)
-        answer = self._ask(self.person, parts, "read")
-        if parts[0] in SYSTEM_SCHEMAS and not answer.denied:
-            answer = Answer(True, rules=answer.rules)
-        if not answer.allow:
-            raise AccessDenied(f"'{relation.written}': not allowed; ask {self._owner(relation)}")
-        yield relation.id, Decision(True, rules=answer.rules)
-        yield from self._beneath(relation, relation)
-
-    def _beneath(self, product: Relation, named: Relation) -> Iterator[tuple[str, Decision]]:
-        """The decisions on a product's parts: its domain reads them, and the person must not be denied.
-
-        No message names a part: the person may not know of it.
-        """
-        if product.body is None or not isinstance(product.object, Product):
-            return
-        reader = f"domain:{product.object.domain}"
-        for part in product.body.relations:
-            parts = self._parts(part)
-            person = self._ask(self.person, parts, "read")
-            if person.denied:
-                raise AccessDenied(f"'{named.written}': not allowed; ask {self._owner(named)}")
-            domain = self._ask(self.snapshot.rules.domain(reader), parts, "read")
-            if part.reader.lower() != reader.lower() or not domain.allow:
-                raise AccessDenied(
-                    f"'{named.written}' rests on something that a domain beneath it may not read; "
-                    f"ask {self._owner(named)}",
-                    hint="the owner finds what is missing with `ripstop check`",
-                )
-            yield part.id, Decision(True, rules=domain.rules)
-            yield from self._beneath(part, named)
-
-    def _ask(self, subjects: frozenset[str], parts: tuple[str, ...], action: str) -> Answer:
-        if not self._opens(parts):
-            return Answer(False)
-        return self.snapshot.rules.ask(subjects, parts, action)
-
-    def _opens(self, parts: tuple[str, ...]) -> bool:
-        """Whether the files that must have loaded for this object have, and a domain owns it at all."""
-        if not self.snapshot.open or not self.person:
-            return False
-        domain = self.estate.domain_of(parts)
-        if parts[0] in SYSTEM_SCHEMAS:
-            return True
-        return domain in self.estate.owners and domain not in self.snapshot.refused
-
-    def _parts(self, relation: Relation) -> tuple[str, ...]:
-        found = relation.object
-        if isinstance(found, Product):
-            return self.estate.parts(TableName(self.estate.fabric, found.domain, found.name.name))
-        return self.estate.parts(found.name)
-
-    def _owner(self, relation: Relation) -> str:
-        if isinstance(relation.object, Product) and relation.object.owner:
-            return relation.object.owner
-        domain = self.estate.domain_of(self._parts(relation))
-        return self.estate.owners.get(domain or "", "whoever runs this fabric")
+    def _known(self, snapshot: Snapshot, principal: Principal) -> Filters:
+        """The filters already made for this principal under these rules."""
+        key = repr((principal.user, sorted(principal.roles), sorted(principal.attributes.items())))
+        with self._lock:
+            version, of_askers = self._filters
+            if version != snapshot.version or len(of_askers) >= _MOST_ASKERS:
+                of_askers = {}
+                self._filters = (snapshot.version, of_askers)
+            return of_askers.setdefault(key, {})

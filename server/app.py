@@ -16,14 +16,16 @@ from fabric.filesystem import FileSystem
 from fabric.journal import Journal
 from fabric.key import load_key
 from fabric.naming import default_schema
-from fabric.pipeline import Line
+from fabric.pipeline import Line, hypothetical
 from fabric.products import ProductFiles
 from fabric.registry import build_connector
 from fabric.secrets import redact
 from fabric.types import Principal
 from policies.govern import CasbinGovernor
 from policies.objects import estate_of
-from server.auth import Authenticator
+from policies.scope import ScopedGovernor
+from server.api_tokens import ApiTokens
+from server.auth import Authenticator, build_authenticator
 from server.keys import Signer
 
 
@@ -43,7 +45,7 @@ class App:
 
     def visible(self, principal: Principal) -> Sequence[Entry]:
         """What the principal may know of, for the metadata calls."""
-        return self.catalog.visible(principal, self.governor)
+        return self.catalog.visible(principal, ScopedGovernor(self.governor, self.config.name))
 
     def close(self) -> None:
         """Cancel what runs and give back every connection."""
@@ -54,6 +56,7 @@ class App:
         self.blocks.close()
         self.engine.close()
         self.journal.close()
+        self.authenticator.close()
 
 
 def build(directory: Path) -> App:
@@ -64,6 +67,8 @@ def build(directory: Path) -> App:
         MissingExtra: a connector's library is not installed.
     """
     config = load_project(directory)
+    signer = Signer(load_key(config))
+    authenticator = build_authenticator(config, signer, ApiTokens(_state_file(config), signer))
     state = config.directory / ".ripstop"
     cache = config.cache
     blocks = BlockCache(
@@ -81,12 +86,19 @@ def build(directory: Path) -> App:
     products = ProductFiles(config.directory, config.name, config.domains)
     schemas = {name: default_schema(settings) for name, settings in config.sources.items()}
     catalog = Catalog(config.name, connectors, products, files, engine, default_schemas=schemas)
-    governor = CasbinGovernor(config.directory, estate_of(config))
-    signer = Signer(load_key(config))
-
+    governor = CasbinGovernor(config.directory, estate_of(config), signer.derived("mask"))
     journal = Journal(_state_file(config), redact)
-    line = Line(catalog, engine, filesystem, files, governor, seconds=_seconds(config), journal=journal)
-    authenticator = Authenticator(config.users, signer, config.auth.anonymous)
+    scoped = ScopedGovernor(governor, config.name)
+    line = Line(
+        catalog,
+        engine,
+        filesystem,
+        files,
+        scoped,
+        seconds=_seconds(config),
+        journal=journal,
+        principals=known_principal(config),
+    )
     catalog.start()
     return App(config, line, catalog, governor, authenticator, signer, engine, blocks, journal)
 
@@ -101,7 +113,8 @@ def with_config(app: App, directory: Path) -> App | None:
     same = replace(config, users=app.config.users, auth=app.config.auth, files=app.config.files)
     if same != app.config:
         return None
-    authenticator = Authenticator(config.users, app.signer, config.auth.anonymous)
+    assert app.authenticator.tokens is not None  # noqa: S101 - ``build`` gave it some
+    authenticator = build_authenticator(config, app.signer, app.authenticator.tokens, app.authenticator)
     return replace(app, config=config, authenticator=authenticator)
 
 
@@ -114,6 +127,16 @@ def _seconds(config: ProjectConfig) -> Callable[[Principal], float | None]:
         return max(given) if given else config.limits["default"].seconds
 
     return seconds
+
+
+def known_principal(config: ProjectConfig) -> Callable[[str], Principal]:
+    """Gives the principal of a local user's name; of any other name somebody of whom nothing is known."""
+
+    def principal(name: str) -> Principal:
+        user = config.users.get(name)
+        return hypothetical(name) if user is None else Principal(name, frozenset(user.roles), user.attributes)
+
+    return principal
 
 
 def _state_file(config: ProjectConfig) -> Path:

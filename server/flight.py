@@ -58,13 +58,15 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
         tls: TlsSettings | None = None,
     ) -> None:
         certificates = _certificates(tls) if tls else {}
-        self._calls = Calls(app)
+        # Arrow tells a handler of handshakes nothing of certificates, and whoever has one is told nothing else.
+        certified = bool(tls and tls.client_ca and app().authenticator.takes_certificates)
+        self._calls = Calls(app, handshake=not certified)
         self._desk = Desk(app, self._calls, Bindings(), fabric)
         shown = f"[{host}]" if ":" in host else host
         try:
             super().__init__(
                 f"{'grpc+tls' if tls else 'grpc'}://{shown}:{port}",
-                auth_handler=NoHandshakePayload(),
+                auth_handler=None if certified else NoHandshakePayload(),
                 middleware={"call": self._calls},
                 **certificates,
             )

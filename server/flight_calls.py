@@ -17,12 +17,12 @@ from urllib.parse import unquote
 
 from pyarrow import flight  # noqa: TID251
 
-from fabric.errors import Cancelled, FabricError, LimitError, LoginRefused
+from fabric.errors import Cancelled, FabricError, LimitError, LoginRefused, NotSupported
 from fabric.pipeline import Reply
 from fabric.types import Principal
 from server import sessions
 from server.app import App
-from server.auth import Authenticator
+from server.auth import Authenticator, Login
 from server.flight_errors import to_flight
 from server.keys import Signer
 
@@ -40,7 +40,7 @@ class Call(flight.ServerMiddleware):  # type: ignore[misc]
         self._scheme = scheme.lower()
         self._token, _, behind = self._credentials.partition(sessions.SEPARATOR)
         self._session = sessions.from_cookies(headers.get("cookie", [])) or behind
-        self._principal: Principal | None = None
+        self._login: Login | None = None
         self._answering: dict[str, str] = {}
 
     def principal(self, context: flight.ServerCallContext | None) -> Principal:
@@ -49,20 +49,24 @@ class Call(flight.ServerMiddleware):  # type: ignore[misc]
         Raises:
             LoginRefused: no credentials, or wrong ones.
         """
-        if self._principal is None:
-            self._principal = self._login(_address(context.peer()) if context else "")
-        return self._principal
+        return self._logged_in(context).principal
 
-    def _login(self, peer: str) -> Principal:
+    def _logged_in(self, context: flight.ServerCallContext | None) -> Login:
+        if self._login is None:
+            self._login = self._log_in(context)
+        return self._login
+
+    def _log_in(self, context: flight.ServerCallContext | None) -> Login:
         known = self._calls.authenticator
         if self._scheme == "bearer":
-            return known.authenticate_bearer(self._token, peer)
+            return known.authenticate_bearer(self._token)
         if self._scheme == "basic":
             user, _, password = _decode_basic(self._credentials).partition(":")
-            return known.authenticate_basic(user, password, peer)
+            return known.authenticate_basic(user, password, _address(context.peer()) if context else "")
         if self._scheme:
             raise LoginRefused("the login is neither Basic nor Bearer", hint="send a user name and password")
-        return known.anonymous()
+        certified = _certified(context) if context else ""
+        return known.authenticate_certificate(certified) if certified else known.anonymous()
 
     def options(self, context: flight.ServerCallContext) -> Mapping[str, str]:
         """The session options that the client keeps."""
@@ -72,23 +76,16 @@ class Call(flight.ServerMiddleware):  # type: ignore[misc]
         """Have the client keep these session options."""
         session = sessions.write_options(options, self._calls.signer, self.principal(context))
         context.add_header("set-cookie", f"{sessions.COOKIE}={session}" + ("" if session else "; Max-Age=0"))
-        token = self._login_token()
+        token = self._logged_in(context).token
         if token:
             suffix = sessions.SEPARATOR + session if session else ""
             context.add_header("authorization", f"Bearer {token}{suffix}")
 
     def handshake(self) -> None:
         """Log in, and answer with a token."""
-        self.principal(None)
-        token = self._login_token()
+        token = self._logged_in(None).token
         if token:
             self._answering["authorization"] = f"Bearer {token}"
-
-    def _login_token(self) -> str:
-        """The token to log in with from now on; none for who did not log in."""
-        if self._scheme == "bearer":
-            return self._token
-        return self._calls.authenticator.issue(self.principal(None)) if self._scheme else ""
 
     def sending_headers(self) -> dict[str, str]:
         """Called by pyarrow right after ``start_call``."""
@@ -140,10 +137,16 @@ class Running:
 
 
 class Calls(flight.ServerMiddlewareFactory):  # type: ignore[misc]
-    """Makes the calls, and watches those that run a statement until ``close``."""
+    """Makes the calls, and watches those that run a statement until ``close``.
 
-    def __init__(self, app: Callable[[], App]) -> None:
+    Args:
+        app: the app that serves now.
+        handshake: whether the server answers Handshake.
+    """
+
+    def __init__(self, app: Callable[[], App], handshake: bool = True) -> None:
         self._app = app
+        self._handshake = handshake
         self.draining = False
         self._running: dict[Call, tuple[flight.ServerCallContext, Running]] = {}
         self._changed = threading.Condition()
@@ -168,6 +171,11 @@ class Calls(flight.ServerMiddlewareFactory):  # type: ignore[misc]
                 raise _shutting_down()
             call = Call(self, headers)
             if info.method == flight.FlightMethod.HANDSHAKE:
+                if not self._handshake:
+                    raise NotSupported(
+                        "a fabric that logs in by certificate answers no Handshake",
+                        hint="send no login, or Basic or Bearer with every call",
+                    )
                 call.handshake()
             return call
         except Exception as error:  # noqa: BLE001
@@ -246,6 +254,17 @@ def _decode_basic(credentials: str) -> str:
         raise LoginRefused(
             "the Basic credentials are not base64", hint="send user:password in base64"
         ) from None
+
+
+def _certified(context: flight.ServerCallContext) -> str:
+    """The name in the client's certificate, which gRPC has verified; empty for none.
+
+    gRPC gives the first subject alternative name or, without any, the common name.
+    """
+    try:
+        return context.peer_identity().decode()  # type: ignore[no-any-return]
+    except UnicodeDecodeError:
+        return ""
 
 
 def _address(peer: str) -> str:

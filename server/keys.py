@@ -57,6 +57,10 @@ class Signer:
         payload: dict[str, Any] = content["payload"]
         return payload
 
+    def derived(self, purpose: str) -> bytes:
+        """A key of 32 bytes for one purpose, from which the fabric's own cannot be found."""
+        return hmac.digest(self._key, f"ripstop key: {purpose}".encode(), "sha256")
+
     def digest(self, purpose: str, text: str) -> str:
         """A keyed fingerprint of a text: 32 hex digits that tell nothing of it without the key."""
         return self._mac(f"digest/{purpose}", text)[:16].hex()

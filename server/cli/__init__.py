@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from server.cli import check, demo, init, serve, sql, user
+from server.cli import audit, check, demo, init, serve, sql, test, token, user, why
 from server.cli.failure import report
 
 app = typer.Typer(
@@ -23,9 +23,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (init.init, check.check, serve.serve, sql.sql, demo.demo):
+for command in (init.init, check.check, serve.serve, sql.sql, why.why, demo.demo):
     app.command()(command)
+app.command("test")(test.run_tests)
 app.add_typer(user.app, name="user")
+app.add_typer(audit.app, name="audit")
+app.add_typer(token.app, name="token")
 
 
 def _version(wanted: bool) -> None:

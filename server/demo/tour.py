@@ -15,53 +15,63 @@ from server.client import Client, Login
 from server.demo.project import PASSWORDS
 
 REVIEW = """\
-SELECT claim_id, customer, product_line, shop, repair_total, over_tariff, fraud_score
+SELECT claim_id, region, customer, email, product_line, shop, repair_total, fraud_score
 FROM claims.claim_review
 WHERE fraud_score >= 0.3
 ORDER BY fraud_score DESC, claim_id
 LIMIT 10"""
 
-_SIMPLER = "SELECT product_line, count(*) AS claims, sum(amount) AS amount FROM claims.open_claims GROUP BY ALL ORDER BY ALL"
+_FORBIDDEN = """\
+SELECT cause, avg(score) AS score
+FROM claims.claims_by_month CROSS JOIN fraud.score
+GROUP BY cause"""
 
 
 def show_answers(console: Console, uri: str) -> None:
-    """Ask the review as aud, who may, and as ana, who may not, and its EXPLAIN.
+    """Ask one review as aud and as ana, each with their own right answer, then what nobody may, and an EXPLAIN.
 
     Raises:
         FabricError: an answer was not the expected one.
     """
     console.rule("[bold]One question over Postgres, S3, SFTP, FTP and HTTP")
     _show_code(console, "sql", REVIEW)
-    with Client(_login(uri, "aud")) as aud:
-        console.print("\n[bold]aud[/], an auditor, may ask it:")
-        if not _show_answer(console, aud, REVIEW):
-            raise _unexpected("the review has no rows")
-        with Client(_login(uri, "ana")) as ana:
-            _show_refusal(console, ana)
+    with Client(_login(uri, "aud")) as aud, Client(_login(uri, "ana")) as ana:
+        console.print("\n[bold]aud[/], an auditor, sees every claim and whose it is:")
+        everything = _show_answer(console, aud, REVIEW)
+        console.print(
+            "\n[bold]ana[/], an analyst for the EU, asks the same, and sees her region's claims, names and "
+            "addresses masked:"
+        )
+        if _show_answer(console, ana, REVIEW) == everything:
+            raise _unexpected("ana sees what aud sees")
+        console.print("\nwhat she may read apart, she may not combine:")
+        _show_code(console, "sql", _FORBIDDEN)
+        _show_refusal(console, ana, _FORBIDDEN)
         console.print("\n[bold]EXPLAIN[/] says what each source was asked for, and what was left to Ripstop:")
         _show_plan(console, aud)
 
 
-def _show_answer(console: Console, client: Client, sql: str) -> int:
+def _show_answer(console: Console, client: Client, sql: str) -> list[tuple[str | None, ...]]:
     started = time.monotonic()
     with client.query(sql) as reader:
         answer = reader.read_all().combine_chunks()
     seconds = time.monotonic() - started
+    if not answer.num_rows:
+        raise _unexpected("the review has no rows")
     table = Table()
     for field in answer.schema:
         table.add_column(field.name, justify="right" if is_number(field.type) else "left")
-    columns = [texts(column.chunk(0)) if column.num_chunks else [] for column in answer.columns]
-    for row in zip(*columns, strict=True):
+    rows = list(zip(*(texts(column.chunk(0)) for column in answer.columns), strict=True))
+    for row in rows:
         table.add_row(*("NULL" if text is None else text for text in row))
     console.print(table)
     console.print(f"{answer.num_rows} rows in {seconds:.2f} s")
-    return int(answer.num_rows)
+    return rows
 
 
-def _show_refusal(console: Console, ana: Client) -> None:
-    console.print("\n[bold]ana[/], an analyst, may know of it, but not read it:")
+def _show_refusal(console: Console, ana: Client, sql: str) -> None:
     try:
-        with ana.query(REVIEW) as reader:
+        with ana.query(sql) as reader:
             reader.read_all()
     except FabricError as error:
         if error.code != "ACCESS_DENIED":
@@ -70,10 +80,7 @@ def _show_refusal(console: Console, ana: Client) -> None:
         if error.hint:
             console.print(f"  [yellow]hint:[/] {error.hint}")
     else:
-        raise _unexpected("ana could read the review")
-    console.print("but she may ask for what is open:")
-    if not _show_answer(console, ana, _SIMPLER):
-        raise _unexpected("ana's question has no rows")
+        raise _unexpected("ana could combine what may not be combined")
 
 
 def _show_plan(console: Console, client: Client) -> None:

@@ -18,6 +18,7 @@ from fabric.file_scan import FileTables
 from fabric.filesystem import FileSystem
 from fabric.products import ProductFiles
 from fabric.spi import Step
+from fabric.spi import View
 from fabric.types import Column, Principal, Product, Table, TableName
 
 ANA = Principal("ana")
@@ -56,6 +57,9 @@ class Open:
 
     def may(self, principal: Principal, action: str, object_name: str) -> bool:
         return True
+
+    def view(self, principal: Principal, found: object) -> View:
+        return View()
 
 
 @pytest.fixture

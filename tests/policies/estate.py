@@ -1,11 +1,22 @@
 """A small estate to write rules about, and statements' relations as ``resolve`` makes them."""
 
 import itertools
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from sqlglot import exp
 
-from fabric.types import Principal, Product, Relation, Resolved, Table, TableName
+from fabric.types import (
+    Column,
+    Principal,
+    Product,
+    Relation,
+    Resolved,
+    RowFilter,
+    Table,
+    TableName,
+)
 from policies.govern import CasbinGovernor
 from policies.objects import Estate
 
@@ -16,6 +27,19 @@ ESTATE = Estate(
     default_schemas={"policy_db": "public"},
 )
 _ids = itertools.count()
+
+
+class Plain:
+    """A binder for statements on which no rule speaks of rows: every product has one column."""
+
+    def shaped(self, product: Product) -> Product:
+        return replace(product, columns=(Column("id", "BIGINT"),))
+
+    def bind(self, condition: exp.Expr, found: Table | Product, reader: str) -> RowFilter:
+        raise AssertionError("no row rule was expected")
+
+    def type_of(self, expression: str, columns: Sequence[Column]) -> str:
+        raise AssertionError("no mask was expected")
 
 
 def governor(directory: Path, federation: str | None = "", **domains: str) -> CasbinGovernor:

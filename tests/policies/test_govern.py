@@ -7,14 +7,14 @@ from fabric.naming import unknown_object
 from fabric.types import Principal, Relation, TableName
 from policies.govern import CasbinGovernor
 from policies.load import ACTIONS
-from tests.policies.estate import governor, person, product, statement, table
+from tests.policies.estate import Plain, governor, person, product, statement, table
 
 ANA = person("ana")
 
 
 def reads(judge: CasbinGovernor, who: Principal, *relations: Relation) -> bool:
     try:
-        governed = judge.govern(statement(*relations), who)
+        governed = judge.govern(statement(*relations), who, Plain())
     except (NotFound, AccessDenied):
         return False
     assert governed.principal == who
@@ -24,7 +24,7 @@ def reads(judge: CasbinGovernor, who: Principal, *relations: Relation) -> bool:
 
 def refusal(judge: CasbinGovernor, who: Principal, *relations: Relation) -> FabricError:
     with pytest.raises((NotFound, AccessDenied)) as caught:
-        judge.govern(statement(*relations), who)
+        judge.govern(statement(*relations), who, Plain())
     return caught.value
 
 
@@ -212,7 +212,7 @@ def test_a_deny_deep_beneath_products_on_products_reaches_the_user(tmp_path: Pat
     named = open_claims("ana", product("crm.customer", "domain:claims", deep))
     grants = "p, ana, claims.*, read, allow\np, domain:claims, crm.customer, read, allow\n"
     judge = governor(tmp_path, grants)
-    governed = judge.govern(statement(named), ANA)
+    governed = judge.govern(statement(named), ANA, Plain())
     assert deep.id in governed.decisions
     assert not reads(governor(tmp_path, grants + "p, ana, policy_db.policy, read, deny\n"), ANA, named)
 
@@ -280,5 +280,5 @@ def test_an_unknown_action_or_object_is_never_allowed(tmp_path: Path) -> None:
 def test_a_decision_names_the_rules_that_made_it(tmp_path: Path) -> None:
     judge = governor(tmp_path, "p, role:*, claims.*, read, allow\n\np, ana, *, read, allow\n")
     relation = open_claims("ana")
-    rules = judge.govern(statement(relation), ANA).decisions[relation.id].rules
+    rules = judge.govern(statement(relation), ANA, Plain()).decisions[relation.id].rules
     assert set(rules) == {"policies/federation.csv:1", "policies/federation.csv:3"}

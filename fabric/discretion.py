@@ -1,0 +1,84 @@
+"""What a principal may be told of the parts of their statement: in errors, in EXPLAIN, in receipts.
+
+A part that they may not know of has no name, and one that is restricted for them shows no text of a source:
+its requests, predicates and complaints may hold hidden columns, rules and counts.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from fabric.errors import FabricError, SourceError, UserError
+from fabric.resolve import beneath, relations
+from fabric.types import Decision, Governed, Product, Relation, Table
+
+log = logging.getLogger("ripstop.line")
+
+
+def restricts(decision: Decision) -> bool:
+    """Whether a decision takes anything away."""
+    return bool(decision.rows or decision.masks or decision.hidden)
+
+
+class Discretion:
+    """What may be said of each relation of a governed statement to the one who asked it.
+
+    Args:
+        governed: the statement.
+        may_know: whether the principal may know that an object exists.
+    """
+
+    def __init__(self, governed: Governed, may_know: Callable[[Table | Product], bool]) -> None:
+        self._governed = governed
+        self._may_know = may_know
+        self._of_rules: set[str] = set()
+        self._veiled: set[str] = set()
+        decisions = governed.decisions
+        for relation in relations(governed.resolved, decisions):
+            parts = {part.id for part in beneath(relation, decisions)}
+            if restricts(decisions[relation.id]):
+                self._veiled |= {relation.id, *parts}
+            self._of_rules |= parts - {part.id for part in beneath(relation)}
+
+    def shows(self, relation: Relation) -> bool:
+        """Whether the relation may be named; what a row rule reads may not, for that would tell the rule."""
+        if relation.id in self._of_rules:
+            return False
+        return relation.reader == self._governed.principal.user or self._may_know(relation.object)
+
+    def shows_source(self, relation: Relation) -> bool:
+        """Whether it may be told what its source is asked and what it says."""
+        return self.shows(relation) and relation.id not in self._veiled
+
+    def named(self, relation: Relation) -> Relation:
+        """The relation that the statement itself names, of which this one is a part, or itself."""
+        for top in self._governed.resolved.relations:
+            if any(part.id == relation.id for part in beneath(top, self._governed.decisions)):
+                return top
+        return relation
+
+    def told(self, relation: Relation, error: FabricError) -> FabricError:
+        """The error as the principal may read it; the log keeps the whole of it."""
+        if self.shows_source(relation) or (isinstance(error, UserError) and self.shows(relation)):
+            return error
+        log.warning("%s: %s", relation.name, error)
+        named = self.named(relation)
+        part = f"'{named.written}'" if named is relation else f"a part of '{named.written}'"
+        told = type(error).__new__(type(error))
+        FabricError.__init__(
+            told, f"{part} could not be read", hint="its owner can see why", retryable=error.retryable
+        )
+        if isinstance(error, SourceError):
+            told.__dict__["source"] = error.source
+        return told
+
+    def restricted(self, named: Relation) -> str:
+        """What the receipt says of a relation that the statement names: none, rows, columns or both."""
+        # What row rules read restricts nothing of its own.
+        decided = [self._governed.decisions[part.id] for part in (*beneath(named), named)]
+        rows = any(decision.rows for decision in decided)
+        columns = any(decision.masks or decision.hidden for decision in decided)
+        return {(False, False): "none", (True, False): "rows", (False, True): "columns"}.get(
+            (rows, columns), "both"
+        )

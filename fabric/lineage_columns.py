@@ -1,0 +1,160 @@
+"""The columns of an operator's result, and what an expression of a bound plan makes of them.
+
+The plan is what DuckDB 2.0's ``json_serialize_plan(…, optimize := false)`` writes: an expression has an
+``expression_class``, and a reference is the position of a column in what the operators beneath hand on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+Node = Mapping[str, Any]
+Source = tuple[int, str]
+"""A relation's position in the statement, and the name of a column of it."""
+
+BOOLEAN = {"id": "BOOLEAN", "type_info": None}
+_COUNTS = ("count", "count_star")
+_COUNTED_PARTS = ("children", "filter", "filters", "order_bys", "arg_orders")
+_EXPRESSIONS = frozenset(
+    f"BOUND_{name}"
+    for name in ("AGGREGATE", "CASE", "CONJUNCTION", "FUNCTION", "OPERATOR", "UNNEST", "WINDOW")
+)
+# What is in an expression and none itself. A lambda refers to its parameters; the columns that it captures
+# stand among its function's arguments as well.
+_NO_EXPRESSION = frozenset(("return_type", "function_data", "arguments", "qname", "sql_range_order_type"))
+
+
+class Unread(Exception):
+    """The plan holds something that is not known here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A column of an operator's result.
+
+    ``sources`` are the columns that its value is made of, true where it is handed on as it is. ``behind``
+    are those that are only counted in it; ``count`` says that it is nothing but a count. ``kind`` is its
+    type as the plan writes it, None where the plan does not say.
+    """
+
+    kind: object
+    sources: Mapping[Source, bool] = field(default_factory=dict)
+    behind: frozenset[Source] = frozenset()
+    count: bool = False
+
+
+@dataclass(slots=True)
+class Gathered:
+    """What some expressions refer to."""
+
+    sources: set[Source] = field(default_factory=set)
+    behind: set[Source] = field(default_factory=set)
+    counts: bool = False
+
+    def add(self, node: Any, columns: Sequence[Made], counted: bool = False) -> None:
+        """Go through a plan's JSON; ``counted`` when it stands in a count."""
+        if isinstance(node, list):
+            for item in node:
+                self.add(item, columns, counted)
+        if not isinstance(node, dict):
+            return
+        kind = node.get("expression_class")
+        if kind == "BOUND_REF":
+            made = column_of(node, columns)
+            (self.behind if counted else self.sources).update(made.sources)
+            self.behind |= made.behind
+            self.counts = self.counts or made.count
+        elif kind is None or kind in _EXPRESSIONS:
+            counts = kind in ("BOUND_AGGREGATE", "BOUND_WINDOW") and function_of(node) in _COUNTS
+            self.counts = self.counts or counts
+            for key, child in node.items():
+                if key not in _NO_EXPRESSION:
+                    self.add(child, columns, counted or (counts and key in _COUNTED_PARTS))
+        elif kind not in ("BOUND_CONSTANT", "BOUND_LAMBDA"):
+            raise Unread(f"expression {kind}")
+
+
+def reads(node: Any, columns: Sequence[Made]) -> frozenset[Source]:
+    """Every source that expressions depend on, the counted ones too."""
+    gathered = Gathered()
+    gathered.add(node, columns)
+    return frozenset(gathered.sources | gathered.behind)
+
+
+def column_of(reference: Node, columns: Sequence[Made]) -> Made:
+    """The column that a reference means."""
+    made = columns[position(reference["index"], len(columns))]
+    if made.kind is not None and made.kind != _without_collation(reference["return_type"]):
+        raise Unread("a reference to a column of another type")
+    return made
+
+
+def _without_collation(kind: Any) -> object:
+    """A text's type; COLLATE stands in the type of a reference, not in that of the column."""
+    collated = kind["id"] == "VARCHAR" and (kind["type_info"] or {}).get("type") == "STRING_TYPE_INFO"
+    return {"id": "VARCHAR", "type_info": None} if collated else kind
+
+
+def position(index: int, length: int) -> int:
+    """A position among so many columns; Python's own would take a negative one."""
+    if not 0 <= index < length:
+        raise Unread("a reference to no column")
+    return index
+
+
+def function_of(node: Node) -> str:
+    """The name of the function that an expression or an operator calls."""
+    name = node.get("qname")
+    return str(name["path"][-1]) if name else ""
+
+
+def kind_of(expression: Node) -> object:
+    """An expression's type."""
+    if expression["expression_class"] == "BOUND_CONSTANT":
+        return _without_collation(expression["value"]["type"])
+    if expression["expression_class"] == "BOUND_CONJUNCTION":
+        return BOOLEAN
+    return _without_collation(expression["return_type"])
+
+
+def merged(made: Iterable[Made]) -> Made:
+    """One column that holds values of several; a source is direct where it is in all."""
+    columns = list(made)
+    sources: dict[Source, bool] = {}
+    for column in columns:
+        for source, direct in column.sources.items():
+            sources[source] = direct and sources.get(source, True)
+    behind = frozenset[Source]().union(*(column.behind for column in columns))
+    count = any(column.count for column in columns) and not sources
+    return Made(columns[0].kind, sources, behind, count)
+
+
+def chosen_by(columns: Sequence[Made], deciding: frozenset[Source]) -> tuple[Made, ...]:
+    """Columns whose value depends on other columns besides; a count's does not."""
+    if not deciding:
+        return tuple(columns)
+    by = Made(None, dict.fromkeys(deciding, False))
+    return tuple(
+        replace(column, behind=column.behind | deciding) if column.count else merged((column, by))
+        for column in columns
+    )
+
+
+def picked(columns: Sequence[Made], kept: Sequence[int]) -> tuple[Made, ...]:
+    """The columns that an operator keeps; no positions are all of them."""
+    if not kept:
+        return tuple(columns)
+    return tuple(columns[position(index, len(columns))] for index in kept)
+
+
+def references(node: Any) -> list[Node]:
+    """The references in an expression."""
+    if isinstance(node, list):
+        return [reference for item in node for reference in references(item)]
+    if not isinstance(node, dict):
+        return []
+    if node.get("expression_class") == "BOUND_REF":
+        return [node]
+    return [r for key, child in node.items() if key not in _NO_EXPRESSION for r in references(child)]

@@ -1,0 +1,317 @@
+"""What the operators of DuckDB's bound plan hand on: of which columns each column of their result is made.
+
+An operator that is not listed, and a reference that does not find a column of its own type, is ``Unread``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from fabric.lineage_columns import (
+    BOOLEAN,
+    Gathered,
+    Made,
+    Node,
+    Source,
+    Unread,
+    chosen_by,
+    column_of,
+    function_of,
+    kind_of,
+    merged,
+    picked,
+    position,
+    reads,
+    references,
+)
+
+_CONSTANT_TABLES = ("range", "generate_series", "unnest")
+_VIRTUAL = 1 << 63  # from here DuckDB numbers what is no column of the table, as its row id
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """An operator's result: its columns, and the sources that decide which rows it has."""
+
+    columns: tuple[Made, ...]
+    decided: frozenset[Source] = frozenset()
+
+
+class Reader:
+    """Goes through one plan.
+
+    Args:
+        parts: the statement's relations, by the name under which they stand in the plan.
+        shared: as ``_shared`` gives.
+    """
+
+    def __init__(self, parts: Mapping[str, int], shared: frozenset[str] | None) -> None:
+        self.parts = parts
+        self.shared = shared
+        self.ctes: dict[int, Rows] = {}
+
+    def rows(self, operator: Node) -> Rows:
+        """An operator's result, from its children's."""
+        read = _OPERATORS.get(operator["type"])
+        if read is None:
+            raise Unread(f"operator {operator['type']}")
+        return read(self, operator)
+
+    def only(self, operator: Node) -> Rows:
+        """The result of an operator's one child."""
+        (child,) = operator["children"]
+        return self.rows(child)
+
+    def value(self, expression: Node, columns: Sequence[Made]) -> Made:
+        """An expression's column."""
+        handed_on = self.handed_on(expression, columns)
+        if handed_on is not None:
+            return handed_on
+        gathered = Gathered()
+        gathered.add(expression, columns)
+        sources = dict.fromkeys(gathered.sources, False)
+        count = gathered.counts and not sources
+        return Made(kind_of(expression), sources, frozenset(gathered.behind), count)
+
+    def values(self, expressions: Iterable[Node], columns: Sequence[Made]) -> tuple[Made, ...]:
+        """Expressions' columns."""
+        return tuple(self.value(expression, columns) for expression in expressions)
+
+    def handed_on(self, expression: Node, columns: Sequence[Made]) -> Made | None:
+        """The column that an expression hands on: a reference, or what FULL JOIN … USING makes of two."""
+        if expression["expression_class"] == "BOUND_REF":
+            return column_of(expression, columns)
+        if expression["type"] != "OPERATOR_COALESCE" or not self.is_shared(expression):
+            return None
+        parts = [self.handed_on(child, columns) for child in expression["children"]]
+        handed_on = [part for part in parts if part is not None]
+        return merged(handed_on) if len(handed_on) == len(parts) else None
+
+    def is_shared(self, expression: Node) -> bool:
+        """Whether every reference in it is to a column that USING may have made one of two."""
+        return self.shared is None or all(
+            reference["alias"].lower() in self.shared for reference in references(expression)
+        )
+
+
+def _get(reader: Reader, operator: Node) -> Rows:
+    names, kinds = operator["names"], operator["returned_types"]
+    part = None
+    if function_of(operator) == "seq_scan":
+        part = reader.parts[operator["function_data"]["table"]]
+    elif operator["children"] or function_of(operator) not in _CONSTANT_TABLES:
+        raise Unread(f"table function {function_of(operator)}")
+    columns = []
+    for index in (entry["index"] for entry in operator["column_indexes"]):
+        if index >= _VIRTUAL:
+            every = {} if part is None else {(part, name): False for name in names}
+            columns.append(Made(None, every, frozenset(), False))
+            continue
+        source = {} if part is None else {(part, names[index]): True}
+        columns.append(Made(kinds[index], source))
+    return Rows(picked(columns, operator["projection_ids"]))
+
+
+def _dummy_scan(reader: Reader, operator: Node) -> Rows:
+    return Rows((Made(None),))
+
+
+def _empty_result(reader: Reader, operator: Node) -> Rows:
+    return Rows(tuple(Made(kind) for kind in operator["return_types"]))
+
+
+def _expression_get(reader: Reader, operator: Node) -> Rows:
+    child = reader.only(operator)
+    lists = [reader.values(row, child.columns) for row in operator["expressions"]]
+    return Rows(tuple(merged(column) for column in zip(*lists, strict=True)), child.decided)
+
+
+def _projection(reader: Reader, operator: Node) -> Rows:
+    child = reader.only(operator)
+    return Rows(reader.values(operator["expressions"], child.columns), child.decided)
+
+
+def _same_columns(*deciding: str) -> Callable[[Reader, Node], Rows]:
+    """An operator that hands on its child's columns; the keys hold what it decides by."""
+
+    def read(reader: Reader, operator: Node) -> Rows:
+        child = reader.only(operator)
+        by = reads([operator[key] for key in deciding], child.columns)
+        kept = operator.get("projection_map") or operator.get("projections") or ()
+        return Rows(picked(child.columns, kept), child.decided | by)
+
+    return read
+
+
+def _more_columns(reader: Reader, operator: Node) -> Rows:
+    """A window or an unnest: its child's columns and some more."""
+    child = reader.only(operator)
+    expressions = operator["expressions"]
+    decided = child.decided
+    if operator["type"] == "LOGICAL_UNNEST":
+        decided |= reads(expressions, child.columns)
+    return Rows(child.columns + reader.values(expressions, child.columns), decided)
+
+
+def _aggregate(reader: Reader, operator: Node) -> Rows:
+    child = reader.only(operator)
+    groups = reader.values(operator["groups"], child.columns)
+    by = reads(operator["groups"], child.columns)
+    # DuckDB counts up to one row where EXISTS asks whether there is one.
+    exists = operator["children"][0]["type"] == "LOGICAL_LIMIT"
+    made = [
+        replace(column, behind=column.behind | by, count=column.count and not exists)
+        for column in reader.values(operator["expressions"], child.columns)
+    ]
+    grouping = [Made(None) for _ in operator["grouping_functions"]]
+    return Rows((*groups, *made, *grouping), child.decided)
+
+
+def _union(reader: Reader, operator: Node) -> Rows:
+    return _united([reader.rows(child) for child in operator["children"]])
+
+
+def _united(parts: Sequence[Rows]) -> Rows:
+    kinds = [[column.kind for column in part.columns] for part in parts]
+    if any(kind != kinds[0] for kind in kinds):
+        raise Unread("a set operation over other types")
+    columns = tuple(merged(column) for column in zip(*(part.columns for part in parts), strict=True))
+    return Rows(columns, frozenset[Source]().union(*(part.decided for part in parts)))
+
+
+def _common(reader: Reader, operator: Node) -> Rows:
+    """INTERSECT, whose values are both sides', and EXCEPT, whose values are the first side's."""
+    parts = [reader.rows(child) for child in operator["children"]]
+    both = _united(parts)
+    decided = both.decided.union(*(column.behind | set(column.sources) for column in both.columns))
+    return Rows(both.columns if operator["type"] == "LOGICAL_INTERSECT" else parts[0].columns, decided)
+
+
+def _cte(reader: Reader, operator: Node) -> Rows:
+    definition, use = operator["children"]
+    reader.ctes[operator["table_index"]] = reader.rows(definition)
+    return reader.rows(use)
+
+
+def _cte_reference(reader: Reader, operator: Node) -> Rows:
+    rows = reader.ctes[operator["cte_index"]]
+    kinds = [made.kind for made in rows.columns]
+    if any(kind not in (None, said) for kind, said in zip(kinds, operator["chunk_types"], strict=True)):
+        raise Unread("a WITH entry of another type")
+    return rows
+
+
+def _recursive_cte(reader: Reader, operator: Node) -> Rows:
+    """What the recursive part makes of its own result, until it adds nothing."""
+    if operator["key_targets"]:
+        raise Unread("WITH RECURSIVE … USING KEY")
+    first, again = operator["children"]
+    rows = reader.rows(first)
+    while True:
+        reader.ctes[operator["table_index"]] = rows
+        grown = _united([rows, reader.rows(again)])
+        if grown == rows:
+            return rows
+        rows = grown
+
+
+def _cross_product(reader: Reader, operator: Node) -> Rows:
+    left, right = (reader.rows(child) for child in operator["children"])
+    columns = right.columns
+    if _is_one_row(operator["children"][1]):  # a subquery that stands for a value
+        columns = chosen_by(columns, right.decided)
+    return Rows(left.columns + columns, left.decided | right.decided)
+
+
+def _is_one_row(operator: Node) -> bool:
+    if operator["type"] in ("LOGICAL_PROJECTION", "LOGICAL_MATERIALIZED_CTE"):
+        return _is_one_row(operator["children"][-1])
+    return operator["type"] == "LOGICAL_AGGREGATE_AND_GROUP_BY" and not operator["groups"]
+
+
+def _join(reader: Reader, operator: Node) -> Rows:
+    if operator.get("delim_flipped") or operator["join_type"] not in _JOINS:
+        raise Unread(f"join {operator['join_type']}")
+    left, right = (reader.rows(child) for child in operator["children"])
+    conditions = operator.get("conditions") or []
+    by = reads([c["left"] for c in conditions], left.columns)
+    by |= reads([c["right"] for c in conditions], right.columns)
+    by |= reads(operator.get("condition"), left.columns + right.columns)
+    chosen = by | right.decided
+    lefts, rights = left.columns, right.columns
+    if operator["join_type"] in ("SEMI", "ANTI"):
+        rights = ()
+    elif operator["join_type"] == "MARK":
+        rights = (Made(BOOLEAN, dict.fromkeys(chosen, False)),)
+    else:
+        if _is_told(operator):
+            rights = chosen_by(rights, chosen)
+        lefts, rights = _shared(reader, conditions, lefts, rights)
+        rights = picked(rights, operator.get("right_projection_map") or ())
+    lefts = picked(lefts, operator.get("left_projection_map") or ())
+    return Rows(lefts + rights, left.decided | chosen)
+
+
+_JOINS = ("INNER", "LEFT", "RIGHT", "FULL", "SEMI", "ANTI", "MARK", "SINGLE")
+
+
+def _is_told(operator: Node) -> bool:
+    """Whether the right side may be a subquery that uses columns of the left one.
+
+    DuckDB puts the subquery's own columns in the place of those that they equal, and that equation into the
+    join: what stands on the right may have been written with a column on the left.
+    """
+    comparisons = [condition["comparison"] for condition in operator.get("conditions") or ()]
+    return operator["join_type"] == "SINGLE" or "COMPARE_NOT_DISTINCT_FROM" in comparisons
+
+
+def _shared(
+    reader: Reader, conditions: Sequence[Node], left: Sequence[Made], right: Sequence[Made]
+) -> tuple[tuple[Made, ...], tuple[Made, ...]]:
+    """The columns of both sides, those that USING makes one of two being made of both."""
+    lefts, rights = list(left), list(right)
+    for condition in conditions:
+        if condition["comparison"] == "COMPARE_EQUAL":
+            _share(reader, condition["left"], lefts, reader.value(condition["right"], right))
+            _share(reader, condition["right"], rights, reader.value(condition["left"], left))
+    return tuple(lefts), tuple(rights)
+
+
+def _share(reader: Reader, side: Node, columns: list[Made], other: Made) -> None:
+    """Let the columns of one side of USING's equation be made of the other side's too."""
+    if not reader.is_shared(side):
+        return
+    if reader.handed_on(side, columns) is None:
+        other = replace(other, sources=dict.fromkeys(other.sources, False))
+    for reference in references(side):
+        index = position(reference["index"], len(columns))
+        columns[index] = merged((columns[index], other))
+
+
+_OPERATORS: Mapping[str, Callable[[Reader, Node], Rows]] = {
+    "LOGICAL_AGGREGATE_AND_GROUP_BY": _aggregate,
+    "LOGICAL_ANY_JOIN": _join,
+    "LOGICAL_ASOF_JOIN": _join,
+    "LOGICAL_COMPARISON_JOIN": _join,
+    "LOGICAL_CROSS_PRODUCT": _cross_product,
+    "LOGICAL_CTE_REF": _cte_reference,
+    "LOGICAL_DISTINCT": _same_columns("distinct_targets", "order_by"),
+    "LOGICAL_DUMMY_SCAN": _dummy_scan,
+    "LOGICAL_EMPTY_RESULT": _empty_result,
+    "LOGICAL_EXCEPT": _common,
+    "LOGICAL_EXPRESSION_GET": _expression_get,
+    "LOGICAL_FILTER": _same_columns("expressions"),
+    "LOGICAL_GET": _get,
+    "LOGICAL_INTERSECT": _common,
+    "LOGICAL_LIMIT": _same_columns("limit_val", "offset_val"),
+    "LOGICAL_MATERIALIZED_CTE": _cte,
+    "LOGICAL_ORDER_BY": _same_columns("orders"),
+    "LOGICAL_POSITIONAL_JOIN": _cross_product,
+    "LOGICAL_PROJECTION": _projection,
+    "LOGICAL_RECURSIVE_CTE": _recursive_cte,
+    "LOGICAL_SAMPLE": _same_columns(),
+    "LOGICAL_UNION": _union,
+    "LOGICAL_UNNEST": _more_columns,
+    "LOGICAL_WINDOW": _more_columns,
+}

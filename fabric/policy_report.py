@@ -1,0 +1,54 @@
+"""EXPLAIN POLICY FOR: what the rules say of a statement of somebody's, for the one who wants to know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import astuple
+
+import pyarrow as pa
+
+from fabric.errors import AccessDenied, FabricError
+from fabric.spi import Binder, Finding, Governor
+from fabric.types import Principal, Resolved
+
+POLICY_SCHEMA = pa.schema(
+    [pa.field(name, pa.string()) for name in ("object", "reader", "effect", "rule", "detail")]
+)
+
+
+def policy_report(
+    resolved: Resolved, about: Principal, teller: Principal | None, governor: Governor, binder: Binder
+) -> Sequence[Finding]:
+    """What decides on a statement, and at the end what comes of it.
+
+    Args:
+        resolved: the statement, resolved for ``about``.
+        about: whose statement it would be.
+        teller: who wants to know: of others only who has ``admin`` for all that it names; None may know all.
+        governor: decides.
+        binder: binds rules to objects.
+
+    Raises:
+        AccessDenied: see above.
+    """
+    names = [relation.object.name for relation in resolved.relations]
+    if teller is not None and about.user != teller.user:
+        for relation, name in zip(resolved.relations, names, strict=True):
+            if not governor.may(teller, "admin", name):
+                raise AccessDenied(
+                    f"what others may see of '{relation.written}' is told to its owner only",
+                    hint="it needs the right `admin`; EXPLAIN POLICY FOR yourself needs none",
+                )
+    found = governor.findings(resolved, about, binder, teller)
+    try:
+        governor.govern(resolved, about, binder)
+        verdict = Finding("the query", about.user, "answers", "", "")
+    except FabricError as error:
+        verdict = Finding("the query", about.user, "refused", "", f"{error.code}: {error.message}")
+    return [*found, verdict]
+
+
+def policy_table(found: Sequence[Finding]) -> pa.Table:
+    """The findings as a table of ``POLICY_SCHEMA``."""
+    rows = [dict(zip(POLICY_SCHEMA.names, astuple(finding), strict=True)) for finding in found]
+    return pa.Table.from_pylist(rows, schema=POLICY_SCHEMA)

@@ -1,0 +1,107 @@
+"""Row rules bound to an object: its columns, the relations of their subqueries, their type, whether they may raise."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from sqlglot import exp
+
+from fabric.catalog import Catalog
+from fabric.compose import inline, raw_name, raw_schema, table_relations
+from fabric.confirm import confirm
+from fabric.engine import Engine
+from fabric.errors import InvalidConfig
+from fabric.file_shapes import name
+from fabric.resolve import relations, resolve_rule
+from fabric.totality import is_total
+from fabric.types import Column, Product, Resolved, RowFilter, Table
+
+_MOST_KNOWN = 10_000
+_ID = re.compile(r"\b[rc]_[0-9a-f]{16}")
+
+
+class RuleBinder:
+    """Binds row rules to objects of a catalog; implements ``fabric.spi.Binder``.
+
+    Args:
+        catalog: what there is.
+        engine: binds the text of a rule over empty relations.
+    """
+
+    def __init__(self, catalog: Catalog, engine: Engine) -> None:
+        self._catalog = catalog
+        self._engine = engine
+        self._known: OrderedDict[str, tuple[str, bool]] = OrderedDict()
+
+    def shaped(self, product: Product) -> Product:
+        """The product with its columns, their tags and origins."""
+        return self._catalog.shaped(product)
+
+    def bind(self, condition: exp.Expr, found: Table | Product, reader: str) -> RowFilter:
+        """A row rule over an object's columns; its subqueries read as ``reader``.
+
+        Raises:
+            InvalidConfig: it is not a condition over these columns, or may raise where that cannot be caught.
+            FabricError: a subquery names what is not there.
+        """
+        columns = (self.shaped(found) if isinstance(found, Product) else found).columns
+        resolved = resolve_rule(_bare(condition, found), self._catalog.find, reader)
+        if any(isinstance(r.object, Product) and r.body is None for r in relations(resolved)):
+            raise InvalidConfig("a product that it reads is broken")
+        kind, total = self._judged(resolved, name(found.name.name), columns)
+        if kind != "BOOLEAN":
+            raise InvalidConfig(f"it is a {kind}, and must be true or false")
+        if resolved.relations and not total:
+            raise InvalidConfig("a condition with a subquery must not be able to raise: use TRY_CAST")
+        return RowFilter(condition.sql(dialect="duckdb"), resolved, total)
+
+    def type_of(self, expression: str, columns: Sequence[Column]) -> str:
+        """The DuckDB type of an expression over columns.
+
+        Raises:
+            FabricError: it does not fit them.
+        """
+        return self._engine.probe(f"SELECT {expression} FROM ({_empty(columns)})", {}).types[0]
+
+    def _judged(self, resolved: Resolved, alias: str, columns: Sequence[Column]) -> tuple[str, bool]:
+        """The type of a rule's condition, and whether it can never raise."""
+        tree = resolved.tree.copy()
+        tables = table_relations(resolved)
+        over = exp.select(*tree.expressions).from_(f"({_empty(columns)}) AS {alias}", dialect="duckdb")
+        sql = inline(Resolved(over, resolved.relations))
+        typed = {raw_name(r): [(f"{r.id}_{n}", c.type) for n, c in enumerate(t.columns)] for r, t in tables}
+        key = _anonymous(f"{sql} {typed}")
+        known = self._known.get(key)
+        if known is None:
+            confirm(tree.sql(dialect="duckdb"), self._engine.serialize, {r.id for r in resolved.relations})
+            schemas = {raw_name(r): raw_schema(r, t.columns, self._engine) for r, t in tables}
+            kind = self._engine.probe(sql, schemas).types[0]
+            known = kind, is_total(self._engine.bound_plan(sql, typed))
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.popitem(last=False)
+            self._known[key] = known
+        return known
+
+
+def _bare(condition: exp.Expr, found: Table | Product) -> exp.Expr:
+    """The condition with its object's columns under the object's bare name, as the restriction has it."""
+    condition = condition.copy()
+    wanted = (found.name.schema.lower(), found.name.name.lower())
+    for column in condition.find_all(exp.Column):
+        if (column.text("db").lower(), column.text("table").lower()) == wanted:
+            column.set("db", None)
+            column.set("catalog", None)
+    return condition
+
+
+def _empty(columns: Sequence[Column]) -> str:
+    """No rows, with these columns."""
+    return "SELECT " + ", ".join(f"NULL::{c.type} AS {name(c.name)}" for c in columns) + " WHERE false"
+
+
+def _anonymous(sql: str) -> str:
+    """A text in which ids are numbered in the order of their first occurrence."""
+    numbers: dict[str, str] = {}
+    return _ID.sub(lambda match: numbers.setdefault(match[0], f"#{len(numbers)}"), sql)

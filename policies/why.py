@@ -1,0 +1,127 @@
+"""Why a principal sees what they see: for each object beneath a statement, the rules that decided.
+
+Told in full of what the one who wants to know administers; of anything else only which domain restricts it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+
+from fabric.resolve import beneath, relations
+from fabric.spi import Finding
+from fabric.types import Column, Product, Relation, Resolved
+from policies.case import Case
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One who is asked of an object: their name as a reader, and all that they are to the rules."""
+
+    name: str
+    subjects: frozenset[str]
+
+
+class Why:
+    """Finds the rules that decide on a statement.
+
+    Args:
+        case: the principal about whom is asked.
+        teller: the case of the one who wants to know; None for whoever runs the fabric, who may know all.
+    """
+
+    def __init__(self, case: Case, teller: Case | None) -> None:
+        self._case = case
+        self._teller = teller
+
+    def findings(self, resolved: Resolved) -> Iterator[Finding]:
+        """What decides, object by object, parts behind the product that they belong to."""
+        person = _Asked(self._case.principal.user, self._case.person)
+        for named in resolved.relations:
+            yield from self._told(named, named, [person])
+            yield from self._parts(named, named, person)
+        yield from self._combined(resolved, person)
+
+    def _parts(self, product: Relation, named: Relation, person: _Asked) -> Iterator[Finding]:
+        if product.body is None or not isinstance(product.object, Product):
+            return
+        reader = f"domain:{product.object.domain.lower()}"
+        domain = _Asked(reader, self._case.snapshot.rules.domain(reader))
+        for part in product.body.relations:
+            yield from self._told(part, named, [domain, person])
+            yield from self._parts(part, named, person)
+
+    def _told(self, relation: Relation, named: Relation, asked: list[_Asked]) -> Iterator[Finding]:
+        """The findings on one relation, as far as the teller may hear them."""
+        found = list(self._on(relation, asked, named=relation is named))
+        parts = self._case.parts(relation.object)
+        if self._administered(parts):
+            yield from found
+            return
+        domain = self._case.estate.domain_of(parts) or "the fabric"
+        known = self._teller is not None and self._teller.may(parts, "discover")
+        name = ".".join(parts) if known else f"a part of {named.written}"
+        effects = {finding.effect for finding in found}
+        if effects & {"denied", "not granted"}:
+            yield Finding(name, "", "denied", "", f"restricted by {domain}")
+        elif effects - {"allowed"}:
+            yield Finding(name, "", "restricted", "", f"restricted by {domain}")
+        elif known:
+            yield Finding(name, "", "allowed", "", "")
+
+    def _administered(self, parts: tuple[str, ...]) -> bool:
+        if self._teller is None:
+            return True
+        owner = self._case.estate.owners.get(self._case.estate.domain_of(parts) or "", "")
+        return self._teller.may(parts, "admin") or owner.lower() in self._teller.person
+
+    def _on(self, relation: Relation, asked: list[_Asked], named: bool) -> Iterator[Finding]:
+        case, parts = self._case, self._case.parts(relation.object)
+        name = ".".join(parts)
+        for one in asked:
+            yield from self._access(name, parts, one, needed=named or one is asked[0])
+        for one in asked:
+            for rule in case.snapshot.rules.row_rules(one.subjects, parts):
+                yield Finding(name, one.name, "rows", rule.at, rule.text)
+            for column, rules in case.snapshot.rules.column_rules(
+                one.subjects, parts, self._columns(relation)
+            ).items():
+                for each in rules:
+                    yield Finding(name, one.name, "column", each.at, f"{column}: {each.mask.text}")
+            for gone in case.snapshot.rules.missing_columns(one.subjects, parts, self._columns(relation)):
+                yield Finding(name, one.name, "misfit", gone.at, f"there is no column '{gone.column}'")
+
+    def _access(self, name: str, parts: tuple[str, ...], one: _Asked, needed: bool) -> Iterator[Finding]:
+        """Who is asked needs to be allowed; beneath a product a person only must not be denied."""
+        answer = self._case.ask(one.subjects, parts, "read")
+        if answer.denied or (needed and answer.allow):
+            for at in answer.rules:
+                yield Finding(name, one.name, "denied" if answer.denied else "allowed", at, "read")
+        elif needed:
+            known = self._case.ask(one.subjects, parts, "discover")
+            detail = "no rule lets it be read" + ("; it may be discovered" if known.allow else "")
+            yield Finding(name, one.name, "not granted", " ".join(known.rules), detail)
+
+    def _columns(self, relation: Relation) -> tuple[Column, ...]:
+        return self._case.shape(relation.object).columns
+
+    def _combined(self, resolved: Resolved, person: _Asked) -> Iterator[Finding]:
+        every = sorted({self._case.parts(relation.object) for relation in relations(resolved)})
+        yield from self._pairs(person, every)
+        for relation in relations(resolved):
+            if isinstance(relation.object, Product):
+                reader = f"domain:{relation.object.domain.lower()}"
+                domain = _Asked(reader, self._case.snapshot.rules.domain(reader))
+                yield from self._pairs(
+                    domain, sorted({self._case.parts(r.object) for r in beneath(relation)})
+                )
+
+    def _pairs(self, one: _Asked, objects: list[tuple[str, ...]]) -> Iterator[Finding]:
+        for left, right in combinations(objects, 2):
+            for rule in self._case.snapshot.rules.combination_rules(one.subjects, left, right):
+                if self._administered(left) and self._administered(right):
+                    name = f"{'.'.join(left)} with {'.'.join(right)}"
+                    yield Finding(name, one.name, "combination", rule.at, rule.reason)
+                else:
+                    yield Finding("the query", "", "denied", "", "it combines what may not be combined")

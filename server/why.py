@@ -1,0 +1,62 @@
+"""Why a user sees what they see of an object, for whoever holds the project directory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+from fabric.errors import InvalidValue, NotFound
+from fabric.spi import Finding
+from fabric.types import Principal
+from server.app import App, build, known_principal
+
+
+def explain_access(
+    directory: Path, user: str, found: str, roles: Sequence[str] = (), attributes: Sequence[str] = ()
+) -> Iterator[str]:
+    """The findings as lines of text.
+
+    Args:
+        directory: the project directory.
+        user: a user, known or not, or ``role:<name>``.
+        found: an object, or one of its columns behind a dot.
+        roles: roles held beside the user's own.
+        attributes: ``name=value``, beside or instead of the user's own.
+
+    Raises:
+        NotFound: there is no such object.
+        InvalidValue: an attribute that is not written so.
+    """
+    with closing(build(directory)) as app:
+        name, column = _object(app, found)
+        about = _assumed(known_principal(app.config)(user), roles, attributes)
+        findings = app.line.why(name, about)
+    for finding in findings:
+        if not column or finding.effect != "column" or finding.detail.startswith(f"{column.lower()}: "):
+            yield _line(finding)
+
+
+def _object(app: App, found: str) -> tuple[str, str]:
+    parts = tuple(found.split("."))
+    for name, column in ((parts, ""), (parts[:-1], parts[-1])):
+        if len(name) > 1 and app.catalog.find(name) is not None:
+            return ".".join(f'"{part}"' for part in name), column
+    raise NotFound(f"there is no '{found}'", hint="an object is domain.product or source.schema.table")
+
+
+def _assumed(about: Principal, roles: Sequence[str], attributes: Sequence[str]) -> Principal:
+    values = dict(about.attributes)
+    for attribute in attributes:
+        name, given, value = attribute.partition("=")
+        if not given or not name:
+            raise InvalidValue(f"'{attribute}' is no attribute", hint="write --attribute name=value")
+        values[name] = value
+    return replace(about, roles=about.roles | frozenset(roles), attributes=values)
+
+
+def _line(finding: Finding) -> str:
+    where = f"  ({finding.rule})" if finding.rule else ""
+    detail = f"  {finding.detail}" if finding.detail else ""
+    return f"{finding.object}  {finding.reader}: {finding.effect}{detail}{where}"

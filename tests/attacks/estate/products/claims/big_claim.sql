@@ -1,0 +1,1 @@
+SELECT claim_id, amount, ssn, email FROM claims.open_claim WHERE amount > 10

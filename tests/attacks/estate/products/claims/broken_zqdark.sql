@@ -1,0 +1,1 @@
+SELECT zqhid_nothing FROM lake.zqdark_secret

@@ -1,0 +1,4 @@
+/*---
+reads_as: domain
+---*/
+SELECT count(*) AS n FROM lake.zqdark_denied

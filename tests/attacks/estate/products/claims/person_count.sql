@@ -1,0 +1,4 @@
+/*---
+reads_as: domain
+---*/
+SELECT region, count(*) AS n, count(name) AS named FROM crm.person GROUP BY region

@@ -1,0 +1,1 @@
+SELECT claim_id FROM lake.zqdark_secret

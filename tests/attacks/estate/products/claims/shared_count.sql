@@ -1,0 +1,4 @@
+/*---
+reads_as: domain
+---*/
+SELECT region, count(*) AS n FROM lake.shared GROUP BY region

@@ -1,0 +1,1 @@
+SELECT note_id, claim_id FROM lake.note

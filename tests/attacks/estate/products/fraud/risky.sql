@@ -1,0 +1,1 @@
+SELECT claim_id, score, model, reason FROM fraud_api.score WHERE score > 0.5

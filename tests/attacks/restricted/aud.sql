@@ -1,0 +1,26 @@
+-- What aud may see: everything.
+CREATE TABLE beneath.claim AS SELECT * FROM raw.lake_claim;
+CREATE TABLE lake.claim AS SELECT * FROM raw.lake_claim;
+CREATE TABLE beneath.note AS SELECT * FROM raw.lake_note;
+CREATE TABLE lake.note AS SELECT * FROM raw.lake_note;
+CREATE TABLE lake.event AS SELECT * FROM raw.lake_event;
+CREATE TABLE beneath.archive AS SELECT * FROM raw.lake_archive;
+CREATE TABLE lake.archive AS SELECT * FROM raw.lake_archive;
+CREATE TABLE lake.shared AS SELECT * FROM raw.lake_shared;
+CREATE TABLE lake.zqdark_assigned AS SELECT * FROM raw.lake_zqdark_assigned;
+CREATE TABLE lake.zqdark_denied AS SELECT * FROM raw.lake_zqdark_denied;
+CREATE TABLE lake.zqdark_secret AS SELECT * FROM raw.lake_zqdark_secret;
+CREATE TABLE ledger.booking AS SELECT * FROM raw.ledger_booking;
+CREATE TABLE beneath.policy AS SELECT * FROM raw.policy_db_policy;
+CREATE TABLE policy_db.public.policy AS SELECT * FROM raw.policy_db_policy;
+CREATE VIEW policy_db.main.policy AS FROM policy_db.public.policy;
+CREATE TABLE beneath.person AS SELECT * FROM raw.desk_person;
+CREATE TABLE desk.person AS SELECT * FROM raw.desk_person;
+CREATE TABLE fraud_api.score AS SELECT * FROM raw.fraud_api_score;
+CREATE TABLE lifted.shared AS SELECT * FROM raw.lake_shared;
+CREATE TABLE beneath.secret AS SELECT * FROM raw.lake_zqdark_secret;
+CREATE TABLE beneath.denied AS SELECT * FROM raw.lake_zqdark_denied;
+CREATE TABLE lifted.claim AS SELECT * FROM raw.lake_claim;
+CREATE TABLE lifted.person AS SELECT * FROM raw.desk_person;
+CREATE VIEW crm.contact AS SELECT customer_id, name FROM beneath.person;
+CREATE VIEW fraud.note_score AS SELECT n.note_id, s.score FROM lake.note n JOIN fraud_api.score s USING (claim_id);
