@@ -67,8 +67,9 @@ BARRIER = {
 def main() -> None:
     """Measure and write ``out/governed.json``."""
     results: dict[str, object] = {"rows": ROWS}
-    with tempfile.TemporaryDirectory() as folder, EmbeddedPostgres() as postgres:
-        directory = Path(folder)
+    with tempfile.TemporaryDirectory() as folder, EmbeddedPostgres(Path(folder) / "pg") as postgres:
+        directory = Path(folder) / "bench"
+        directory.mkdir()
         _write(directory, postgres)
         app = build(directory)
         try:

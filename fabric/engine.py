@@ -16,9 +16,13 @@ import pyarrow.dataset as ds
 
 from fabric.engine_errors import translate, translated
 from fabric.errors import FabricError
+from fabric.remembered import Numbered, Remembered
+from fabric.totality import is_total
 from fabric.types import Column
 
 BATCH_ROWS = 122_880  # DuckDB's row group; between 10,000 and 1,000,000 speed is flat (notes/flight.md)
+
+_REMEMBERED = 1_000  # statements; a plan takes some 20 kB
 
 # GLOBAL, where a plain SET would hold for the root alone and for no query's cursor.
 _LOCK = (
@@ -78,6 +82,9 @@ class Engine:
         for statement in _LOCK:
             self._root.execute(statement)
         self._types: dict[str, pa.DataType] = {}
+        self._probes: Remembered[tuple[tuple[str, ...], tuple[str, ...], str]] = Remembered(_REMEMBERED)
+        self._parses: Remembered[str] = Remembered(_REMEMBERED)
+        self._totals: Remembered[bool] = Remembered(_REMEMBERED)
         self._types_lock = threading.Lock()
 
     def close(self) -> None:
@@ -95,6 +102,10 @@ class Engine:
 
     def serialize(self, sql: str) -> str:
         """DuckDB's own parse of a statement, as JSON; nothing is bound or run."""
+        numbered = Numbered(sql)
+        return numbered.restore(self._parses.get(numbered.text, lambda: self._parse(numbered.text)))
+
+    def _parse(self, sql: str) -> str:
         with self.cursor() as cursor:
             rows = cursor.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchall()
         return str(rows[0][0])
@@ -105,15 +116,27 @@ class Engine:
         Raises:
             FabricError: the statement does not bind; the message is ours.
         """
+        numbered = Numbered(sql)
+        schemas = {numbered.number(name): schema for name, schema in relations.items()}
+        typed = {name: _renamed(schema, numbered) for name, schema in schemas.items()}
+        key = f"{numbered.text}\n{[(name, str(schema)) for name, schema in typed.items()]}"
+        names, types, plan = self._probes.get(key, lambda: self._probe(numbered.text, typed))
+        fields = [
+            pa.field(numbered.restore(n), self.arrow_type(t)) for n, t in zip(names, types, strict=True)
+        ]
+        return Probe(schema=pa.schema(fields), types=types, plan=json.loads(numbered.restore(plan)))
+
+    def _probe(
+        self, sql: str, relations: Mapping[str, pa.Schema]
+    ) -> tuple[tuple[str, ...], tuple[str, ...], str]:
         with self.cursor() as cursor, translated():
             for name, schema in relations.items():
                 cursor.register(name, ds.dataset(schema.empty_table()))
             bound = cursor.sql(sql)  # binds, and reads nothing
-            types = [str(kind) for kind in bound.types]
-            names = list(bound.columns)
+            types = tuple(str(kind) for kind in bound.types)
+            names = tuple(bound.columns)
             rows = cursor.sql(f"EXPLAIN (FORMAT JSON) {sql}").fetchall()
-        fields = [pa.field(n, self.arrow_type(t)) for n, t in zip(names, types, strict=True)]
-        return Probe(schema=pa.schema(fields), types=tuple(types), plan=json.loads(rows[0][1]))
+        return names, types, str(rows[0][1])
 
     def bound_plan(self, sql: str, relations: Mapping[str, Sequence[tuple[str, str]]]) -> str | None:
         """DuckDB's own bound plan of a statement, not optimized, as JSON; nothing is read.
@@ -136,6 +159,16 @@ class Engine:
             except duckdb.Error:
                 return None
         return None if json.loads(plan)["error"] else str(plan)
+
+    def is_total(self, sql: str, relations: Mapping[str, Sequence[tuple[str, str]]]) -> bool:
+        """Whether no expression of a statement can raise for any row; arguments as for ``bound_plan``."""
+        numbered = Numbered(sql)
+        typed = {
+            numbered.number(name): [(numbered.number(column), kind) for column, kind in columns]
+            for name, columns in relations.items()
+        }
+        make = lambda: is_total(self.bound_plan(numbered.text, typed))  # noqa: E731
+        return self._totals.get(f"{numbered.text}\n{typed}", make)
 
     def arrow_type(self, type_text: str) -> pa.DataType:
         """The Arrow type in which DuckDB hands over a DuckDB type.
@@ -183,3 +216,7 @@ class Engine:
 def _quoted(identifier: str) -> str:
     escaped = identifier.replace('"', '""')
     return f'"{escaped}"'
+
+
+def _renamed(schema: pa.Schema, numbered: Numbered) -> pa.Schema:
+    return pa.schema([field.with_name(numbered.number(field.name)) for field in schema])

@@ -78,7 +78,7 @@ class FileShape:
 
 def name(identifier: str) -> str:
     """A quoted identifier."""
-    return exp.to_identifier(identifier, quoted=True).sql(dialect="duckdb")
+    return '"' + identifier.replace('"', '""') + '"'
 
 
 def text(value: str) -> str:

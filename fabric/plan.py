@@ -30,7 +30,6 @@ from fabric.ordering import ordering
 from fabric.pushdown import describe as predicate_text
 from fabric.resolve import relations
 from fabric.spi import FileConnector, ScanConnector
-from fabric.totality import is_total
 from fabric.types import Column, Decision, Governed, Offer, OrderKey, Product, Relation, Scan, Table
 
 
@@ -223,7 +222,7 @@ def _needs_barriers(made: Plan, engine: Engine) -> bool:
         raw_name(relation): [(f"{relation.id}_{n}", column.type) for n, column in enumerate(table.columns)]
         for relation, table in table_relations(governed.resolved, governed.decisions)
     }
-    return not is_total(engine.bound_plan(inline(governed.resolved, governed.decisions), columns))
+    return not engine.is_total(inline(governed.resolved, governed.decisions), columns)
 
 
 def _orders(governed: Governed) -> dict[str, tuple[OrderKey, ...]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections import OrderedDict
 from collections.abc import Sequence
 
 from sqlglot import exp
@@ -15,11 +13,7 @@ from fabric.engine import Engine
 from fabric.errors import InvalidConfig
 from fabric.file_shapes import name
 from fabric.resolve import relations, resolve_rule
-from fabric.totality import is_total
 from fabric.types import Column, Product, Resolved, RowFilter, Table
-
-_MOST_KNOWN = 10_000
-_ID = re.compile(r"\b[rc]_[0-9a-f]{16}")
 
 
 class RuleBinder:
@@ -33,7 +27,6 @@ class RuleBinder:
     def __init__(self, catalog: Catalog, engine: Engine) -> None:
         self._catalog = catalog
         self._engine = engine
-        self._known: OrderedDict[str, tuple[str, bool]] = OrderedDict()
 
     def shaped(self, product: Product) -> Product:
         """The product with its columns, their tags and origins."""
@@ -67,22 +60,17 @@ class RuleBinder:
 
     def _judged(self, resolved: Resolved, alias: str, columns: Sequence[Column]) -> tuple[str, bool]:
         """The type of a rule's condition, and whether it can never raise."""
-        tree = resolved.tree.copy()
         tables = table_relations(resolved)
-        over = exp.select(*tree.expressions).from_(f"({_empty(columns)}) AS {alias}", dialect="duckdb")
+        over = exp.select(*resolved.tree.copy().expressions).from_(
+            f"({_empty(columns)}) AS {alias}", dialect="duckdb"
+        )
         sql = inline(Resolved(over, resolved.relations))
         typed = {raw_name(r): [(f"{r.id}_{n}", c.type) for n, c in enumerate(t.columns)] for r, t in tables}
-        key = _anonymous(f"{sql} {typed}")
-        known = self._known.get(key)
-        if known is None:
-            confirm(tree.sql(dialect="duckdb"), self._engine.serialize, {r.id for r in resolved.relations})
-            schemas = {raw_name(r): raw_schema(r, t.columns, self._engine) for r, t in tables}
-            kind = self._engine.probe(sql, schemas).types[0]
-            known = kind, is_total(self._engine.bound_plan(sql, typed))
-            if len(self._known) >= _MOST_KNOWN:
-                self._known.popitem(last=False)
-            self._known[key] = known
-        return known
+        schemas = {raw_name(r): raw_schema(r, t.columns, self._engine) for r, t in tables}
+        confirm(
+            resolved.tree.sql(dialect="duckdb"), self._engine.serialize, {r.id for r in resolved.relations}
+        )
+        return self._engine.probe(sql, schemas).types[0], self._engine.is_total(sql, typed)
 
 
 def _bare(condition: exp.Expr, found: Table | Product) -> exp.Expr:
@@ -99,9 +87,3 @@ def _bare(condition: exp.Expr, found: Table | Product) -> exp.Expr:
 def _empty(columns: Sequence[Column]) -> str:
     """No rows, with these columns."""
     return "SELECT " + ", ".join(f"NULL::{c.type} AS {name(c.name)}" for c in columns) + " WHERE false"
-
-
-def _anonymous(sql: str) -> str:
-    """A text in which ids are numbered in the order of their first occurrence."""
-    numbers: dict[str, str] = {}
-    return _ID.sub(lambda match: numbers.setdefault(match[0], f"#{len(numbers)}"), sql)

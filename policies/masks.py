@@ -103,8 +103,7 @@ def fits(kind: MaskKind, type_text: str) -> bool:
 def mask_expression(kind: MaskKind, column: Column, secret: bytes) -> str:
     """DuckDB text of the masked value, over a relation that has the column under its own name.
 
-    A value out of the type's range is NULL, and NULL stays NULL; what a ``sql:`` mask makes of NULL is its own
-    affair. The text of a ``hash`` is as secret as the key.
+    A value out of the type's range is NULL, and NULL stays NULL. The text of a ``hash`` is as secret as the key.
 
     Args:
         kind: a mask that fits the column; the values of ``attr`` and its like already stand in ``kind.value``.
@@ -122,7 +121,8 @@ def mask_expression(kind: MaskKind, column: Column, secret: bytes) -> str:
     if kind.name in ("hide", "null"):
         return f"CAST(NULL AS {column.type})"
     if kind.value is not None:
-        made = value_for(kind.value, column.name).sql(dialect="duckdb")
+        expression = value_for(kind.value, column.name).sql(dialect="duckdb")
+        made = f"CASE WHEN {name} IS NOT NULL THEN {expression} END"
     elif kind.name == "hash":
         made = _hash(name, secret)
     else:
@@ -147,9 +147,15 @@ def _base(type_text: str) -> str:
 
 def _hash(name: str, secret: bytes) -> str:
     """16 hex digits of HMAC-SHA256 (RFC 2104), by DuckDB's ``sha256`` over bytes."""
+    outer, inner = _pads(secret)
+    return f"left(sha256({outer} || unhex(sha256({inner} || encode({name})))), 16)"
+
+
+@lru_cache(maxsize=8)
+def _pads(secret: bytes) -> tuple[str, str]:
     key = (hashlib.sha256(secret).digest() if len(secret) > _BLOCK else secret).ljust(_BLOCK, b"\0")
     outer, inner = (literal(bytes(byte ^ pad for byte in key)).sql(dialect="duckdb") for pad in (0x5C, 0x36))
-    return f"left(sha256({outer} || unhex(sha256({inner} || encode({name})))), 16)"
+    return outer, inner
 
 
 def _email(name: str, _: int, __: str) -> str:

@@ -1,0 +1,66 @@
+"""What DuckDB makes of a statement, remembered under a text in which the random ids of relations are numbered.
+
+The same question has other ids each time it is asked; what it binds to, and its plan over empty relations, is the
+same until a type in it changes, and types are part of what it is remembered under.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+_ID = re.compile(r"\b([rc])_[0-9a-f]{16}")
+# Whatever gives another answer at another time: DuckDB's optimizer puts its value into the plan.
+_OF_THE_MOMENT = re.compile(
+    r"\b(now|today|age|ago|random|setseed|uuid\w*|gen_random_uuid|nextval|currval|txid_current|getvariable"
+    r"|current_\w+|get_current_\w+|local\w+|transaction_timestamp|statement_timestamp|clock_timestamp)\b",
+    re.IGNORECASE,
+)
+
+_Value = TypeVar("_Value")
+
+
+class Numbered:
+    """A text in which each id is numbered in the order of its first occurrence, in an id's own form."""
+
+    def __init__(self, text: str) -> None:
+        self._numbers: dict[str, str] = {}
+        self.text = self.number(text)
+
+    def number(self, text: str) -> str:
+        """Another text with the same numbers."""
+        return _ID.sub(self._number, text)
+
+    def restore(self, text: str) -> str:
+        """A text with the ids in the places of their numbers."""
+        ids = {number: own for own, number in self._numbers.items()}
+        return _ID.sub(lambda match: ids.get(match[0], match[0]), text)
+
+    def _number(self, match: re.Match[str]) -> str:
+        return self._numbers.setdefault(match[0], f"{match[1]}_{len(self._numbers):016x}")
+
+
+class Remembered(Generic[_Value]):
+    """The newest ``most`` answers by text; any thread may ask."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._known: OrderedDict[str, _Value] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: str, make: Callable[[], _Value]) -> _Value:
+        """The answer, made when it is not known; an error is not remembered, nor what depends on the moment."""
+        with self._lock:
+            if key in self._known:
+                self._known.move_to_end(key)
+                return self._known[key]
+        value = make()
+        if not _OF_THE_MOMENT.search(key):
+            with self._lock:
+                self._known[key] = value
+                if len(self._known) > self._most:
+                    self._known.popitem(last=False)
+        return value
