@@ -79,7 +79,7 @@ class Audit:
         Raises:
             AuditUnavailable: it could not be written, so the query must not run.
         """
-        if self._refusing or self._lost:
+        if self._refusing:
             raise _unavailable()
         link = self._append([intent_body(intent, self._redact)])
         if self._each:

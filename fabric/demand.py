@@ -23,19 +23,18 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from fabric.types import (
+from fabric.predicates import (
     AllOf,
     AnyOf,
-    Column,
     Comparison,
     Membership,
     NullTest,
     Operator,
-    OrderKey,
     Pattern,
     Predicate,
     Value,
 )
+from fabric.types import Column, OrderKey
 
 _NAME = re.compile(r"(r_[0-9a-f]{16})_(\d+)")
 _LIMITS = {"LIMIT": "Limit", "STREAMING_LIMIT": "Limit", "TOP_N": "Top"}

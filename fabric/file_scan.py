@@ -23,20 +23,9 @@ from fabric.file_shapes import (
     text,
 )
 from fabric.filesystem import FileSystem
+from fabric.predicates import AllOf, AnyOf, Comparison, Membership, NullTest, Predicate, Value
 from fabric.spi import FileConnector, ScanContext
-from fabric.types import (
-    AllOf,
-    AnyOf,
-    Column,
-    Comparison,
-    FileLayout,
-    FileStat,
-    Membership,
-    NullTest,
-    Predicate,
-    Table,
-    Value,
-)
+from fabric.types import Column, FileLayout, FileStat, Table
 
 _READERS = {"parquet": "read_parquet", "csv": "read_csv", "json": "read_json"}
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {

@@ -63,11 +63,12 @@ def origins(
 
 def _read(resolved: Resolved, columns: Mapping[str, Sequence[Column]], engine: Engine) -> tuple[Made, ...]:
     typed = {r.id: [(column.name, column.type) for column in columns[r.id]] for r in resolved.relations}
-    answer = json.loads(engine.bound_plan(resolved.tree.sql(dialect="duckdb"), typed))
-    if answer.get("error") or len(answer["plans"]) != 1:
-        raise Unread(str(answer.get("error_message")))
+    plan = engine.bound_plan(resolved.tree.sql(dialect="duckdb"), typed)
+    if plan is None:
+        raise Unread("DuckDB gives no plan")
+    (root,) = json.loads(plan)["plans"]
     parts = {relation.id: part for part, relation in enumerate(resolved.relations)}
-    return Reader(parts, _shared(resolved.tree)).rows(answer["plans"][0]).columns
+    return Reader(parts, _shared(resolved.tree)).rows(root).columns
 
 
 def _shared(tree: exp.Expr) -> frozenset[str] | None:

@@ -11,21 +11,18 @@ from uuid import UUID
 
 from sqlglot import exp
 
-from fabric.types import (
+from fabric.predicates import (
     AllOf,
     AnyOf,
-    Capabilities,
     Comparison,
     Membership,
     NullTest,
-    OrderKey,
     Pattern,
     Predicate,
     PredicateWord,
-    Refusal,
-    Scan,
     Value,
 )
+from fabric.types import Capabilities, OrderKey, Refusal, Scan
 
 _COMPARISONS: dict[str, type[exp.Binary]] = {
     "=": exp.EQ,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, time
-from decimal import Decimal
+from datetime import datetime
 from typing import TYPE_CHECKING, Literal
-from uuid import UUID
+
+from fabric.predicates import Predicate, PredicateWord
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -114,67 +114,6 @@ class Table:
         """The column of that name, compared without case."""
         wanted = name.lower()
         return next((c for c in self.columns if c.name.lower() == wanted), None)
-
-
-# ── predicates: what may travel to a source, free of the user's text ─────────────────────────
-
-Value = bool | int | float | Decimal | str | bytes | date | datetime | time | UUID
-Operator = Literal["=", "<>", "<", "<=", ">", ">="]
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """``column op value``; NULL in the column makes it unknown, as in SQL."""
-
-    column: str
-    op: Operator
-    value: Value
-
-
-@dataclass(frozen=True, slots=True)
-class Membership:
-    """``column [NOT] IN (values)``; no value is NULL, there is at least one."""
-
-    column: str
-    values: tuple[Value, ...]
-    negated: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class NullTest:
-    """``column IS [NOT] NULL``."""
-
-    column: str
-    negated: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Pattern:
-    """``column [NOT] LIKE pattern`` as DuckDB means it: ``%`` and ``_``, no escape, case counts."""
-
-    column: str
-    pattern: str
-    negated: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class AllOf:
-    """Conjunction."""
-
-    parts: tuple[Predicate, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class AnyOf:
-    """Disjunction."""
-
-    parts: tuple[Predicate, ...]
-
-
-Predicate = Comparison | Membership | NullTest | Pattern | AllOf | AnyOf
-
-# The words in which a connector declares what it takes, column by column.
-PredicateWord = Literal["=", "<>", "<", "<=", ">", ">=", "in", "not in", "null", "like", "or"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from policies.files import PolicyFiles, Snapshot
 from policies.load import ACTIONS
 from policies.objects import Estate
 from policies.restrictions import Misfit, Reader
+from policies.rules import RulesFailed
 from policies.why import Why
 
 _MOST_ASKERS = 1_000
@@ -100,7 +101,7 @@ class CasbinGovernor:
         case = self._case(principal)
         try:
             return case.restrictions.view(found, case.parts(found), Reader(case.person))
-        except Misfit:
+        except (Misfit, RulesFailed):
             return View(frozenset(column.name.lower() for column in found.columns))
 
     def _case(self, principal: Principal, binder: Binder | None = None) -> Case:

@@ -11,22 +11,9 @@ from connectors.adbc.catalog import AdbcTable
 from connectors.adbc.conduct import AdbcRequest
 from connectors.adbc.sqlite import sampled
 from connectors.adbc.types import INTEGER_WORDS, INTEGERS, OTHER_WORDS
+from fabric.predicates import AllOf, AnyOf, Comparison, Membership, NullTest, Pattern, Predicate
 from fabric.pushdown import describe, divide, leaves, takes_limit, to_expression
-from fabric.types import (
-    AllOf,
-    AnyOf,
-    Capabilities,
-    Comparison,
-    Membership,
-    NullTest,
-    Offer,
-    Pattern,
-    Predicate,
-    Refusal,
-    Scan,
-    Split,
-    Table,
-)
+from fabric.types import Capabilities, Offer, Refusal, Scan, Split, Table
 
 _INT64 = range(-(2**63), 2**63)
 

@@ -6,7 +6,7 @@ import re
 
 import pyarrow as pa
 
-from fabric.types import PredicateWord
+from fabric.predicates import PredicateWord
 
 INTEGERS = frozenset(
     {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}

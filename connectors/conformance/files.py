@@ -26,8 +26,9 @@ from connectors.conformance.pushdown import WORDS, spoken
 from connectors.conformance.reading import Base
 from connectors.conformance.subject import NAME, VALUES, Bench, Loaded, Subject, fill
 from fabric.errors import BadData, Cancelled, SourceChanged, SourceError
+from fabric.predicates import AllOf, AnyOf, Comparison, Predicate
 from fabric.spi import FileConnector, ScanContext
-from fabric.types import AllOf, AnyOf, Comparison, FileStat, Predicate, Scan
+from fabric.types import FileStat, Scan
 
 ROWS_A_GROUP = 4096
 

@@ -14,22 +14,19 @@ from hypothesis import strategies as st
 from connectors.conformance.reading import Base
 from connectors.conformance.subject import PATTERNS, VALUES, Bench, Loaded, Subject
 from fabric.errors import InvalidValue
-from fabric.spi import ScanConnector, ScanContext
-from fabric.types import (
+from fabric.predicates import (
     AllOf,
     AnyOf,
-    Column,
     Comparison,
     Membership,
     NullTest,
     Operator,
-    OrderKey,
     Pattern,
     Predicate,
     PredicateWord,
-    Scan,
-    Table,
 )
+from fabric.spi import ScanConnector, ScanContext
+from fabric.types import Column, OrderKey, Scan, Table
 
 WORDS: tuple[PredicateWord, ...] = ("=", "<>", "<", "<=", ">", ">=", "in", "not in", "null", "like", "or")
 

@@ -12,8 +12,9 @@ from uuid import UUID
 
 import pyarrow as pa
 
+from fabric.predicates import Value
 from fabric.spi import Connector, ScanConnector, ScanContext
-from fabric.types import Column, Offer, Scan, Table, Value
+from fabric.types import Column, Offer, Scan, Table
 
 Rows = list[tuple[str | None, ...]]
 

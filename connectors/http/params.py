@@ -22,8 +22,9 @@ from connectors.http.records import RecordColumn, RecordShape
 from connectors.http.settings import RestTableSettings
 from connectors.http.types import Family, TimeFormat
 from fabric.errors import InvalidValue
+from fabric.predicates import Comparison, Membership, Predicate, PredicateWord, Value
 from fabric.pushdown import describe
-from fabric.types import Comparison, Membership, Predicate, PredicateWord, Refusal, Scan, Value
+from fabric.types import Refusal, Scan
 
 MAX_REQUESTS = 1000
 """Requests that the values of one scan may become; more is an error, or not pushed where it need not be."""

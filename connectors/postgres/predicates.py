@@ -10,21 +10,19 @@ from functools import reduce
 from sqlglot import exp
 
 from connectors.postgres.types import Family, Reading, reading
-from fabric.pushdown import literal
-from fabric.types import (
+from fabric.predicates import (
     AllOf,
     AnyOf,
-    Column,
     Comparison,
     Membership,
     NullTest,
-    OrderKey,
     Pattern,
     Predicate,
     PredicateWord,
-    Table,
     Value,
 )
+from fabric.pushdown import literal
+from fabric.types import Column, OrderKey, Table
 
 _RANGES: frozenset[PredicateWord] = frozenset({"=", "<>", "<", "<=", ">", ">=", "in", "not in", "null", "or"})
 _WORDS: dict[Family, frozenset[PredicateWord]] = {

@@ -9,18 +9,9 @@ from sqlglot import exp
 from connectors.postgres.catalog import drift_query
 from connectors.postgres.predicates import column_of, condition, fits, named, order_key, words
 from connectors.postgres.types import Reading, reading
+from fabric.predicates import Predicate
 from fabric.pushdown import describe, divide, leaves, takes_limit
-from fabric.types import (
-    Capabilities,
-    Column,
-    Offer,
-    Predicate,
-    Refusal,
-    Scan,
-    Split,
-    Table,
-    TableName,
-)
+from fabric.types import Capabilities, Column, Offer, Refusal, Scan, Split, Table, TableName
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ import pytest
 from connectors.http import HttpConnector
 from connectors.http.settings import HttpSettings
 from fabric.errors import SourceError
+from fabric.predicates import Predicate
 from fabric.spi import ScanContext
-from fabric.types import Offer, Predicate, Scan, Table
+from fabric.types import Offer, Scan, Table
 from tests.connectors.scripted_http import Reply
 
 TABLES = {"t": {"path": "/t", "columns": {"id": "BIGINT"}}}

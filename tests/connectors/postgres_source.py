@@ -13,8 +13,9 @@ import duckdb
 import pyarrow as pa
 
 from connectors.postgres import PostgresConnector, PostgresSettings
+from fabric.predicates import Predicate
 from fabric.spi import ScanContext, ScanSession
-from fabric.types import OrderKey, Predicate, Scan, Table
+from fabric.types import OrderKey, Scan, Table
 from server.demo.postgres import EmbeddedPostgres
 
 SOURCE = "policy_db"

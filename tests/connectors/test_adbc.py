@@ -18,20 +18,10 @@ from connectors.adbc import AdbcConnector, AdbcSettings
 from connectors.adbc.catalog import listed_tables, schema_names
 from connectors.adbc.types import landed, type_text
 from fabric.errors import BadData, InvalidConfig, MissingExtra, SchemaChanged, Unreachable
+from fabric.predicates import AllOf, AnyOf, Comparison, Membership, NullTest, Pattern, Predicate
 from fabric.pushdown import describe
 from fabric.spi import ScanConnector, ScanContext
-from fabric.types import (
-    AllOf,
-    AnyOf,
-    Comparison,
-    Membership,
-    NullTest,
-    OrderKey,
-    Pattern,
-    Predicate,
-    Scan,
-    Table,
-)
+from fabric.types import OrderKey, Scan, Table
 from tests.patience import PATIENCE
 
 TABLES = """

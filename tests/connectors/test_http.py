@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from connectors.http import HttpConnector
 from fabric.errors import BadData, InvalidConfig, SourceLoginRefused, Unreachable
+from fabric.predicates import AnyOf, Comparison, Membership, NullTest, Predicate
 from fabric.pushdown import describe
 from fabric.spi import FileConnector, ScanConnector, ScanContext
-from fabric.types import AnyOf, Comparison, Membership, NullTest, Predicate
 from server.demo.http import EmbeddedHttp, Filter
 from tests.connectors.http_source import batches_of, offer_of, rows_of, source, table_of
 from tests.connectors.scripted_http import Asked, Reply, in_turn, scripted

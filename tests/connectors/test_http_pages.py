@@ -8,8 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from fabric.errors import BadData, SourceChanged, SourceError
+from fabric.predicates import Comparison
 from fabric.spi import ScanContext
-from fabric.types import Comparison
 from tests.connectors.http_source import batches_of, offer_of, rows_of, source
 from tests.connectors.scripted_http import Asked, Reply, in_turn, scripted
 

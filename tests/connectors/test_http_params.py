@@ -10,8 +10,9 @@ import pytest
 from connectors.http import HttpConnector
 from connectors.http.params import MAX_REQUESTS
 from fabric.errors import InvalidValue
+from fabric.predicates import AnyOf, Comparison, Membership, NullTest, Pattern
 from fabric.pushdown import words
-from fabric.types import AnyOf, Comparison, Membership, NullTest, Offer, Pattern
+from fabric.types import Offer
 from tests.connectors.http_source import offer_of, source
 
 COLUMNS = {

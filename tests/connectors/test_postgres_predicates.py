@@ -16,21 +16,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connectors.postgres import PostgresConnector
-from fabric.pushdown import describe, order_expressions
-from fabric.spi import ScanSession
-from fabric.types import (
+from fabric.predicates import (
     AllOf,
     AnyOf,
     Comparison,
     Membership,
     NullTest,
     Operator,
-    OrderKey,
     Pattern,
     Predicate,
-    Table,
     Value,
 )
+from fabric.pushdown import describe, order_expressions
+from fabric.spi import ScanSession
+from fabric.types import OrderKey, Table
 from server.demo.postgres import EmbeddedPostgres
 from tests.connectors.postgres_source import embedded_postgres, read, rows_of, scan_of, source, table_of
 

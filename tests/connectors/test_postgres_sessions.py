@@ -12,8 +12,9 @@ import pytest
 
 from connectors.postgres import PostgresConnector
 from fabric.errors import Cancelled, SchemaChanged, SourceChanged, SourceTimeout, Unreachable
+from fabric.predicates import Comparison
 from fabric.spi import ScanContext, ScanSession
-from fabric.types import Comparison, OrderKey, Table
+from fabric.types import OrderKey, Table
 from server.demo.postgres import EmbeddedPostgres
 from tests.connectors.postgres_source import embedded_postgres, read, scan_of, source, table_of
 from tests.patience import PATIENCE

@@ -8,7 +8,7 @@ import pytest
 from connectors.postgres import PostgresConnector
 from connectors.postgres.types import normal_type
 from fabric.errors import BadData, InvalidConfig
-from fabric.types import NullTest
+from fabric.predicates import NullTest
 from server.demo.postgres import EmbeddedPostgres
 from tests.connectors.postgres_source import embedded_postgres, read, scan_of, source, table_of
 

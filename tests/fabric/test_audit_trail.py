@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from fabric import audit_trail
-from fabric.audit_chain import head_file, lines_backwards
+from fabric.audit_chain import head_file, lines_backwards, read_head, seals
 from fabric.audit_trail import NotDurable, Trail
 from fabric.audit_verify import verify
 from tests.fabric.audits import KEY, bodies, files, finish, found, lines_of, notes
@@ -95,6 +95,20 @@ def test_two_writers_take_turns_in_one_chain(tmp_path: Path) -> None:
     assert not found(tmp_path / "audit")
     assert [each["id"] for each in bodies(tmp_path / "audit") if "id" in each] == [str(n) for n in range(50)]
     assert len(files(tmp_path / "audit")) > 3
+
+
+def test_the_head_never_goes_back(tmp_path: Path) -> None:
+    """Of two writers that had their records made durable, the slower one may come later."""
+    one, other = (Trail(tmp_path / "audit", KEY) for _ in range(2))
+    one.append([{"event": "intent"}])
+    behind = one.sync()
+    one.draft_head(behind)
+    other.append([{"event": "intent"}])
+    finish(other)
+    one.publish_head(behind)
+    one.close()
+    assert read_head(tmp_path / "audit", seals(KEY, purpose="head")) == verify(tmp_path / "audit", KEY).last
+    assert sorted(each.name for each in tmp_path.iterdir()) == [".gitignore", "audit", "audit.head"]
 
 
 def test_processes_that_write_at_once_make_one_chain(tmp_path: Path) -> None:

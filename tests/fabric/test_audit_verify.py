@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import random
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from fabric.audit_chain import Link, Seal, head_file, head_line, read_line, seals
-from fabric.audit_trail import Trail
+from fabric.audit_trail import Trail, locked
 from fabric.audit_verify import verify
 from fabric.errors import NotFound
 from tests.fabric.audits import KEY, files, finish, found, lines_of, notes, put, write
@@ -284,6 +286,32 @@ def test_a_folder_that_is_removed_is_missed(audit: Path) -> None:
     assert found(audit) == [f"0:1: records 1 to {last} are missing before it"]
 
 
+def test_a_head_of_another_life_of_the_audit_does_not_fit(audit: Path, tmp_path: Path) -> None:
+    """An older copy went on as well: every line and the head are genuine, and do not belong together."""
+    shutil.copytree(audit, tmp_path / "other")
+    shutil.copy(head_file(audit), tmp_path / "other.head")
+    write(audit, 3)
+    write(tmp_path / "other", 3)
+    assert not found(tmp_path / "other")
+    shutil.copy(tmp_path / "other.head", head_file(audit))
+    number = verify(audit, KEY).last.number
+    assert found(audit)[-1].endswith(f": record {number} is not the one that the head knows")
+
+
+def test_a_line_that_is_being_written_is_waited_for(audit: Path) -> None:
+    lines = lines_of(files(audit)[-1])
+    folder = os.open(audit, os.O_RDONLY)
+    with ThreadPoolExecutor(1) as pool:
+        with locked(folder):
+            put(files(audit)[-1], [*lines[:-1], lines[-1][:50]])
+            verifying = pool.submit(verify, audit, KEY)
+            with pytest.raises(TimeoutError):
+                verifying.result(timeout=0.3)
+            put(files(audit)[-1], lines)
+        assert verifying.result().failures == 0
+    os.close(folder)
+
+
 def test_an_older_state_of_everything_is_what_an_anchor_finds(audit: Path, tmp_path: Path) -> None:
     """The limit of what a folder can prove: with an old head put back, the end may have been cut."""
     shutil.copytree(audit, tmp_path / "old")
@@ -331,8 +359,10 @@ def test_a_torn_line_that_was_recovered_counts_like_any_other(audit: Path) -> No
     for changed in ([], [b"other\n"], [lines[at][:5] + b"\n"], [lines[at], lines[at]]):
         put(file, [*lines[:at], *changed, *lines[at + 1 :]])
         assert found(audit), changed
-    put(file, [*lines[:at], lines[at], *lines[at + 2 :]])
-    assert len(found(audit)) >= 1
+    put(file, [*lines[: at + 1], b"junk\n", *lines[at + 1 :]])
+    assert f"{len(files(audit)) - 1}:{at + 2}: not a line of an audit" in found(audit)
+    put(file, [*lines[: at + 1], *lines[at + 2 :]])
+    assert found(audit)
 
 
 def test_whole_lines_that_are_none_are_no_crash(audit: Path) -> None:

@@ -13,20 +13,9 @@ from fabric.demand import Demand, demands
 from fabric.engine import Engine
 from fabric.ordering import ordering
 from fabric.parse import parse
+from fabric.predicates import AnyOf, Comparison, Membership, NullTest, Pattern, Predicate
 from fabric.resolve import resolve
-from fabric.types import (
-    AnyOf,
-    Column,
-    Comparison,
-    Membership,
-    NullTest,
-    OrderKey,
-    Pattern,
-    Predicate,
-    Product,
-    Table,
-    TableName,
-)
+from fabric.types import Column, OrderKey, Product, Table, TableName
 
 TABLE = Table(
     TableName("db", "main", "t"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -68,6 +68,7 @@ SELECT (SELECT 'many' FROM claim AS c WHERE c.k = p.k GROUP BY c.k, c.note > 'no
 SELECT p.name, s.note, s.both FROM person AS p, LATERAL (SELECT note, note || p.mail AS both FROM claim AS c WHERE c.k = p.k) AS s
 SELECT p.name, s.top FROM person AS p LEFT JOIN LATERAL (SELECT max(amt) AS top FROM claim AS c WHERE c.k <= p.k) AS s ON true
 SELECT p.name, s.a FROM person AS p, LATERAL (SELECT p.age + 1 AS a) AS s
+SELECT p.k, s.m, c.name, c.note FROM person AS p, LATERAL (SELECT c.note AS m FROM claim AS c WHERE c.k = p.k ORDER BY c.amt LIMIT 1) AS s, claim AS c
 SELECT p.name, u.m FROM person AS p, unnest(p.marks) AS u(m)
 WITH a(x, y) AS (SELECT name, mail FROM person), b AS (SELECT y AS x, x AS y FROM a) SELECT a.x, b.x AS z FROM a JOIN b ON true
 WITH a AS MATERIALIZED (SELECT k, upper(mail) AS m FROM person) SELECT l.m, r.m AS other FROM a AS l JOIN a AS r USING (k)
@@ -200,6 +201,49 @@ def test_so_does_one_that_is_nested_too_deeply(engine: Engine) -> None:
     deep = "name" + " || name" * 600
     one = read(f"SELECT {deep} AS x, k FROM person", 2, engine, person=TEXT)
     assert one[1] == (Origin(0, "k", False), Origin(0, "name", False))
+
+
+class Differing(Engine):
+    """A DuckDB that writes its plans otherwise."""
+
+    def __init__(self, text: str, otherwise: str | None) -> None:
+        super().__init__(threads=1)
+        self.text = text
+        self.otherwise = otherwise
+
+    def bound_plan(self, sql: str, relations: Mapping[str, Sequence[tuple[str, str]]]) -> str | None:
+        plan = super().bound_plan(sql, relations)
+        assert plan is not None
+        assert self.text in plan
+        return None if self.otherwise is None else plan.replace(self.text, self.otherwise)
+
+
+@pytest.mark.parametrize(
+    ("text", "otherwise"),
+    [
+        ("", ""),
+        ("LOGICAL_FILTER", "LOGICAL_SIEVE"),
+        ('"expression_class":"BOUND_FUNCTION"', '"expression_class":"BOUND_SUBQUERY"'),
+        ('"index":1}', '"index":0}'),  # k, which is no text
+        ('"index":1}', '"index":2}'),
+        ('"index":1}', '"index":-1}'),
+        ('"projection_ids":[]', '"projection_ids":[1]'),
+        ('"projection_map":[]', '"projection_map":[2]'),
+        ('"expressions"', '"terms"'),
+        ("seq_scan", "other_scan"),
+        ('"table":"', '"table":"other_'),
+        ('"plans":[', '"plans":[{},'),
+        ('"plans"', "plans"),
+        ("{", None),
+    ],
+)
+def test_so_does_a_plan_that_is_not_as_expected(text: str, otherwise: str | None) -> None:
+    engine = Differing(text, otherwise)
+    found = read("SELECT upper(name) AS x FROM person WHERE k > 1", 1, engine, person=TEXT)
+    known = (Origin(0, "name", False),)
+    every = (Origin(0, "k", False), Origin(0, "name", False))
+    assert found == ((every,) if text else (known,))
+    engine.close()
 
 
 def test_a_column_keeps_its_spelling_and_types_need_not_be_simple(engine: Engine) -> None:

@@ -233,6 +233,8 @@ sources:
 POLICIES = """p, role:analyst, desk.*, read, allow
 p, role:hr, pay.*, read, allow
 p, role:guest, pay.roll, read, deny
+p2, role:guest, pay.plan, text, "last(1)"
+p3, role:guest, pay.plan, "id = 1"
 p, ana, desk.claim, read, allow
 g, ana, role:hr
 """
@@ -311,7 +313,11 @@ def test_a_scoped_token_sees_what_its_role_grants_and_no_more_than_its_user(
     token, _ = make(project, "ana", "--role", "role:hr")
     with flight.connect(served.uri) as client:
         raw = bearing(client, token)
-        assert raw.read(raw.query("SELECT id FROM pay.plan")).num_rows == 2
+        # Rows and columns stay as restricted as a role that the token leaves out has them.
+        whole = Raw(client, client.authenticate_basic_token("ana", "swordfish"))
+        for login in (whole, raw):
+            answer = login.read(login.query("SELECT id, text FROM pay.plan")).to_pylist()
+            assert answer == [{"id": 1, "text": "***"}]
         # Granted to ana by her name and by another role, and not by the token's.
         with pytest.raises(KeyError, match=r"there is no 'desk\.claim'"):
             raw.query("SELECT id FROM desk.claim")
@@ -321,8 +327,7 @@ def test_a_scoped_token_sees_what_its_role_grants_and_no_more_than_its_user(
         tables = raw.read(raw.info("CommandGetTables", table_types=["TABLE"]))["table_name"].to_pylist()
         assert tables == ["plan"]
         assert raw.read(raw.query("SELECT * FROM system.sources")).num_rows == 1
-        whole = raw.read(raw.query("SELECT query_id, sql FROM system.queries"))
-        assert whole.schema.names == ["query_id", "sql"]
+        assert raw.read(raw.query("SELECT query_id FROM system.queries")).num_rows > 0
 
 
 def test_a_ticket_and_a_handle_of_the_whole_user_are_judged_anew_under_a_scoped_token(

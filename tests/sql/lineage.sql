@@ -1,8 +1,8 @@
 -- Pairs: a statement, then what its columns are made of. A relation's columns stand under the relation's
 -- position among those that the statement names: 0 is the first. A column that is handed on is as it is, one
 -- that the value only derives from has a ~ in front. The tables are person(k, name, mail, age, marks, home)
--- and claim(k, name, note, amt). What only chooses rows is not
--- among them.
+-- and claim(k, name, note, amt). What only chooses
+-- rows is not among them.
 
 -- columns, by any spelling
 SELECT p.mail, NAME AS who, "Age" FROM person p WHERE k > 1;
@@ -73,6 +73,9 @@ k: 0.k 1.k;
 -- of another type, it is made of it
 SELECT k FROM person JOIN (SELECT CAST(k AS BIGINT) AS k FROM claim) USING (k);
 k: 0.k ~1.k;
+
+SELECT p.x, c.x AS other FROM (SELECT name AS x FROM person) AS p JOIN (SELECT amt AS x FROM claim) AS c USING (x);
+x: 0.name ~1.amt | other: ~0.name 1.amt;
 
 -- three in a row
 SELECT k FROM person JOIN claim AS c USING (k) LEFT JOIN claim AS d USING (k);
