@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("stream", "overhead", "recovery", "cancel", "policies")
+NAMES = ("stream", "overhead", "recovery", "cancel", "policies", "governed", "crowd")
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or NAMES:

@@ -23,6 +23,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from fabric.confirm import functions
 from fabric.errors import InvalidValue, NotSupported
 
 MOST = 1_000_000
@@ -96,7 +97,9 @@ def _distance(most: int) -> _Bound:
     """Edit distances take time, and some memory, by the product of the two lengths."""
     says = f"takes texts whose lengths in bytes multiply to at most {most:,}"
     more = "CAST(strlen(CAST(_0 AS VARCHAR)) AS DOUBLE) * strlen(CAST(_1 AS VARCHAR)) > _most"
-    return _Bound((0, 1), more, lambda values: math.prod(len(_bytes(v)) for v in values), says=says, most=most)
+    return _Bound(
+        (0, 1), more, lambda values: math.prod(len(_bytes(v)) for v in values), says=says, most=most
+    )
 
 
 _BOUNDS: Mapping[str, _Bound] = {
@@ -122,7 +125,13 @@ _BOUNDS: Mapping[str, _Bound] = {
     "jaro_similarity": _distance(10_000_000),
     "jaro_winkler_similarity": _distance(10_000_000),
 }
-_NAMED = re.compile(rf"\b({'|'.join(_BOUNDS)})\b", re.IGNORECASE)
+_BY_NAME = frozenset(["list_aggr", "list_aggregate", "array_aggr", "array_aggregate", "aggregate"])
+"""Functions whose second argument names an aggregate."""
+
+MOST_COUNTED = 10_000
+"""Values that ``approx_top_k`` may keep for each group, for which it takes the memory beforehand."""
+
+_NAMED = re.compile(rf"\b({'|'.join([*_BOUNDS, *_BY_NAME, 'approx_top_k'])})\b", re.IGNORECASE)
 _CONSTANT = (
     exp.Literal,
     exp.Null,
@@ -159,7 +168,7 @@ def bounded(tree: exp.Expr) -> exp.Expr:
     for node in reversed(list(tree.find_all(exp.Func))):
         call = _call(node)
         if call is not None and not _is_table(node):
-            _bound(node, *call, lambda_name)
+            _bound(*_plain(node, *call), lambda_name)
     return tree
 
 
@@ -176,7 +185,9 @@ def exceeded(text: str) -> InvalidValue | None:
 def _too_much(name: str, bound: _Bound, most: int) -> InvalidValue:
     if bound.says:
         return InvalidValue(f"{name}() {bound.says}")
-    hint = f"as a table, FROM {name}(…), it may be of any size" if name in ("range", "generate_series") else ""
+    hint = (
+        f"as a table, FROM {name}(…), it may be of any size" if name in ("range", "generate_series") else ""
+    )
     if most == MOST_A_ROW and not hint:
         hint = f"with constants alone it may make {MOST:,}"
     return InvalidValue(f"{name}() may make at most {most:,} {bound.unit} here", hint=hint)
@@ -199,9 +210,10 @@ def _call(node: exp.Expr) -> tuple[str, list[exp.Expr]] | None:
             return "levenshtein", [node.this, node.expression]
         case exp.JarowinklerSimilarity():
             return "jaro_winkler_similarity", [node.this, node.expression]
-        case exp.Anonymous():
-            name = node.name.lower()
-            return (name, list(node.expressions)) if name in _BOUNDS else None
+        case exp.ApproxTopK():
+            return "approx_top_k", list(node.iter_expressions())
+        case exp.Anonymous() if (name := node.name.lower()) in _BOUNDS.keys() | _BY_NAME:
+            return name, list(node.expressions)
     return None
 
 
@@ -209,11 +221,23 @@ def _is_table(node: exp.Expr) -> bool:
     return isinstance(node.parent, exp.Table | exp.Lateral) and node.arg_key == "this"
 
 
+def _plain(node: exp.Expr, name: str, arguments: list[exp.Expr]) -> tuple[exp.Expr, str, list[exp.Expr]]:
+    """``x.f(y)`` is f(x, y)."""
+    dot = node.parent
+    if not isinstance(dot, exp.Dot) or node.arg_key != "expression":
+        return node, name, arguments
+    owner = sqlglot.parse_one(dot.this.sql(dialect="duckdb"), dialect="duckdb")
+    return dot, name, [owner, *arguments]
+
+
 def _bound(node: exp.Expr, name: str, arguments: list[exp.Expr], lambda_name: str) -> None:
     """Check the call, or put one that checks itself in its place."""
-    if isinstance(node.parent, exp.Dot) and node.arg_key == "expression":
-        node = node.parent  # x.f(y) is f(x, y)
-        arguments = [sqlglot.parse_one(node.this.sql(dialect="duckdb"), dialect="duckdb"), *arguments]
+    if name in _BY_NAME:
+        _check_aggregate(*_aggregate(name, arguments))
+        return
+    if name not in _BOUNDS:
+        _check_aggregate(name, arguments)
+        return
     bound = _BOUNDS[name]
     if len(arguments) <= max(bound.needs) or any(isinstance(a, exp.PropertyEQ) for a in arguments):
         raise NotSupported(f"this form of {name}() is not available", hint="write all arguments, in order")
@@ -230,14 +254,34 @@ def _bound(node: exp.Expr, name: str, arguments: list[exp.Expr], lambda_name: st
         raise _too_much(name, bound, most)
 
 
+def _aggregate(name: str, arguments: list[exp.Expr]) -> tuple[str, list[exp.Expr]]:
+    """The aggregate that such a function names, and what that one is called with."""
+    named = _value(arguments[1]) if len(arguments) > 1 else None
+    if not isinstance(named, str) or not functions().get((named.lower(), "scalar"), False):
+        raise NotSupported(
+            f"{name}() takes the name of an aggregate that is available", hint="write it as a text: 'sum'"
+        )
+    return named.lower(), [arguments[0], *arguments[2:]]
+
+
+def _check_aggregate(name: str, arguments: list[exp.Expr]) -> None:
+    if name != "approx_top_k":
+        return
+    most = _value(arguments[1]) if len(arguments) > 1 else None
+    if not isinstance(most, float) or most > MOST_COUNTED:
+        raise InvalidValue(f"approx_top_k() takes a number of at most {MOST_COUNTED:,}, written out")
+
+
 def _keep_name(node: exp.Expr) -> None:
-    """An unnamed result is named by its text, which is about to become another."""
+    """Unnamed results are named by their text, which is about to become another."""
+    unnamed = []
     item = node
-    while item.parent is not None and not isinstance(item.parent, exp.Query):
+    while item.parent is not None:
+        is_result = isinstance(item.parent, exp.Select) and item.arg_key == "expressions"
+        if is_result and not item.alias and not item.find(exp.Star, exp.Columns):
+            unnamed.append((item, item.sql(dialect="duckdb", normalize_functions="lower")))
         item = item.parent
-    unnamed = isinstance(item.parent, exp.Select) and item.arg_key == "expressions" and not item.alias
-    if unnamed and not item.find(exp.Star, exp.Columns):
-        text = item.sql(dialect="duckdb", normalize_functions="lower")
+    for item, text in unnamed:
         named = exp.Alias(alias=exp.to_identifier(text, quoted=True))
         item.replace(named)
         named.set("this", item)

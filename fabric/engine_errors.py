@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import duckdb
 import pyarrow as pa
 
+from fabric.bounds import exceeded
 from fabric.errors import (
     Cancelled,
     FabricError,
@@ -131,6 +132,9 @@ def _first_line(text: str) -> str:
 
 def _value(text: str) -> FabricError:
     # The text quotes values: only a word that is a type's name may be repeated, and the target comes last.
+    too_much = exceeded(text.split("\n", 1)[0])
+    if too_much is not None:
+        return too_much
     types = [word for word in _WORD.findall(text.split("\n", 1)[0]) if word in _TYPES]
     target = f" to {types[-1]}" if types else ""
     if "out of range" in text or "overflow" in text.lower() or "Out of Range" in text:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TypeGuard
 
 import pyarrow as pa
+from sqlglot import exp
 
 from fabric.catalog import Catalog
 from fabric.compose import (
@@ -204,6 +205,7 @@ def plan(
             reads.append(Unread(relation))
         else:
             try:
+                demand.columns |= _ruled(governed.decisions[relation.id], table)
                 reads.append(_read(relation, table, demand, catalog, files))
             except FabricError as error:
                 raise discretion.told(relation, error) from None
@@ -254,6 +256,13 @@ def _read(relation: Relation, table: Table, demand: Demand, catalog: Catalog, fi
     offer = connector.offer(scan)
     sent = tuple(_position(table, column) for column in offer.scan.columns)
     return LiveRead(relation, connector, offer, sent, tuple(demand.kept), demand.repeated)
+
+
+def _ruled(decision: Decision, table: Table) -> set[int]:
+    """The columns that row filters may name: read whether or not DuckDB could do without them."""
+    filters = [row_filter for group in decision.rows for row_filter in group]
+    named = {c.name.lower() for each in filters for c in each.condition.tree.find_all(exp.Column)}
+    return {n for n, column in enumerate(table.columns) if column.name.lower() in named}
 
 
 def _position(table: Table, column: str) -> int:

@@ -26,9 +26,7 @@ from fabric.totality_types import FLOATS, RANGES, UNKNOWN, UNSIGNED, WORDS, Node
 
 _WIDEST_SUM = 27  # digits of a DECIMAL whose sum needs more than 10^11 rows to leave 38 digits
 _LONGEST = 2**32 - 1  # DuckDB refuses offsets into a text beyond
-_PARTS = frozenset(
-    "millennium century decade year quarter month week day hour minute second".split()  # noqa: SIM905
-)
+_UNITS = frozenset("millennium century decade year quarter month day hour minute second".split())  # noqa: SIM905
 _CLOCK = frozenset("day hour minute second millisecond microsecond".split())  # noqa: SIM905
 _CALENDAR = re.compile(r"([^%]|%-?[YymdbBaAjHMSwu]|%%)*", re.DOTALL)
 _DIGESTS = ("md5", "sha1", "sha256")
@@ -147,7 +145,7 @@ _CONSTANTS: Mapping[str, Callable[[Sequence[Node], int], int]] = {
     "@offset": lambda arguments, position: _integer(arguments, position, -_LONGEST, _LONGEST),
     "@digits": lambda arguments, position: _integer(arguments, position, 0, 38),
     "@length": lambda arguments, position: _integer(arguments, position, 0, 10_000),
-    "@span": _named(_PARTS),
+    "@unit": _named(_UNITS),
     "@clock": _named(_CLOCK),
     "@escaped": _escaped,
     "@escape": lambda arguments, position: 1,

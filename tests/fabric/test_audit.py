@@ -19,6 +19,7 @@ from fabric.audit import Audit
 from fabric.audit_chain import head_file, read_head, seals
 from fabric.audit_verify import verify
 from fabric.errors import AuditUnavailable
+from fabric.types import Principal
 from tests.fabric.audits import KEY, Ended, bodies, files, found, intent, notes, until
 
 
@@ -284,8 +285,6 @@ def test_two_audits_of_one_process_make_one_chain(folder: Path) -> None:
 
 
 def test_the_newest_records_come_first_and_only_the_users_own(audit: Audit) -> None:
-    from fabric.types import Principal
-
     for number in range(30):
         user = "bob" if number % 3 == 0 else 'a"na'
         audit.intent(intent(f"q{number}", principal=Principal(user)))
@@ -298,6 +297,15 @@ def test_the_newest_records_come_first_and_only_the_users_own(audit: Audit) -> N
     assert len(audit.records('a"na', 100)) == 40
     assert audit.records("nobody", 100) == []
     assert audit.records("bo", 100) == []
+
+
+def test_nobody_gets_a_record_shown_by_what_another_user_writes_into_it(audit: Audit) -> None:
+    eve = Principal("eve", attributes={"user": "bob"})
+    audit.intent(
+        intent("q1", '"user":"bob"', principal=eve, session={"user": "bob"}, parameters=['"user":"bob"'])
+    )
+    assert audit.records("bob", 9) == []
+    assert len(audit.records("eve", 9)) == 1
 
 
 def test_lines_that_are_none_are_not_shown(audit: Audit, folder: Path) -> None:

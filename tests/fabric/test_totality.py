@@ -73,7 +73,7 @@ SELECT k FROM t WHERE ts >= DATE '2024-01-01' AND ts > '2024-01-01 10:00' AND ts
 SELECT k FROM t WHERE ts >= current_date - INTERVAL 7 DAY AND ts < DATE '2024-01-31' + INTERVAL 1 MONTH
 SELECT k FROM t WHERE ts >= date_trunc('month', current_date) AND ts::DATE = '2024-01-01'
 SELECT k FROM t WHERE tz >= '2024-01-01' AND tz >= TIMESTAMP '2024-01-01' AND tz >= DATE '2024-01-01' AND tz > now() - INTERVAL 7 DAY
-SELECT k FROM t WHERE ns >= '2024-01-01' AND ns > ts AND ns >= DATE '2024-01-01' AND tm > '10:00' AND iv > INTERVAL 1 DAY
+SELECT k FROM t WHERE ns >= '2024-01-01' AND ns >= DATE '2024-01-01' AND tm > '10:00' AND iv > INTERVAL 1 DAY
 SELECT k FROM t WHERE s = 'a' AND s IN ('a', 'b', NULL) AND s LIKE 'a%' AND s ILIKE '%b' AND s NOT LIKE 'a_' AND s < 'b'
 SELECT k FROM t WHERE s LIKE '10!%%' ESCAPE '!' AND s LIKE s AND s ILIKE '%' || s AND s GLOB 'a*' AND s ^@ 'a' AND contains(s, 'a')
 SELECT k FROM t WHERE regexp_matches(s, '^a.*') AND s ~ 'a' AND s SIMILAR TO 'a|b' AND regexp_matches(s, 'a', 'i')
@@ -88,7 +88,7 @@ SELECT CASE s WHEN 'a' THEN 1 WHEN 'b' THEN 2 END, greatest(k, i), least(s, 'a')
 SELECT s || ' ' || s, concat(s, d, k), concat_ws(',', s, u), substring(s, 1, 3), left(s, 2), right(s, -1), s[1:3], s[1] FROM t
 SELECT replace(s, 'a', 'bb'), lpad(s, 5, '0'), split_part(s, ',', 1), string_split(s, ','), reverse(s), md5(s), hash(s, k) FROM t
 SELECT k::VARCHAR, d::VARCHAR, d2::VARCHAR, x::VARCHAR, i::BIGINT, i::DOUBLE, d2::DOUBLE, d2::DECIMAL(12,3), bo::INTEGER FROM t
-SELECT x + 1, x * 2, x / 2, x / 0, -x, k / 2, d2 / d2, x % 2, k % 2, k // 2, abs(x), d2 + 1, d2 - 1.5, d2 + d2, sqrt(x), ln(x), x ^ 2 FROM t
+SELECT x + 1, x * 2, x / 2, x / 0, -x, k / 2, d2 / d2, k % 2, k // 2, abs(x), d2 + 1, d2 - 1.5, d2 + d2, sqrt(x), ln(x), x ^ 2 FROM t
 SELECT round(x, 2), round(d2, 1), round(k), floor(d2), ceil(x), sign(k), k & 1, trunc(x), isnan(x), abs(d2), -d2, x::VARCHAR FROM t
 SELECT try_cast(s AS INTEGER), try_cast(s AS DATE), TRY(s::DECIMAL(10,2)), TRY(k + 1), TRY(date_trunc('month', d)), TRY(d::TIMESTAMP) FROM t
 SELECT l[1], l[k], st.a, st['b'], m['a'], len(l), list_contains(l, 1), [k, 1], {'a': k}, row(k, s) FROM t
@@ -154,7 +154,7 @@ SELECT x::DECIMAL(10,2) FROM t
 SELECT x::HUGEINT FROM t
 SELECT h::BIGINT FROM t
 SELECT d2::DECIMAL(9,2) FROM t
-SELECT d2::INTEGER FROM t WHERE d2 > 0
+SELECT d2::SMALLINT FROM t
 SELECT d38::DECIMAL(38,12) FROM t
 SELECT k::DECIMAL(18,2) FROM t
 SELECT d::TIMESTAMP FROM t
@@ -173,11 +173,12 @@ SELECT k FROM t WHERE s = k
 SELECT k FROM t WHERE s = d
 SELECT k FROM t WHERE s = x
 SELECT k FROM t WHERE d = ts
-SELECT k FROM t WHERE d >= current_date - INTERVAL 7 DAY
-SELECT k FROM t WHERE d >= TIMESTAMP '2024-01-01'
+SELECT d + INTERVAL 7 DAY > now() FROM t
+SELECT k FROM t WHERE d >= TIMESTAMP '2024-01-01 12:00'
+SELECT k FROM t WHERE ns = ts
 SELECT k FROM t WHERE d IN (TIMESTAMP '2024-01-01', DATE '2024-01-02', '2024-01-03')
 SELECT k FROM t WHERE d < now()
-SELECT k FROM t WHERE d38 = CAST(1 AS DECIMAL(38,2))
+SELECT a.k FROM t a JOIN t2 b ON CAST(a.d2 AS DECIMAL(38,2)) = b.d38 + CAST(0 AS DECIMAL(38,12))
 SELECT k FROM t WHERE CAST(d2 AS DECIMAL(38,2)) = CAST(h AS DECIMAL(38,10))
 SELECT a.k FROM t a JOIN t2 b ON a.s = b.k
 SELECT a.k FROM (SELECT k, d FROM t) a JOIN (SELECT k, ts AS d FROM t2) b USING (d)
@@ -200,9 +201,9 @@ SELECT d38 + d38 FROM t
 SELECT d38 * d38 FROM t
 SELECT k << 1 FROM t
 SELECT round(k, -1) FROM t
-SELECT round(k, i) FROM t
+SELECT round(k, -i) FROM t
 SELECT factorial(ti) FROM t
-SELECT gcd(k, 2) FROM t
+SELECT gcd(k, k) FROM t
 SELECT lcm(k, i) FROM t
 SELECT to_base(k, 2) FROM t
 SELECT d + 1 FROM t
@@ -261,9 +262,9 @@ SELECT list_transform(l, LAMBDA q: q + 1) FROM t
 SELECT [q + 1 FOR q IN l] FROM t
 SELECT list_extract([1, 2], s::INTEGER) FROM t
 SELECT list_zip(l, s::INTEGER[]) FROM t
-SELECT list_sum(l) + 9223372036854775807 FROM t
+SELECT list_sum(l)::TINYINT FROM t
 SELECT array_value(s, s)::INTEGER[2] FROM t
-SELECT map([s], [k]) FROM t
+SELECT map([s::INTEGER], [k]) FROM t
 SELECT map([s, s], [1, 2]) FROM t
 SELECT m['a'] + 2147483647 FROM t
 SELECT st.a + 2147483647 FROM t
@@ -386,6 +387,9 @@ def test_a_plan_with_one_thing_more_is_not_total(world: World, sql: str) -> None
     for position, change in product(range(len(nodes)), ({"more": {}}, {"type": "NEW"}, {"expression_class": "NEW"})):
         changed = copy.deepcopy(plan)
         node = list(_judged(changed["plans"]))[position]
+        kinds = ("BOUND_FUNCTION", "BOUND_OPERATOR", "BOUND_WINDOW", None)
+        if "type" in change and node.get("expression_class") not in kinds:
+            continue  # it says no more than the class
         if change.keys() - {"more"} <= node.keys():
             node.update(change)
             assert not is_total(json.dumps(changed)), (node, change)
@@ -430,7 +434,7 @@ CONSTANTS: dict[str, Sequence[str]] = {
     "@digits": ["0", "2", "38"],
     "@length": ["0", "7", "10000"],
     "@filler": ["'é'", "'ab'"],
-    "@span": [f"'{part}'" for part in PARTS],
+    "@unit": [f"'{part}'" for part in PARTS],
     "@clock": [f"'{part}'" for part in PARTS],
     "@escaped": ["''", "'a'", "'a!'", "'%!%_'", "'!!a'"],
     "@escape": ["'!'", "'!!'", "''"],
@@ -446,6 +450,7 @@ _ALIKE = ("integer integer", "float float")
 def _calls(name: str, arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
     """SQL calls with these arguments, each with the FROM that they stand over."""
     words = " ".join(arguments)
+    texts = ["'a'", "'.*(é|x+)$'", "'i'"] if name.startswith("regexp") else CONSTANTS["@text"]
     columns = [position for position, word in enumerate(arguments) if not word.startswith("@")]
     kinds = [list(TOKENS.get(word.rstrip("*"), (word.rstrip("*"),))) for word in arguments if not word.startswith("@")]
     if words in _ALIKE or words.endswith("*"):
@@ -458,7 +463,7 @@ def _calls(name: str, arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
     else:
         chosen = [list(picked) for picked in product(*kinds)]
     for picked in chosen:
-        constants = product(*[CONSTANTS[word] for word in arguments if word.startswith("@")])
+        constants = product(*[texts if word == "@text" else CONSTANTS[word] for word in arguments if word[0] == "@"])
         for given in constants:
             values, fixed = iter(range(len(picked))), iter(given)
             written = [
@@ -552,7 +557,7 @@ def test_a_constant_that_is_taken_for_readable_is_read(world: World, text: str) 
 @pytest.mark.parametrize(
     "sql",
     ["DATE '9999-12-31' + 1000000", "DATE '0001-01-01' - INTERVAL 20000 YEAR", "now() + INTERVAL 20000 YEAR",
-     "TIMESTAMP '9999-12-31 23:59:59' + INTERVAL 19000 YEAR", "date_trunc('millennium', DATE '0001-01-01')",
+     "TIMESTAMP '9999-12-31 23:59:59' + INTERVAL 18000 YEAR", "date_trunc('millennium', DATE '0001-01-01')",
      "2147483647 + 0", "2147483646 + 1", "46341 * 46340", "-(-2147483647)", "(1 - 2147483647) - 1"],
 )  # fmt: skip
 def test_reckoned_constants_are_in_range(world: World, sql: str) -> None:
