@@ -33,7 +33,7 @@ MOST_A_ROW = 100_000
 """The same when it is called for each row, of which DuckDB takes 2,048 at a time."""
 
 _MARK = "ripstop bound"
-_MARKED = re.compile(rf"{_MARK} (\w+) (\d+)")
+_MARKED = re.compile(rf"string '{_MARK} (\w+) (\d+)' to BOOL")
 
 # The digits of a width or a precision, of a number of five digits or taken from an argument.
 _WIDE_FORMAT = r"\{[^{}]*(\d{5}|\{)"

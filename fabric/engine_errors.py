@@ -72,6 +72,10 @@ _TYPES = frozenset(
 _WORD = re.compile(r"[A-Z][A-Z0-9]+")
 
 
+class EngineLost(InternalError):
+    """DuckDB has given itself up: after one internal error of its own (2.0.0) it runs nothing any more."""
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Let only errors of our own tree out of the block."""
@@ -95,7 +99,8 @@ def translate(error: BaseException) -> FabricError:
     for prefix, build in _PREFIXES.items():
         if prefix in text[:120]:
             return build(text)
-    failure = InternalError()
+    lost = any(prefix in text[:120] for prefix in ("INTERNAL Error", "FATAL Error"))
+    failure = EngineLost() if lost else InternalError()
     log.error("reference %s: %s", failure.reference, text, exc_info=error)
     return failure
 
@@ -131,10 +136,10 @@ def _first_line(text: str) -> str:
 
 
 def _value(text: str) -> FabricError:
-    # The text quotes values: only a word that is a type's name may be repeated, and the target comes last.
-    too_much = exceeded(text.split("\n", 1)[0])
+    too_much = exceeded(text)
     if too_much is not None:
         return too_much
+    # The text quotes values: only a word that is a type's name may be repeated, and the target comes last.
     types = [word for word in _WORD.findall(text.split("\n", 1)[0]) if word in _TYPES]
     target = f" to {types[-1]}" if types else ""
     if "out of range" in text or "overflow" in text.lower() or "Out of Range" in text:

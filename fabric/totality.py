@@ -175,7 +175,7 @@ def _try(node: Node) -> int:
 def _function(node: Node, caught: bool = False) -> int:
     _only(node, _COMMON | _EXPRESSIONS["BOUND_FUNCTION"][0])
     path, children = node["qname"]["path"], node["children"]
-    if path == ["__cast"]:
+    if path == ["__cast"] and node["type"] == "OPERATOR_CAST":
         return _cast(node, caught)
     if node["type"].startswith("COMPARE_"):
         _must(node["type"].removeprefix("COMPARE_") in _COMPARISONS and len(children) == 2, node["type"])
