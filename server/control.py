@@ -1,15 +1,20 @@
-"""The line between the supervisor and a worker: JSON objects, one a line, over a socket pair."""
+"""What a supervisor and a worker share: a line of messages, and a board that outlives the worker."""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import mmap
 import socket
-from typing import Any
+import tempfile
+from typing import IO, Any
 
 
 class Channel:
-    """One end; the other end's death shows as the end of what is received."""
+    """One end of the line: JSON objects, one a line, over a socket pair.
+
+    The other end's death shows as the end of what is received.
+    """
 
     def __init__(self, end: socket.socket) -> None:
         self._end = end
@@ -38,3 +43,42 @@ class Channel:
     def close(self) -> None:
         """Close this end."""
         self._end.close()
+
+
+class Board:
+    """The digests of the statements that run in a worker, in memory that its supervisor reads after its death.
+
+    Args:
+        fileno: an open file of ``BYTES``.
+    """
+
+    _SLOT = 16
+    _SLOTS = 256
+    BYTES = _SLOT * _SLOTS
+
+    def __init__(self, fileno: int) -> None:
+        self._memory = mmap.mmap(fileno, self.BYTES)
+
+    @classmethod
+    def file(cls) -> IO[bytes]:
+        """A file without a name, for both ends to map."""
+        file = tempfile.TemporaryFile()
+        file.truncate(cls.BYTES)
+        return file
+
+    def write(self, slot: int, digest: str = "") -> None:
+        """Put 16 characters into a slot, or nothing; beyond the last slot nothing is kept."""
+        if slot < self._SLOTS:
+            self._memory[slot * self._SLOT : (slot + 1) * self._SLOT] = digest.encode().ljust(
+                self._SLOT, b"\0"
+            )
+
+    def read(self) -> set[str]:
+        """Every digest that stands on it."""
+        held = self._memory[:]
+        slots = {held[at : at + self._SLOT] for at in range(0, self.BYTES, self._SLOT)}
+        return {slot.decode() for slot in slots if slot.strip(b"\0")}
+
+    def close(self) -> None:
+        """Give the memory back."""
+        self._memory.close()

@@ -23,7 +23,8 @@ from typing import Any
 
 import psutil
 
-from server.control import Channel
+from server.control import Board, Channel
+from server.refusals import DEATH, MEMORY, Refusals
 
 _TURN_SECONDS = 0.1
 _TRIES = 3
@@ -31,18 +32,25 @@ _LONGEST_PAUSE = 10.0
 _SHORT_LIFE = 10.0
 _EDIT_PAUSE = 2.0
 
+# A worker ends itself when it outgrows its memory (``watch``); this is for one that does not come to it.
+_OVER_SECONDS = 1.0
+_OVER_BYTES = 2 * 10**9
+
 
 @dataclass(eq=False)
 class _Worker:
     process: subprocess.Popen[bytes]
     channel: Channel
+    board: Board
     started_at: float = field(default_factory=time.monotonic)
     warm: bool = False
     told: bool = False
     ready: bool = False
     memory: int | None = None
+    over_since: float | None = None
     error: str = ""
     final: bool = False
+    ends: bool = False
 
     def rss(self) -> int:
         """Resident memory in bytes; 0 when it cannot be read."""
@@ -56,6 +64,7 @@ class _Worker:
         self.process.kill()
         self.process.wait()
         self.channel.close()
+        self.board.close()
 
 
 class Supervisor:
@@ -96,6 +105,7 @@ class Supervisor:
         self._start_at = 0.0
         self._spare_at = 0.0
         self._down_since: float | None = None
+        self._refusals = Refusals()
         self._stops = 0
         self._status = 0
         self._wake, self._waker = socket.socketpair()
@@ -144,13 +154,22 @@ class Supervisor:
             if messages is None or worker.process.poll() is not None:
                 self._bury(worker)
         for worker in self._workers():
-            limit = self._memory or worker.memory
-            if limit is not None and (held := worker.rss()) > limit:
-                worker.error = f"held {held / 1e9:.1f} GB of the {limit / 1e9:.1f} GB that it may"
-                worker.process.kill()
+            self._weigh(worker)
         if self._active and self._active.warm and not self._active.told:
             self._active.told = True
-            self._active.channel.send(do="bind", port=self.port)
+            refused = self._refusals.left()
+            memory = self._memory or self._active.memory
+            self._active.channel.send(do="bind", port=self.port, memory=memory, refused=refused)
+
+    def _weigh(self, worker: _Worker) -> None:
+        limit, held, now = self._memory or worker.memory, worker.rss(), time.monotonic()
+        if limit is None or held <= limit:
+            worker.over_since = None
+            return
+        worker.over_since = worker.over_since or now
+        if held > limit + _OVER_BYTES or now - worker.over_since > _OVER_SECONDS:
+            worker.error = f"held {held / 1e9:.1f} GB of the {limit / 1e9:.1f} GB that it may"
+            worker.process.kill()
 
     def _hear(self, worker: _Worker, message: dict[str, Any]) -> None:
         if message["state"] == "warm":
@@ -164,6 +183,10 @@ class Supervisor:
             self._down_since = None
             self._say(f"ready {message['address']}{late}")
             self.ready.set()
+        elif message["state"] == "refuse":
+            self._refusals.add(message["digest"], message["why"])
+        elif message["state"] == "ends":
+            worker.error, worker.ends = message["error"], True
         else:
             worker.error, worker.final = message["error"], message["final"]
 
@@ -171,6 +194,8 @@ class Supervisor:
         return time.monotonic() - (self._down_since or 0.0)
 
     def _bury(self, worker: _Worker) -> None:
+        if worker.ready and not worker.ends:
+            self._refusals.died(worker.board.read(), MEMORY if worker.over_since else DEATH)
         worker.end()
         if worker is self._spare:
             self._spare = None
@@ -212,12 +237,14 @@ class Supervisor:
 
     def _start(self) -> _Worker:
         ours, theirs = socket.socketpair()
-        with theirs:
+        with theirs, Board.file() as board:
             # -P: a folder `server` in the current directory must not be taken for ours.
-            command = [sys.executable, "-P", "-m", "server.worker", "--control", str(theirs.fileno())]
+            descriptors = [theirs.fileno(), board.fileno()]
+            command = [sys.executable, "-P", "-m", "server.worker"]
+            command += ["--control", str(descriptors[0]), "--board", str(descriptors[1])]
             command += ["--factory", self._factory, "--directory", str(self._directory)]
-            process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)  # noqa: S603
-        return _Worker(process, Channel(ours))
+            process = subprocess.Popen(command, pass_fds=descriptors, stdin=subprocess.DEVNULL)  # noqa: S603
+            return _Worker(process, Channel(ours), Board(board.fileno()))
 
     # ── the end ──────────────────────────────────────────────────────────────────────────────
 

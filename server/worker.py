@@ -1,7 +1,7 @@
 """A worker: the whole server in one process, started and watched by the supervisor.
 
 It builds everything, says ``warm``, and waits; told to ``bind`` it opens the port and says ``ready``.
-A spare worker stays at ``warm``. When the supervisor dies its end of the channel closes, and the worker
+A spare worker stays at ``warm``. It watches its own memory, and ends itself when it must (``watch``). When the supervisor dies its end of the channel closes, and the worker
 ends at once, whatever it does.
 """
 
@@ -17,15 +17,17 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from fabric.config import ProjectConfig
 from fabric.config_model import TlsSettings
 from fabric.errors import FabricError, InternalError, UserError
 from fabric.secrets import RedactingFormatter
-from server.control import Channel
+from server.control import Board, Channel
 from server.flight import FlightServer
 from server.live import LiveApp
+from server.watch import Watch
+from server.watched import WatchedApp
 
 if TYPE_CHECKING:
     from server.app import App
@@ -36,9 +38,10 @@ _HEADROOM = 512 * 10**6
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Be a worker on the channel whose descriptor is ``--control``; returns the exit status."""
+    """Be a worker on the channel and the board whose descriptors are given; returns the exit status."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--control", type=int, required=True)
+    parser.add_argument("--board", type=int, required=True)
     parser.add_argument("--factory", required=True)
     parser.add_argument("--directory", type=Path, required=True)
     options = parser.parse_args(arguments)
@@ -51,8 +54,9 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda *_: orders.put({"do": "drain", "seconds": 10.0}))
     channel = Channel(socket.socket(fileno=options.control))
     threading.Thread(target=_listen, args=(channel, orders), name="control", daemon=True).start()
+    watch = Watch(Board(options.board), report=channel.send, end=lambda: orders.put({"do": "end"}))
     try:
-        return _serve(_factory(options.factory), options.directory, channel, orders)
+        return _serve(_factory(options.factory), options.directory, channel, orders, watch)
     except Exception as error:  # noqa: BLE001
         if not isinstance(error, FabricError):
             fault = InternalError()
@@ -73,7 +77,11 @@ def _log_redacted() -> None:
 
 
 def _serve(
-    build: Callable[[Path], App], directory: Path, channel: Channel, orders: SimpleQueue[dict[str, Any]]
+    build: Callable[[Path], App],
+    directory: Path,
+    channel: Channel,
+    orders: SimpleQueue[dict[str, Any]],
+    watch: Watch,
 ) -> int:
     app = build(directory)
     live = LiveApp(directory, app)
@@ -85,21 +93,25 @@ def _serve(
         settings = app.config.server
         tls = settings.tls if isinstance(settings.tls, TlsSettings) else None
         server = FlightServer(
-            live.current,
+            lambda: cast("App", WatchedApp(live.current(), watch)),
             fabric=app.config.name,
             host=settings.host,
             port=settings.port if order["port"] is None else order["port"],
             tls=tls,
         )
+        watch.start(order["memory"], order["refused"])
         shown = f"[{settings.host}]" if ":" in settings.host else settings.host
         channel.send(
             state="ready",
             port=server.port,
             address=f"{'grpc+tls' if tls else 'grpc'}://{shown}:{server.port}",
         )
-        while (order := orders.get())["do"] != "drain":
+        while (order := orders.get())["do"] not in ("drain", "end"):
             pass
-        server.close(order["seconds"])
+        server.close(order.get("seconds", 0.0))
+        if order["do"] == "end":
+            # Without giving anything back: DuckDB may hold a thread for ever.
+            os._exit(1)
         return 0
     finally:
         live.close()

@@ -205,7 +205,7 @@ def test_a_filter_never_reads_its_own_object_as_somebody_else_either() -> None:
     [
         ("claims.claim", "claims.claim"),
         ("claims.claim", "acme.claims.claim"),
-        ("claims.claim", 'CLAIMS."Claim"'),
+        ("claims.claim", 'CLAIMS.""Claim""'),
         ("claims.*", "claims.claim"),
         ("lake.claim", "lake.main.claim"),
         ("*", "lake.claim"),

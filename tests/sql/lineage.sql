@@ -156,6 +156,9 @@ x: ~0.name ~1.name;
 SELECT p.mail, s.note FROM person AS p, LATERAL (SELECT note FROM claim AS c WHERE c.k = p.k) AS s;
 mail: 0.mail | note: ~0.k ~1.k 1.note;
 
+SELECT p.k, s.m, c.name FROM person AS p, LATERAL (SELECT c.note AS m FROM claim AS c WHERE c.k = p.k LIMIT 1) AS s, claim AS c;
+k: 0.k | m: ~0.k ~1.k 1.note | name: 2.name;
+
 -- VALUES and table functions have no origin
 SELECT v.a, r.i, name FROM person, (VALUES (1), (2)) AS v(a), range(3) AS r(i);
 a: - | i: - | name: 0.name;

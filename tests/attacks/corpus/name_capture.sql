@@ -130,7 +130,7 @@ SELECT　count(*) AS n FROM lake.claim
 -- names in full-width letters are others [ana] denied
 SELECT * FROM ｌａｋｅ.claim
 
--- a Kelvin sign is no K [ana] denied
+-- a Kelvin sign is a K or none, and opens nothing [ana] search
 SELECT * FROM laKe.claim
 
 -- a dotless i is no i [ana] denied

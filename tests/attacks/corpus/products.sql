@@ -59,7 +59,7 @@ SELECT * FROM claims.denied_count
 SELECT * FROM claims.secret_part
 
 -- a broken product tells nothing of its body [ana dora] denied
-SELECT * FROM claims.broken_zqdark
+SELECT * FROM claims.broken
 
 -- its parts by name for one who reads products only [dora] not found lake.claim
 SELECT * FROM lake.claim

@@ -1,0 +1,272 @@
+"""What runs in a worker, and how much memory the worker holds.
+
+DuckDB's ``memory_limit`` holds for most of what it does, and an interrupt ends most of what it does; where neither
+does (DESIGN 2.5) the worker itself must end. Beyond its limit every statement is told to stop, with an error that
+names the limit; when that has not helped after half a second, the worker ends, and its spare takes over. The
+statement under which the memory grew is refused for a while, so that it does not do it again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Generator, Mapping
+from typing import Any, TypeVar
+
+import psutil
+import pyarrow as pa
+
+from fabric.errors import FabricError, LimitError, MemoryLimit
+from server.apart import Apart
+from server.control import Board
+from server.refusals import MEMORY, REFUSED_SECONDS
+
+log = logging.getLogger("ripstop.watch")
+
+POLL_SECONDS = 0.05
+HEED_SECONDS = 0.5
+"""How long statements have to stop before the worker ends instead."""
+
+STUCK_SECONDS = 30.0
+"""Processor time after which a statement that is still being planned, or was told to stop, is taken for stuck."""
+
+_FAR = 1.25  # beyond this many times its limit the worker ends without waiting
+_FADES = 0.9  # what is left of a statement's charge after a poll
+_FLUSH_SECONDS = 0.5
+
+T = TypeVar("T")
+
+
+class Work:
+    """One statement under way."""
+
+    def __init__(self, digest: str, slot: int, watch: Watch) -> None:
+        self.digest, self.slot = digest, slot
+        self.began = time.monotonic()
+        self.charge = 0.0
+        self.planning = True
+        self.told: FabricError | None = None
+        self._watch = watch
+        self._lock = threading.Lock()
+        self._apart: Apart[Any] | None = None
+        self._stops: Callable[[FabricError], None] = lambda reason: None
+
+    def call(self, function: Callable[[], T], unwanted: Callable[[T], None] = lambda result: None) -> T:
+        """What the function returns or raises, in a thread of its own.
+
+        Args:
+            function: what is done.
+            unwanted: takes a result for which nobody waits any more.
+
+        Raises:
+            FabricError: the work was told to stop.
+        """
+
+        def once() -> Generator[T]:
+            yield function()
+
+        with contextlib.closing(iter(self.each(once, unwanted))) as items:
+            return next(items)
+
+    def each(
+        self,
+        make: Callable[[], Generator[T]],
+        unwanted: Callable[[T], None] = lambda item: None,
+        ended: Callable[[], None] = lambda: None,
+    ) -> Apart[T]:
+        """What an iterator yields or raises, in a thread of its own; see ``Apart``.
+
+        Raises:
+            FabricError: the work was told to stop.
+        """
+        with self._lock:
+            apart = self._apart = Apart(make, unwanted, ended)
+            if self.told is not None:
+                apart.send_away(self.told)
+        return apart
+
+    def stops_with(self, stops: Callable[[FabricError], None]) -> None:
+        """From now on the work is stopped in this way; at once, if it was told to stop meanwhile."""
+        with self._lock:
+            self._stops, told = stops, self.told
+        if told is not None:
+            stops(told)
+
+    def stop(self, reason: FabricError) -> None:
+        """Whoever waits gets the reason now; the work itself stops as soon as it heeds."""
+        with self._lock:
+            if self.told is not None:
+                return
+            self.told = reason
+            if self._apart is not None:
+                self._apart.send_away(reason)
+        self._stops(reason)
+
+    def over(self) -> None:
+        """Everything is given back."""
+        self._watch.forget(self)
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether its thread computes, where an interrupt should have ended it or cannot reach it."""
+        apart = self._apart
+        within = self.planning or self.told is not None
+        return within and apart is not None and apart.busy_seconds() > STUCK_SECONDS
+
+
+class Watch:
+    """Knows every statement under way, and ends them, or the worker, when there is no other way.
+
+    Args:
+        board: where the supervisor finds what ran.
+        report: tells the supervisor.
+        end: has the server answer what it still can, and end.
+    """
+
+    def __init__(self, board: Board, report: Callable[..., None], end: Callable[[], None]) -> None:
+        self._board, self._report, self._end = board, report, end
+        self._lock = threading.Lock()
+        self._works: dict[int, Work] = {}
+        self._refused: dict[str, tuple[float, FabricError]] = {}
+        self._ending: FabricError | None = None
+        self._lost: Work | None = None
+        self._limit: int | None = None
+        self._process = psutil.Process()
+        self._held = 0
+
+    def start(self, memory: int | None, refused: Mapping[str, tuple[float, str]]) -> None:
+        """Watch from now on.
+
+        Args:
+            memory: bytes that the process may hold; None, as many as it takes.
+            refused: as in ``refuse``, by digest.
+        """
+        self._limit = memory
+        for digest, (seconds, why) in refused.items():
+            self.refuse(digest, seconds, why)
+        self._held = self._rss()
+        threading.Thread(target=self._watch, name="ripstop-watch", daemon=True).start()
+
+    def begin(self, digest: str) -> Work:
+        """A statement is under way from now on, until its ``over``.
+
+        Raises:
+            LimitError: it is one of those that are refused, or the worker ends.
+        """
+        with self._lock:
+            until, refusal = self._refused.get(digest, (0.0, None))
+            if self._ending is not None:
+                raise self._ending
+            if refusal is not None and time.monotonic() < until:
+                raise refusal
+            slot = next(n for n in itertools.count() if n not in self._works)
+            work = self._works[slot] = Work(digest, slot, self)
+            self._board.write(slot, digest)
+        return work
+
+    def forget(self, work: Work) -> None:
+        """The work is over; a second time does nothing."""
+        with self._lock:
+            if self._works.get(work.slot) is work:
+                del self._works[work.slot]
+                self._board.write(work.slot)
+
+    def refuse(self, digest: str, seconds: float, why: str) -> None:
+        """Refuse a statement for so long; ``why`` is ``MEMORY``, or what its user may read."""
+        until = time.strftime("%H:%M UTC", time.gmtime(time.time() + seconds))
+        refusal: FabricError = LimitError(
+            f"{why} when this statement ran, so it is refused until {until}",
+            hint="whoever runs this fabric finds the reason in its log",
+        )
+        if why == MEMORY:
+            refusal = MemoryLimit(
+                f"the server reached its memory limit{self._of_limit()} when this statement ran, so it is "
+                f"refused until {until}",
+                hint="change it so that it needs less memory",
+            )
+        with self._lock:
+            self._refused[digest] = (time.monotonic() + seconds, refusal)
+
+    def lose(self, work: Work) -> None:
+        """The engine has given itself up under this statement: nothing will run in this worker any more."""
+        self._lost = work
+
+    # ── the thread ──────────────────────────────────────────────────────────────────────────────
+
+    def _watch(self) -> None:
+        while self._ending is None:
+            time.sleep(POLL_SECONDS)
+            held = self._rss()
+            works = self._under_way()
+            for work in works:
+                work.charge = work.charge * _FADES + max(0, held - self._held) / len(works)
+            self._held = held
+            stuck = next((work for work in works if work.is_stuck), None)
+            if self._lost is not None:
+                self._replace("the engine failed", self._lost)
+            elif self._limit is not None and held > self._limit:
+                self._outgrown(held, self._limit, works)
+            elif stuck is not None:
+                self._replace("a statement could not be stopped", stuck)
+
+    def _outgrown(self, held: int, limit: int, works: list[Work]) -> None:
+        """Stop what runs and, if the memory does not come back, end."""
+        reason = MemoryLimit(
+            f"the server reached its memory limit{self._of_limit()} and ended what ran",
+            hint="run it again; if it is the one that needs the memory it is refused, and must ask for less",
+            retryable=True,
+        )
+        for work in works:
+            work.stop(reason)
+        until = time.monotonic() + HEED_SECONDS
+        while time.monotonic() < until and held < limit * _FAR and any(map(self._is_under_way, works)):
+            time.sleep(POLL_SECONDS / 5)
+            held = max(held, self._rss())
+        left = [work for work in works if self._is_under_way(work)]
+        blamed = max(left or works, key=lambda work: (work.charge, work.began), default=None)
+        pa.default_memory_pool().release_unused()
+        log.warning("memory: held %.2f GB of %.2f GB", held / 1e9, limit / 1e9)
+        if left or self._rss() > limit:
+            self._end_with(
+                reason, f"held {held / 1e9:.1f} GB of the {limit / 1e9:.1f} GB that it may", blamed
+            )
+        elif blamed is not None:
+            self.refuse(blamed.digest, REFUSED_SECONDS, MEMORY)
+            self._report(state="refuse", digest=blamed.digest, why=MEMORY)
+
+    def _replace(self, why: str, blamed: Work) -> None:
+        hint = "run it again in a moment"
+        reason = LimitError(f"{why}, and the worker is being replaced", hint=hint, retryable=True)
+        self._end_with(reason, why, blamed)
+
+    def _end_with(self, reason: FabricError, why: str, blamed: Work | None) -> None:
+        """Answer every call with the reason, and end."""
+        with self._lock:
+            self._ending = reason
+        if blamed is not None:
+            why_refused = MEMORY if isinstance(reason, MemoryLimit) else why
+            self._report(state="refuse", digest=blamed.digest, why=why_refused)
+        self._report(state="ends", error=why)
+        for work in self._under_way():
+            work.stop(reason)
+        self._end()
+        time.sleep(_FLUSH_SECONDS)
+        os._exit(1)
+
+    def _under_way(self) -> list[Work]:
+        with self._lock:
+            return list(self._works.values())
+
+    def _is_under_way(self, work: Work) -> bool:
+        with self._lock:
+            return self._works.get(work.slot) is work
+
+    def _rss(self) -> int:
+        return int(self._process.memory_info().rss)
+
+    def _of_limit(self) -> str:
+        return f" of {self._limit / 1e9:.1f} GB" if self._limit else ""
