@@ -201,8 +201,10 @@ class Audit:
         stopping = False
         while not stopping:
             self._dirty.wait()
-            stopping = self._stop.wait(GROUP_SECONDS)
+            self._stop.wait(GROUP_SECONDS)
             self._dirty.clear()
+            # Asked after the clear, which may have taken the last call.
+            stopping = self._stop.is_set()
             self._sync_and_publish()
 
     def _sync_and_publish(self) -> None:

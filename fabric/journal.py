@@ -1,18 +1,26 @@
-"""The journal: what was asked, by whom, and what each source did for it, in the state file (SQLite)."""
+"""The journal: what was asked and wished for, by whom, and what each source did, in the state file (SQLite)."""
 
 from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from fabric.errors import LimitError
 from fabric.execute import Outcome
-from fabric.types import Principal
+from fabric.types import Principal, TableName
 
 KEPT_QUERIES = 100_000
+KEPT_WISH_DAYS = 90
+_KEPT_WISH_SECONDS = KEPT_WISH_DAYS * 86_400.0
+MOST_WISHES = 100
+"""How many wishes of one user are kept."""
 
 _MIGRATIONS = (
     """
@@ -31,11 +39,30 @@ _MIGRATIONS = (
     ALTER TABLE scans ADD COLUMN guarded INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE scans ADD COLUMN veiled INTEGER NOT NULL DEFAULT 0
     """,
+    """
+    CREATE TABLE requests (
+        number INTEGER PRIMARY KEY, request_id TEXT UNIQUE NOT NULL, at REAL NOT NULL, user TEXT NOT NULL,
+        catalog TEXT NOT NULL, schema TEXT NOT NULL, name TEXT NOT NULL, reason TEXT NOT NULL, owner TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX requests_user ON requests (user)
+    """,
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A user would like something of an object: ``reason`` says what and why, ``owner`` is who was told them."""
+
+    request_id: str
+    at: datetime
+    user: str
+    object: TableName
+    reason: str
+    owner: str
+
+
 class Journal:
-    """Queries and their scans, the newest ``KEPT_QUERIES`` of them; any thread may write and read.
+    """Queries and their scans, the newest ``KEPT_QUERIES`` of them, and wishes; any thread may write and read.
 
     Args:
         file: the SQLite file; its folder is made, readable by its owner alone.
@@ -53,15 +80,26 @@ class Journal:
         self._connection.execute("PRAGMA busy_timeout = 5000")
         self._migrate()
 
-    def _migrate(self) -> None:
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """All that is written within is written, or nothing."""
         with self._lock:
             self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def _migrate(self) -> None:
+        with self._transaction():
             (version,) = self._connection.execute("PRAGMA user_version").fetchone()
             for number, script in enumerate(_MIGRATIONS[version:], version + 1):
                 for statement in script.split(";"):
                     self._connection.execute(statement)
                 self._connection.execute(f"PRAGMA user_version = {number}")
-            self._connection.execute("COMMIT")
 
     def record(self, principal: Principal, text: str, outcome: Outcome) -> None:
         """Write down a query that ended."""
@@ -96,8 +134,7 @@ class Journal:
             )
             for scan in outcome.scans
         ]
-        with self._lock:
-            self._connection.execute("BEGIN")
+        with self._transaction():
             cursor = self._connection.execute(
                 "INSERT INTO queries (query_id, user, sql, state, queued_at, started_at, ended_at, rows, bytes, "
                 "error, policy_version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -109,14 +146,13 @@ class Journal:
             self._connection.execute(
                 "DELETE FROM queries WHERE number <= ?", ((cursor.lastrowid or 0) - KEPT_QUERIES,)
             )
-            self._connection.execute("COMMIT")
 
     def queries(self, user: str | None) -> list[tuple[Any, ...]]:
         """The rows of ``system.queries``, of one user or of everyone."""
         return self._read(
             "SELECT query_id, user, sql, state, queued_at, started_at, ended_at, rows, bytes, error, "
             "policy_version FROM queries WHERE ?1 IS NULL OR user = ?1 ORDER BY number",
-            user,
+            (user,),
             times=(4, 5, 6),
         )
 
@@ -127,13 +163,64 @@ class Journal:
             "iif(shown, s.bytes, NULL), iif(shown, s.requests, NULL), s.seconds, iif(shown, s.cache, NULL), s.as_of "
             "FROM (SELECT *, rowid AS at, ?1 IS NULL OR NOT veiled AS shown FROM scans) s "
             "JOIN queries q USING (query_id) WHERE ?1 IS NULL OR q.user = ?1 ORDER BY q.number, s.at",
-            user,
+            (user,),
             times=(9,),
         )
 
-    def _read(self, sql: str, user: str | None, times: tuple[int, ...]) -> list[tuple[Any, ...]]:
+    def wish(self, user: str, found: TableName, reason: str, owner: str) -> str:
+        """Write down a wish, and return its id; the same one asked again is the one that is there.
+
+        Args:
+            user: whose.
+            found: the object; without a catalog where it is the fabric's own.
+            reason: what is wished and why.
+            owner: who is told.
+
+        Raises:
+            LimitError: the user has ``MOST_WISHES``.
+        """
+        at = datetime.now(UTC).timestamp()
+        row = (user, found.catalog, found.schema, found.name, self._redact(reason), owner)
+        with self._transaction():
+            execute = self._connection.execute
+            execute("DELETE FROM requests WHERE at < ?", (at - _KEPT_WISH_SECONDS,))
+            known = execute(
+                "SELECT request_id FROM requests "
+                "WHERE (user, catalog, schema, name, reason, owner) = (?, ?, ?, ?, ?, ?)",
+                row,
+            ).fetchone()
+            if known:
+                return str(known[0])
+            (count,) = execute("SELECT count(*) FROM requests WHERE user = ?", (user,)).fetchone()
+            if count >= MOST_WISHES:
+                raise LimitError(
+                    f"you have asked for {MOST_WISHES} things in {KEPT_WISH_DAYS} days",
+                    hint="system.requests shows them; their owners can answer",
+                )
+            made = uuid.uuid4().hex
+            execute(
+                "INSERT INTO requests (request_id, at, user, catalog, schema, name, reason, owner) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (made, at, *row),
+            )
+        return made
+
+    def wishes(self) -> list[Wish]:
+        """Everyone's wishes, the oldest first."""
+        found = self._read(
+            "SELECT request_id, at, user, catalog, schema, name, reason, owner FROM requests "
+            "WHERE at >= ? ORDER BY number",
+            (datetime.now(UTC).timestamp() - _KEPT_WISH_SECONDS,),
+            times=(1,),
+        )
+        return [
+            Wish(id, at, user, TableName(*name), reason, owner)
+            for id, at, user, *name, reason, owner in found
+        ]
+
+    def _read(self, sql: str, values: tuple[object, ...], times: tuple[int, ...]) -> list[tuple[Any, ...]]:
         with self._lock:
-            found = self._connection.execute(sql, (user,)).fetchall()
+            found = self._connection.execute(sql, values).fetchall()
         return [
             tuple(
                 datetime.fromtimestamp(value, UTC) if n in times and value is not None else value

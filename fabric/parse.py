@@ -27,6 +27,9 @@ MAX_DEPTH = 200
 _DUCKDB = sqlglot.Dialect.get_or_raise("duckdb")
 _ROOTS = (exp.Select, exp.SetOperation, exp.Subquery, exp.Values, exp.Pivot)
 
+PROCEDURES = {"system.request": "CALL system.request('<product>', '<why>')"}
+"""What can be called, and how it is written."""
+
 # Every node that is not a function call must be one of these; functions are judged by name in confirm.
 _NODES: frozenset[type[exp.Expr]] = frozenset(
     getattr(exp, name)
@@ -161,6 +164,8 @@ def parse(text: str) -> Parsed:
         return _show(text, tokens)
     if kind == "query" and first in ("DESCRIBE", "DESC"):
         return _describe(text, tokens[1:])
+    if kind == "query" and first == "CALL":
+        return _call(text, text[tokens[0].end + 1 :])
     return replace(_statement(text, tokens), kind=kind, about=about)
 
 
@@ -264,7 +269,7 @@ def _checked(root: exp.Expr) -> exp.Expr:
         word = root.key.upper() if not isinstance(root, exp.Command) else str(root.this).upper()
         raise NotSupported(
             f"{word} is not a statement that Ripstop runs",
-            hint="SELECT, WITH, VALUES, FROM, set operations, PIVOT with IN (…), EXPLAIN, SHOW, DESCRIBE",
+            hint="SELECT, WITH, VALUES, FROM, set operations, PIVOT with IN (…), EXPLAIN, SHOW, DESCRIBE, CALL",
         )
     level: list[exp.Expr] = [root]
     depth = 0
@@ -307,6 +312,26 @@ def _describe(text: str, tokens: list[Token]) -> Parsed:
         inner = text[name[0].start : name[-1].end + 1]
         return replace(_statement(text, _tokens(f"SELECT * FROM {inner}")), kind="describe")
     return replace(_statement(text, tokens), kind="describe")
+
+
+def _call(text: str, rest: str) -> Parsed:
+    """CALL of a procedure: its arguments are one tuple that is selected, ``about`` is its name.
+
+    sqlglot reads CALL's rest as one token.
+    """
+    tokens = _tokens(rest)
+    name = "".join(token.text for token in tokens[:3]).lower()
+    if name not in PROCEDURES or [token.text for token in tokens[3:4]] != ["("]:
+        raise NotSupported(
+            "that is no procedure that Ripstop calls", hint="; ".join(sorted(PROCEDURES.values()))
+        )
+    made = _statement(rest, [*_tokens("SELECT"), *tokens[3:]])
+    clauses = {key for key, value in made.tree.args.items() if value}
+    arguments = made.tree.expressions[0] if clauses == {"expressions"} else None
+    form = PROCEDURES[name]
+    if not isinstance(arguments, exp.Tuple) or len(arguments.expressions) != form.count(",") + 1:
+        raise SyntaxProblem("the call cannot be read", hint=f"it is {form}")
+    return Parsed(text=text, tree=made.tree, kind="command", about=name)
 
 
 def _number(holder: exp.Expr) -> int:

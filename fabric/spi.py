@@ -233,6 +233,23 @@ class Finding:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule as it is in force: what stands at a ``line`` of a ``file``, its ``object`` in canonical spelling.
+
+    ``rule`` is what holds (allow or deny, a mask, a condition, never with another object, a role), ``detail`` the
+    action, the column or the reason. ``line`` is None for what follows from fabric.yaml.
+    """
+
+    file: str
+    line: int | None
+    kind: str
+    subject: str
+    object: str
+    rule: str
+    detail: str
+
+
 class Governor(Protocol):
     """The one that decides. Handed to the line by the server, never found by name."""
 
@@ -265,4 +282,16 @@ class Governor(Protocol):
 
     def view(self, principal: Principal, found: Table | Product) -> View:
         """What the principal sees of the columns of an object; a product must be shaped."""
+        ...
+
+    def owner(self, found: Table | Product) -> str:
+        """Whom to ask about an object."""
+        ...
+
+    def administers(self, principal: Principal, name: TableName) -> bool:
+        """Whether the principal owns the object's domain, or has ``admin`` on the object."""
+        ...
+
+    def rules(self, principal: Principal | None) -> Sequence[Rule]:
+        """The rules on what the principal administers; None, every rule."""
         ...

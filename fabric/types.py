@@ -311,7 +311,8 @@ Kind = Literal["query", "explain", "explain analyze", "explain policy", "show", 
 class Parsed:
     """One statement that passed the allow-lists: its tree, in DuckDB's dialect, and its parameters.
 
-    ``about`` is the subject of an EXPLAIN POLICY: a user's name or ``role:<name>``.
+    ``about`` is the subject of an EXPLAIN POLICY (a user's name or ``role:<name>``), or the procedure that a
+    command calls; its arguments are then the one tuple that the tree selects.
     """
 
     text: str

@@ -80,6 +80,11 @@ class Case:
         wanted = ("discover", "read") if action == "discover" else (action,)
         return any(self.ask(self.person, parts, each).allow for each in wanted)
 
+    def administers(self, parts: tuple[str, ...]) -> bool:
+        """Whether the principal owns the object's domain, or has ``admin`` on the object."""
+        owner = self.estate.owners.get(self.estate.domain_of(parts) or "", "")
+        return self.may(parts, "admin") or owner.lower() in self.person
+
     def require_known(self, relation: Relation) -> None:
         """Answer alike for what is not there and what the principal may not know of.
 
@@ -194,7 +199,7 @@ class Case:
             columns=shape.columns if columns.masks or columns.hidden else (),
             rules=tuple(dict.fromkeys((*allowed_by, *row_rules, *columns.rules))),
         )
-        self._decide_on_rules(parts, groups)
+        self.decide_on_rules(parts, groups)
 
     def shape(self, found: Table | Product) -> Table | Product:
         """The object with its columns."""
@@ -210,8 +215,12 @@ class Case:
             raise Broken
         self.decisions[relation.id] = Decision(True, rules=allowed_by)
 
-    def _decide_on_rules(self, parts: tuple[str, ...], groups: tuple[tuple[RowFilter, ...], ...]) -> None:
-        """Decide on what the subqueries of an object's filters read, with the rights of the rule's file."""
+    def decide_on_rules(self, parts: tuple[str, ...], groups: tuple[tuple[RowFilter, ...], ...]) -> None:
+        """Decide on what the subqueries of an object's filters read, with the rights of the rule's file.
+
+        Raises:
+            Misfit: one reads the object itself, or what the owner of its file may not.
+        """
         self._ruling.append(parts)
         for part in (part for group in groups for one in group for part in one.condition.relations):
             within = [self.parts(each.object) for each in (*beneath(part), part)]
@@ -268,7 +277,11 @@ class Case:
         return AccessDenied(f"'{named.written}': not allowed; ask {self._owner(named)}")
 
     def _owner(self, relation: Relation) -> str:
-        if isinstance(relation.object, Product) and relation.object.owner:
-            return relation.object.owner
-        domain = self.estate.domain_of(self.parts(relation.object))
+        return self.owner(relation.object)
+
+    def owner(self, found: Table | Product) -> str:
+        """Whom to ask about an object."""
+        if isinstance(found, Product) and found.owner:
+            return found.owner
+        domain = self.estate.domain_of(self.parts(found))
         return self.estate.owners.get(domain or "", "whoever runs this fabric")

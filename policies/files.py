@@ -31,13 +31,15 @@ _SETTLE_SECONDS = 0.25  # a file younger than this may be half written: the firs
 class Snapshot:
     """The rules of one moment; ``refused`` are domains whose file never loaded, ``version`` names it all.
 
-    ``open`` is false while no federation.csv ever loaded: everything then refuses.
+    ``open`` is false while no federation.csv ever loaded: everything then refuses. ``loaded`` is what each file
+    says, what follows from fabric.yaml in front.
     """
 
     rules: RuleSet
     version: str
     open: bool
     refused: frozenset[str]
+    loaded: tuple[Rules, ...] = ()
 
 
 @dataclass
@@ -140,11 +142,12 @@ class PolicyFiles:
             self._snapshot = self._take()
 
     def _take(self) -> Snapshot:
-        loaded = [file.rules for file in self._files if file.rules is not None]
+        said = [file.rules for file in self._files if file.rules is not None]
+        loaded = [Rules(access=tuple(owner_rules(self.estate))), *said]
         state = repr([(file.label, file.rules is None, file.digest) for file in self._files])
         return Snapshot(
             rules=RuleSet(
-                [*owner_rules(self.estate), *(rule for rules in loaded for rule in rules.access)],
+                [rule for rules in loaded for rule in rules.access],
                 [group for rules in loaded for group in rules.groups],
                 [rule for rules in loaded for rule in rules.columns],
                 [rule for rules in loaded for rule in rules.rows],
@@ -153,6 +156,7 @@ class PolicyFiles:
             version=hashlib.sha256(f"{self.estate}{state}".encode()).hexdigest()[:16],
             open=self._files[0].rules is not None,
             refused=frozenset(file.domain for file in self._files if file.domain and file.rules is None),
+            loaded=tuple(loaded),
         )
 
     def _strays(self) -> Iterator[str]:

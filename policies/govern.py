@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from fabric.spi import Binder, Finding, View
+from fabric.spi import Binder, Finding, Rule, View
 from fabric.types import Governed, Principal, Product, Resolved, RowFilter, Table, TableName
 from policies.case import Case
 from policies.files import PolicyFiles, Snapshot
+from policies.fitting import Fitting, fitting
+from policies.listing import every_rule, rules_for
 from policies.load import ACTIONS
 from policies.objects import Estate
 from policies.restrictions import Misfit, Reader
@@ -104,9 +107,30 @@ class CasbinGovernor:
         except (Misfit, RulesFailed):
             return View(frozenset(column.name.lower() for column in found.columns))
 
+    def owner(self, found: Table | Product) -> str:
+        """Whom to ask about an object."""
+        return self._case(Principal("")).owner(found)
+
+    def administers(self, principal: Principal, name: TableName) -> bool:
+        """Whether the principal owns the object's domain, or has ``admin`` on the object."""
+        try:
+            return self._case(principal).administers(self._estate.parts(name))
+        except ValueError:
+            return False
+
+    def rules(self, principal: Principal | None) -> Sequence[Rule]:
+        """The rules on what the principal administers; None, every rule."""
+        return every_rule(self._files.current()) if principal is None else rules_for(self._case(principal))
+
+    def fitting(
+        self, objects: Collection[Table | Product], binder: Binder, unlisted: Collection[str] = ()
+    ) -> Fitting:
+        """Whether each rule fits the objects that it covers; arguments as for ``policies.fitting.fitting``."""
+        return fitting(self._estate, self._files.current(), objects, binder, unlisted)
+
     def _case(self, principal: Principal, binder: Binder | None = None) -> Case:
         snapshot = self._files.current()
-        known = self._known(snapshot, principal)
+        known = self._known(snapshot, principal) if binder is not None else {}
         return Case(self._estate, snapshot, principal, datetime.now(UTC), self._secret, binder, known)
 
     def _known(self, snapshot: Snapshot, principal: Principal) -> Filters:

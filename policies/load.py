@@ -40,7 +40,7 @@ _FIELD = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What one file says; ``groups`` are pairs of a member and the role that it holds."""
+    """What one file says; ``groups`` are pairs of a member and the role that it holds, ``held_at`` where each stands."""
 
     access: tuple[AccessRule, ...] = ()
     groups: tuple[tuple[str, str], ...] = ()
@@ -48,6 +48,7 @@ class Rules:
     columns: tuple[ColumnRule, ...] = ()
     rows: tuple[RowRule, ...] = ()
     combinations: tuple[CombinationRule, ...] = ()
+    held_at: tuple[str, ...] = ()
 
 
 def read_rules(text: str, file: str, domain: str | None, estate: Estate) -> Rules:
@@ -78,6 +79,7 @@ def read_rules(text: str, file: str, domain: str | None, estate: Estate) -> Rule
         tuple(reader.columns),
         tuple(reader.rows),
         tuple(reader.combinations),
+        tuple(reader.held_at),
     )
 
 
@@ -92,6 +94,7 @@ class _Reader:
     columns: list[ColumnRule] = field(default_factory=list)
     rows: list[RowRule] = field(default_factory=list)
     combinations: list[CombinationRule] = field(default_factory=list)
+    held_at: list[str] = field(default_factory=list)
     problems: Problems = field(default_factory=Problems)
 
     def take(self, fields: Sequence[str], line: int) -> None:
@@ -170,6 +173,7 @@ class _Reader:
         if not role.startswith("role:") or role == EVERYONE:
             raise ValueError(f"'{role}' cannot be held; a role is written role:<name>")
         self.groups.append((self._subject(member, line), role))
+        self.held_at.append(self._at(line))
 
     def _subject(self, written: str, line: int) -> str:
         subject = written.lower()

@@ -34,6 +34,7 @@ class Misfit(Exception):
 
     def __init__(self, at: str, why: str) -> None:
         super().__init__(f"{at}: {why}")
+        self.at, self.why = at, why
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +102,19 @@ class Restrictions:
             for group in row_groups(covering, reader.subjects):
                 if any(_is_true(rule.condition) for rule in group):
                     continue
-                filters = tuple(self._filter(rule, found) for rule in group)
+                filters = tuple(self.row_filter(rule, found) for rule in group)
                 groups[tuple(f"{rule.file}: {f.text}" for rule, f in zip(group, filters, strict=True))] = (
                     filters
                 )
         return tuple(groups.values()), tuple(used)
 
-    def _filter(self, rule: RowRule, found: Table | Product) -> RowFilter:
+    def row_filter(self, rule: RowRule, found: Table | Product) -> RowFilter:
+        """A row rule as a filter of the object's rows.
+
+        Raises:
+            Misfit: it is no condition over the object's columns.
+            AccessDenied: the asker lacks an attribute.
+        """
         shape = self._bound.shaped(found) if isinstance(found, Product) else found
         key = (rule.at, rule.text, found.name, shape.columns)
         made = self._known.get(key)
@@ -159,7 +166,7 @@ class Restrictions:
             if rule.mask.name == "hide" and named:
                 hidden.add(column.name.lower())
                 continue
-            mask = self._mask(rule, column, found, declared)
+            mask = self.mask(rule, column, found, declared)
             if mask.kind not in carried.get(mask.column, frozenset()):
                 masks.append(mask)
         if hidden and len(hidden) == len(found.columns):
@@ -187,9 +194,15 @@ class Restrictions:
         found = {column: strictest(rules) for column, rules in candidates.items()}
         return {column: rule for column, rule in found.items() if rule is not None}
 
-    def _mask(
+    def mask(
         self, rule: ColumnRule, column: Column, found: Table | Product, declared: Sequence[Column]
     ) -> Mask:
+        """A column rule as a mask of one column; arguments as for ``columns``.
+
+        Raises:
+            Misfit: it does not fit the column.
+            AccessDenied: the asker lacks an attribute.
+        """
         kind, lower = rule.mask, column.name.lower()
         if not fits(kind, column.type):
             if not _travelled(rule, column, found, declared):

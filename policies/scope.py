@@ -7,11 +7,12 @@ the token's roles have one too.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fabric.errors import AccessDenied
 from fabric.naming import unknown_object
-from fabric.spi import Binder, Finding, Governor, View
+from fabric.spi import Binder, Finding, Governor, Rule, View
 from fabric.types import Governed, Principal, Product, Resolved, Table, TableName
 from policies.objects import SYSTEM_SCHEMAS
 
@@ -24,6 +25,11 @@ class ScopedPrincipal(Principal):
     """A user whose token is limited to what ``scope``, some of their roles, grants."""
 
     scope: frozenset[str] = frozenset()
+
+
+def _granted(principal: ScopedPrincipal) -> Principal:
+    """Somebody who is nothing but the token's roles."""
+    return Principal(_NOBODY, principal.scope)
 
 
 class ScopedGovernor:
@@ -66,8 +72,7 @@ class ScopedGovernor:
     def may(self, principal: Principal, action: str, object_name: str | TableName) -> bool:
         """Whether the user may do ``action`` with the object, and the token's roles grant it too."""
         if isinstance(principal, ScopedPrincipal):
-            granted = Principal(_NOBODY, principal.scope)
-            if not self._inner.may(granted, action, object_name):
+            if not self._inner.may(_granted(principal), action, object_name):
                 return False
         return self._inner.may(principal, action, object_name)
 
@@ -80,6 +85,24 @@ class ScopedGovernor:
     ) -> list[Finding]:
         """What decides on a statement of ``principal``, as far as ``teller`` may know."""
         return self._inner.findings(resolved, principal, binder, teller)
+
+    def owner(self, found: Table | Product) -> str:
+        """Whom to ask about an object."""
+        return self._inner.owner(found)
+
+    def administers(self, principal: Principal, name: TableName) -> bool:
+        """Whether the user administers the object, and the token's roles would alone."""
+        if isinstance(principal, ScopedPrincipal) and not self._inner.administers(_granted(principal), name):
+            return False
+        return self._inner.administers(principal, name)
+
+    def rules(self, principal: Principal | None) -> Sequence[Rule]:
+        """The rules on what the user administers, and the token's roles would alone; None, every rule."""
+        found = self._inner.rules(principal)
+        if isinstance(principal, ScopedPrincipal):
+            granted = set(self._inner.rules(_granted(principal)))
+            return [rule for rule in found if rule in granted]
+        return found
 
     def _name(self, found: Table | Product) -> TableName:
         """The name that rules know the object by; the governor behind leaves a product's version out."""

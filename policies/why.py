@@ -71,10 +71,7 @@ class Why:
             yield Finding(name, "", "allowed", "", "")
 
     def _administered(self, parts: tuple[str, ...]) -> bool:
-        if self._teller is None:
-            return True
-        owner = self._case.estate.owners.get(self._case.estate.domain_of(parts) or "", "")
-        return self._teller.may(parts, "admin") or owner.lower() in self._teller.person
+        return self._teller is None or self._teller.administers(parts)
 
     def _on(self, relation: Relation, asked: list[_Asked], named: bool) -> Iterator[Finding]:
         case, parts = self._case, self._case.parts(relation.object)

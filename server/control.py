@@ -7,6 +7,7 @@ import json
 import mmap
 import socket
 import tempfile
+from collections.abc import Iterator
 from typing import IO, Any
 
 
@@ -60,11 +61,12 @@ class Board:
         self._memory = mmap.mmap(fileno, self.BYTES)
 
     @classmethod
-    def file(cls) -> IO[bytes]:
+    @contextlib.contextmanager
+    def file(cls) -> Iterator[IO[bytes]]:
         """A file without a name, for both ends to map."""
-        file = tempfile.TemporaryFile()
-        file.truncate(cls.BYTES)
-        return file
+        with tempfile.TemporaryFile() as file:
+            file.truncate(cls.BYTES)
+            yield file
 
     def write(self, slot: int, digest: str = "") -> None:
         """Put 16 characters into a slot, or nothing; beyond the last slot nothing is kept."""

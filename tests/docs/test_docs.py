@@ -67,7 +67,7 @@ def test_every_key_of_a_source_is_documented(kind: str, key: str) -> None:
 def test_every_command_is_documented() -> None:
     from server.cli import app
 
-    commands = [info.callback.__name__ for info in app.registered_commands if info.callback]
+    commands = [(info.name or info.callback.__name__) for info in app.registered_commands if info.callback]
     for command in commands:
         assert f"`ripstop {command}" in page("command-line.md")
 

@@ -9,13 +9,14 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from fabric.audit import Audit
+from fabric.audit import GROUP_SECONDS, Audit
 from fabric.audit_chain import head_file, read_head, seals
 from fabric.audit_verify import verify
 from fabric.errors import AuditUnavailable
@@ -72,6 +73,31 @@ def test_a_life_from_start_to_stop(folder: Path) -> None:
         audit.intent(intent("q2"))
     audit.outcome(Ended("q1"), "ana")
     assert events(folder)[-1] == "stop"
+
+
+def test_closing_is_heard_when_the_last_call_was_just_taken(
+    audit: Audit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread that has records durable was about to forget that it was called when the end was asked for."""
+    called, clear, call = threading.Event(), audit._dirty.clear, audit._dirty.set
+
+    def late_clear() -> None:
+        called.wait(20)
+        clear()
+
+    def telling_call() -> None:
+        call()
+        if audit._stop.is_set():
+            called.set()
+
+    monkeypatch.setattr(audit._dirty, "clear", late_clear)
+    monkeypatch.setattr(audit._dirty, "set", telling_call)
+    audit.intent(intent("q1"))
+    time.sleep(GROUP_SECONDS * 2)
+    closing = threading.Thread(target=audit.close, daemon=True)
+    closing.start()
+    closing.join(20)
+    assert not closing.is_alive()
 
 
 # ── durability ───────────────────────────────────────────────────────────────────────────────

@@ -266,11 +266,11 @@ def test_several_workers_are_refused_as_not_there_yet(tmp_path: Path) -> None:
     )
 
 
-def test_jwt_is_refused_as_not_there_yet(tmp_path: Path) -> None:
+def test_no_users_file_is_needed_where_an_issuer_logs_people_in(tmp_path: Path) -> None:
     text = LEAST + "auth: {jwt: {issuer: i, audience: a, jwks: keys.json}}\n"
-    assert problems(project(tmp_path, text))[0].startswith(
-        "fabric.yaml:6: auth.jwt: JWT logins come with a later"
-    )
+    config = load_project(project(tmp_path, text, None), {})
+    assert config.auth.jwt is not None
+    assert config.users == {}
 
 
 def test_a_key_that_is_too_short_is_refused_without_showing_it(tmp_path: Path) -> None:

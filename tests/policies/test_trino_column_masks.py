@@ -134,7 +134,9 @@ def test_a_mask_over_another_column_does_not_load(mask: str) -> None:
 
 def test_several_masks_on_several_columns(app: App) -> None:
     """testMultipleMasksOnDifferentColumns."""
-    found = rows(app, "SELECT claim_id, amount, region, CAST(opened AS VARCHAR) FROM claims.claim", who("several"))
+    found = rows(
+        app, "SELECT claim_id, amount, region, CAST(opened AS VARCHAR) FROM claims.claim", who("several")
+    )
     assert found == [
         (1, 0, "eu", "2024-01-01"),
         (2, 200, "us", "2024-01-01"),
@@ -158,7 +160,10 @@ def test_of_several_masks_on_one_column_the_strictest_counts(app: App) -> None:
 
 def test_a_mask_of_another_type_is_cast_to_the_columns(app: App) -> None:
     """testCoercibleType."""
-    raw, masked = (ask(app, "SELECT amount, region FROM claims.claim ORDER BY claim_id", who(*r)) for r in ((), ("narrow",)))
+    raw, masked = (
+        ask(app, "SELECT amount, region FROM claims.claim ORDER BY claim_id", who(*r))
+        for r in ((), ("narrow",))
+    )
     assert masked.schema == raw.schema
     assert masked["amount"].to_pylist() == raw["amount"].to_pylist()
     assert masked["region"].to_pylist() == ["true", "false", "true", None]
@@ -167,7 +172,12 @@ def test_a_mask_of_another_type_is_cast_to_the_columns(app: App) -> None:
 def test_a_mask_that_cannot_be_cast_is_null(app: App) -> None:
     """testInvalidMasks, a wrong type: Trino fails the query; here what a mask cannot give is NULL, value by value."""
     assert amounts(app, "foo") == [None] * 4
-    assert column(app, "SELECT note FROM claims.claim ORDER BY claim_id", "raises") == ["12", None, "34", "56"]
+    assert column(app, "SELECT note FROM claims.claim ORDER BY claim_id", "raises") == [
+        "12",
+        None,
+        "34",
+        "56",
+    ]
 
 
 # ── where a masked column may stand ──────────────────────────────────────────────────────────
@@ -246,7 +256,12 @@ def test_a_mask_beside_a_hidden_column(app: App) -> None:
 def test_a_part_of_a_masked_value_is_of_the_mask(app: App) -> None:
     """testColumnAliasing: a field of a masked struct."""
     assert column(app, "SELECT pair.y FROM claims.nested ORDER BY claim_id", "nested") == [0, 0, 0, 0]
-    assert column(app, "SELECT nested.pair['x'] FROM claims.nested ORDER BY claim_id", "nested") == [1, 2, 3, 4]
+    assert column(app, "SELECT nested.pair['x'] FROM claims.nested ORDER BY claim_id", "nested") == [
+        1,
+        2,
+        3,
+        4,
+    ]
     assert column(app, "SELECT pair.y FROM claims.nested ORDER BY claim_id") == [100, 200, 300, 400]
 
 
@@ -267,7 +282,11 @@ def test_a_mask_for_the_asker_holds_beneath_a_view_too(app: App) -> None:
 
 def test_of_the_readers_and_the_askers_mask_the_first_of_equal_strictness_shows(app: App) -> None:
     """testView, both at once: two masks of one file, of which the first shows."""
-    assert column(app, "SELECT name FROM fraud.clients ORDER BY customer_id", "asker") == ["A***", "B***", "C***"]
+    assert column(app, "SELECT name FROM fraud.clients ORDER BY customer_id", "asker") == [
+        "A***",
+        "B***",
+        "C***",
+    ]
 
 
 def test_a_mask_on_the_view_itself(app: App) -> None:

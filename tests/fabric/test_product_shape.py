@@ -1,0 +1,194 @@
+"""A product's columns: types, what they are made of, and the tags that travel with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from fabric.engine import Engine
+from fabric.parse import parse
+from fabric.product_shape import shaped
+from fabric.resolve import resolve
+from fabric.types import Column, Origin, Product, Table, TableName
+
+PERSON = Table(
+    TableName("crm", "main", "person"),
+    (
+        Column("id", "BIGINT", tags=("key",)),
+        Column("Email", "VARCHAR", tags=("pii", "email")),
+        Column("born", "DATE", tags=("pii",)),
+        Column("city", "VARCHAR"),
+    ),
+)
+CLAIM = Table(
+    TableName("lake", "main", "claim"),
+    (
+        Column("id", "BIGINT"),
+        Column("email", "VARCHAR", tags=("contact",)),
+        Column("amount", "DECIMAL(18,2)"),
+    ),
+)
+
+
+@dataclass
+class World:
+    """Two tables and some products."""
+
+    products: dict[str, Product] = field(default_factory=dict)
+
+    def add(self, name: str, sql: str, *columns: Column) -> Product:
+        self.products[name] = Product(TableName("acme", "claims", name), "claims", sql, columns=columns)
+        return self.products[name]
+
+    def find(self, parts: tuple[str, ...]) -> Table | Product | None:
+        tables = {"person": PERSON, "claim": CLAIM, "empty": Table(TableName("lake", "main", "empty"), ())}
+        return tables.get(parts[-1].lower()) or self.products.get(parts[-1].lower())
+
+    def known(self, parts: tuple[str, ...]) -> Table | Product | None:
+        return self.find(parts)
+
+    def candidates(self, name: str) -> list[str]:
+        return []
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    engine = Engine(threads=1)
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def tags(product: Product) -> dict[str, tuple[str, ...]]:
+    assert not product.broken
+    return {column.name: column.tags for column in product.columns}
+
+
+def test_types_are_the_selects_and_the_rest_is_the_files(world: World, engine: Engine) -> None:
+    said = Column("WHO", "BIGINT", nullable=False, comment="Who it is.", tags=("mine",))
+    made = shaped(world.add("p", "SELECT id AS who, city FROM crm.person", said), world.find, engine)
+    assert made.columns == (
+        Column("who", "BIGINT", nullable=False, comment="Who it is.", tags=("mine", "key")),
+        Column("city", "VARCHAR"),
+    )
+    assert made.origins == ((Origin(0, "id", True),), (Origin(0, "city", True),))
+
+
+def test_tags_travel_with_every_value_but_a_count(world: World, engine: Engine) -> None:
+    sql = (
+        "SELECT upper(p.email) AS loud, max(c.amount) AS top, count(p.email) AS n, max(p.born) AS youngest, "
+        "CASE WHEN p.email LIKE '%x' THEN 1 END AS flag FROM crm.person AS p JOIN lake.claim AS c USING (id) "
+        "WHERE p.born > DATE '1970-01-01' GROUP BY ALL"
+    )
+    assert tags(shaped(world.add("p", sql), world.find, engine)) == {
+        "loud": ("pii", "email"),
+        "top": (),
+        "n": (),
+        "youngest": ("pii",),
+        "flag": ("pii", "email"),
+    }
+
+
+def test_both_sides_of_using_and_of_a_union_hand_theirs_on(world: World, engine: Engine) -> None:
+    joined = world.add("j", "SELECT email FROM lake.claim JOIN crm.person USING (email)")
+    assert tags(shaped(joined, world.find, engine)) == {"email": ("contact", "pii", "email")}
+    united = world.add("u", "SELECT city AS x FROM crm.person UNION ALL SELECT email FROM lake.claim")
+    assert tags(shaped(united, world.find, engine)) == {"x": ("contact",)}
+
+
+def test_they_travel_on_through_products_on_products(world: World, engine: Engine) -> None:
+    inner = Column("who", "", tags=("inner",))
+    world.add("one", "SELECT email AS who, city FROM crm.person", inner)
+    world.add(
+        "two", "SELECT left(who, 3) AS start, city FROM claims.one", Column("city", "", tags=("place",))
+    )
+    three = world.add("three", "SELECT t.*, o.who FROM claims.two AS t, claims.one AS o")
+    made = shaped(three, world.find, engine)
+    assert tags(made) == {
+        "start": ("inner", "pii", "email"),
+        "city": ("place",),
+        "who": ("inner", "pii", "email"),
+    }
+    assert made.origins == (
+        (Origin(0, "start", True),),
+        (Origin(0, "city", True),),
+        (Origin(1, "who", True),),
+    )
+    assert world.products["one"].columns == (inner,)  # what its file declares is still to be seen there
+
+
+def test_what_cannot_be_read_has_every_tag_beneath_it(world: World, engine: Engine) -> None:
+    made = shaped(world.add("p", "SELECT i FROM crm.person, range(id) AS t(i)"), world.find, engine)
+    assert tags(made) == {"i": ("key", "pii", "email")}
+    assert made.origins == (tuple(Origin(0, column.name, False) for column in PERSON.columns),)
+
+
+def test_parts_are_shaped_by_who_is_asked_to(world: World, engine: Engine) -> None:
+    asked = []
+
+    def shape(part: Product) -> Product:
+        asked.append(part.name.name)
+        made = shaped(part, world.find, engine, shape)
+        return Product(
+            made.name, made.domain, made.sql, columns=(Column("who", "VARCHAR", tags=("cached",)),)
+        )
+
+    world.add("one", "SELECT email AS who FROM crm.person")
+    two = world.add("two", "SELECT a.who FROM claims.one AS a, claims.one AS b")
+    assert tags(shaped(two, world.find, engine, shape)) == {"who": ("cached",)}
+    assert asked == ["one", "one"]
+
+
+def test_a_product_resolved_again_has_new_ids_and_the_same_order(world: World, engine: Engine) -> None:
+    world.add("one", "SELECT email AS who, id FROM crm.person")
+    sql = (
+        "WITH w AS (SELECT * FROM lake.claim) SELECT (SELECT max(born) FROM crm.person AS q WHERE q.id = o.id) AS x, "
+        "w.amount, o.who FROM w JOIN claims.one AS o USING (id) WHERE EXISTS (FROM lake.claim AS c WHERE c.id = o.id)"
+    )
+    seen = set()
+    ids = set()
+    for _ in range(20):
+        found = resolve(parse(sql), world, None, "domain:claims").relations
+        seen.add(tuple((str(relation.name), relation.written) for relation in found))
+        ids |= {relation.id for relation in found}
+    assert len(seen) == 1
+    assert len(ids) == 20 * len(next(iter(seen)))
+    made = shaped(world.add("p", sql), world.find, engine)
+    parts = [name for name, _ in next(iter(seen))]
+    assert [{parts[origin.part] for origin in column} for column in made.origins] == [
+        {"crm.person", "acme.claims.one", "lake.claim"},  # its id is the one of USING
+        {"lake.claim"},
+        {"acme.claims.one"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sql", "reason"),
+    [
+        ("SELECT nope FROM crm.person", "nope"),
+        ("SELECT * FROM lake.empty", "not known yet"),
+        ("SELECT * FROM claims.torn", "nope"),
+        ("SELECT * FROM claims.p", "broken"),
+        ("SELECT * FROM claims.nowhere", "nowhere"),
+    ],
+)
+def test_one_that_does_not_bind_is_broken(sql: str, reason: str, world: World, engine: Engine) -> None:
+    world.add("torn", "SELECT nope FROM crm.person")
+    made = shaped(world.add("p", sql), world.find, engine)
+    assert reason in made.broken
+    assert made.columns == ()
+    assert made.origins == ()
+
+
+def test_one_over_a_product_without_columns_is_broken(world: World, engine: Engine) -> None:
+    world.add("one", "SELECT id FROM crm.person")
+    two = world.add("two", "SELECT * FROM claims.one")
+    none = Product(TableName("acme", "claims", "one"), "claims", "", broken="its source is not known")
+    made = shaped(two, world.find, engine, lambda part: none)
+    assert (made.columns, made.broken) == ((), "a product beneath it has no columns")
