@@ -156,9 +156,9 @@ class Engine:
                     cursor.execute(f"CREATE TEMP TABLE {_quoted(name)} ({listed})")
                 serialize = "SELECT json_serialize_plan(?::VARCHAR, optimize := false)"
                 ((plan,),) = cursor.execute(serialize, [sql]).fetchall()
-            except duckdb.Error:
+                return None if json.loads(plan)["error"] else str(plan)
+            except (duckdb.Error, ValueError):  # a plan with NaN in it is no JSON
                 return None
-        return None if json.loads(plan)["error"] else str(plan)
 
     def is_total(self, sql: str, relations: Mapping[str, Sequence[tuple[str, str]]]) -> bool:
         """Whether no expression of a statement can raise for any row; arguments as for ``bound_plan``."""

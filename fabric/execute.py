@@ -71,6 +71,7 @@ class Answer:
         filesystem: through which DuckDB reads files.
         system: the rows of the fabric's own tables, for the one who asks.
         discretion: what may be said of each part to the one who asks.
+        query_id: under which it is written down; made when absent.
         seconds: how long it may run; None, as long as it takes.
         ended: called once, when all is given back.
     """
@@ -83,10 +84,12 @@ class Answer:
         system: SystemRows,
         discretion: Discretion,
         *,
+        query_id: str = "",
         seconds: float | None = None,
         ended: Callable[[Outcome], None] = lambda outcome: None,
     ) -> None:
-        self.query_id = uuid.uuid4().hex
+        self.query_id = query_id or uuid.uuid4().hex
+        self.executed = ""
         self.plan = plan
         self.schema = plan.schema
         self._discretion = discretion
@@ -107,7 +110,7 @@ class Answer:
         try:
             self._start(filesystem, system)
             self._cursor = self._open_cursor()
-            self._sql = plan.sql(self._paths)
+            self.executed = plan.sql(self._paths)
         except Exception as error:  # noqa: BLE001 - as in ``batches``
             failure = self._fail(error)
             self.close()
@@ -183,7 +186,7 @@ class Answer:
         try:
             if self._stop is not None:
                 raise self._stop
-            reader = self._cursor.sql(self._sql).to_arrow_reader(BATCH_ROWS)
+            reader = self._cursor.sql(self.executed).to_arrow_reader(BATCH_ROWS)
             with reader:
                 for batch in reader:
                     self._rows += batch.num_rows

@@ -42,7 +42,8 @@ _MIGRATIONS = (
     """
     CREATE TABLE requests (
         number INTEGER PRIMARY KEY, request_id TEXT UNIQUE NOT NULL, at REAL NOT NULL, user TEXT NOT NULL,
-        catalog TEXT NOT NULL, schema TEXT NOT NULL, name TEXT NOT NULL, reason TEXT NOT NULL, owner TEXT NOT NULL
+        catalog TEXT NOT NULL, schema TEXT NOT NULL, name TEXT NOT NULL, object TEXT NOT NULL,
+        reason TEXT NOT NULL, owner TEXT NOT NULL
     ) STRICT;
     CREATE INDEX requests_user ON requests (user)
     """,
@@ -51,12 +52,16 @@ _MIGRATIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A user would like something of an object: ``reason`` says what and why, ``owner`` is who was told them."""
+    """A user would like something of an object: ``reason`` says what and why, ``owner`` is who was told them.
+
+    ``object`` is the name as users write it.
+    """
 
     request_id: str
     at: datetime
     user: str
-    object: TableName
+    name: TableName
+    object: str
     reason: str
     owner: str
 
@@ -167,12 +172,13 @@ class Journal:
             times=(9,),
         )
 
-    def wish(self, user: str, found: TableName, reason: str, owner: str) -> str:
+    def wish(self, user: str, name: TableName, written: str, reason: str, owner: str) -> str:
         """Write down a wish, and return its id; the same one asked again is the one that is there.
 
         Args:
             user: whose.
-            found: the object; without a catalog where it is the fabric's own.
+            name: the object's.
+            written: the same as users write it.
             reason: what is wished and why.
             owner: who is told.
 
@@ -180,13 +186,13 @@ class Journal:
             LimitError: the user has ``MOST_WISHES``.
         """
         at = datetime.now(UTC).timestamp()
-        row = (user, found.catalog, found.schema, found.name, self._redact(reason), owner)
+        row = (user, name.catalog, name.schema, name.name, written, self._redact(reason), owner)
         with self._transaction():
             execute = self._connection.execute
             execute("DELETE FROM requests WHERE at < ?", (at - _KEPT_WISH_SECONDS,))
             known = execute(
                 "SELECT request_id FROM requests "
-                "WHERE (user, catalog, schema, name, reason, owner) = (?, ?, ?, ?, ?, ?)",
+                "WHERE (user, catalog, schema, name, object, reason, owner) = (?, ?, ?, ?, ?, ?, ?)",
                 row,
             ).fetchone()
             if known:
@@ -199,8 +205,8 @@ class Journal:
                 )
             made = uuid.uuid4().hex
             execute(
-                "INSERT INTO requests (request_id, at, user, catalog, schema, name, reason, owner) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO requests (request_id, at, user, catalog, schema, name, object, reason, owner) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (made, at, *row),
             )
         return made
@@ -208,14 +214,14 @@ class Journal:
     def wishes(self) -> list[Wish]:
         """Everyone's wishes, the oldest first."""
         found = self._read(
-            "SELECT request_id, at, user, catalog, schema, name, reason, owner FROM requests "
+            "SELECT request_id, at, user, catalog, schema, name, object, reason, owner FROM requests "
             "WHERE at >= ? ORDER BY number",
             (datetime.now(UTC).timestamp() - _KEPT_WISH_SECONDS,),
             times=(1,),
         )
         return [
-            Wish(id, at, user, TableName(*name), reason, owner)
-            for id, at, user, *name, reason, owner in found
+            Wish(id, at, user, TableName(*name), written, reason, owner)
+            for id, at, user, *name, written, reason, owner in found
         ]
 
     def _read(self, sql: str, values: tuple[object, ...], times: tuple[int, ...]) -> list[tuple[Any, ...]]:

@@ -86,13 +86,14 @@ def reads(node: Any, columns: Sequence[Made]) -> frozenset[Source]:
 def column_of(reference: Node, columns: Sequence[Made]) -> Made:
     """The column that a reference means."""
     made = columns[position(reference["index"], len(columns))]
-    if made.kind is not None and made.kind != _without_collation(reference["return_type"]):
+    kind = without_collation(reference["return_type"])
+    if made.kind not in (None, kind):
         raise Unread("a reference to a column of another type")
-    return made
+    return made if made.kind else replace(made, kind=kind)
 
 
-def _without_collation(kind: Any) -> object:
-    """A text's type; COLLATE stands in the type of a reference, not in that of the column."""
+def without_collation(kind: Any) -> object:
+    """A type as it is of columns: COLLATE stands in the type of a reference alone."""
     collated = kind["id"] == "VARCHAR" and (kind["type_info"] or {}).get("type") == "STRING_TYPE_INFO"
     return {"id": "VARCHAR", "type_info": None} if collated else kind
 
@@ -113,10 +114,10 @@ def function_of(node: Node) -> str:
 def kind_of(expression: Node) -> object:
     """An expression's type."""
     if expression["expression_class"] == "BOUND_CONSTANT":
-        return _without_collation(expression["value"]["type"])
+        return without_collation(expression["value"]["type"])
     if expression["expression_class"] == "BOUND_CONJUNCTION":
         return BOOLEAN
-    return _without_collation(expression["return_type"])
+    return without_collation(expression["return_type"])
 
 
 def merged(made: Iterable[Made]) -> Made:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from fabric.lineage_columns import (
     BOOLEAN,
@@ -24,9 +25,10 @@ from fabric.lineage_columns import (
     position,
     reads,
     references,
+    without_collation,
 )
 
-_CONSTANT_TABLES = ("range", "generate_series", "unnest")
+_TABLE_FUNCTIONS = ("range", "generate_series", "unnest")
 _VIRTUAL = 1 << 63  # from here DuckDB numbers what is no column of the table, as its row id
 
 
@@ -43,7 +45,7 @@ class Reader:
 
     Args:
         parts: the statement's relations, by the name under which they stand in the plan.
-        shared: as ``_shared`` gives.
+        shared: lower-cased names of which USING makes one column of two; None, any name.
     """
 
     def __init__(self, parts: Mapping[str, int], shared: frozenset[str] | None) -> None:
@@ -90,27 +92,61 @@ class Reader:
 
     def is_shared(self, expression: Node) -> bool:
         """Whether every reference in it is to a column that USING may have made one of two."""
-        return self.shared is None or all(
-            reference["alias"].lower() in self.shared for reference in references(expression)
-        )
+        # A reference that DuckDB made itself has no name.
+        names = [reference["alias"].lower() for reference in references(expression)]
+        return self.shared is None or (bool(self.shared) and self.shared.issuperset(filter(None, names)))
 
 
 def _get(reader: Reader, operator: Node) -> Rows:
+    if function_of(operator) != "seq_scan":
+        return _table_function(reader, operator)
     names, kinds = operator["names"], operator["returned_types"]
-    part = None
-    if function_of(operator) == "seq_scan":
-        part = reader.parts[operator["function_data"]["table"]]
-    elif operator["children"] or function_of(operator) not in _CONSTANT_TABLES:
-        raise Unread(f"table function {function_of(operator)}")
+    part = reader.parts[operator["function_data"]["table"]]
     columns = []
     for index in (entry["index"] for entry in operator["column_indexes"]):
         if index >= _VIRTUAL:
-            every = {} if part is None else {(part, name): False for name in names}
-            columns.append(Made(None, every, frozenset(), False))
-            continue
-        source = {} if part is None else {(part, names[index]): True}
-        columns.append(Made(kinds[index], source))
+            columns.append(Made(None, {(part, name): False for name in names}))
+        else:
+            kind = kinds[position(index, len(kinds))]
+            columns.append(Made(kind, {(part, names[index]): True}))
     return Rows(picked(columns, operator["projection_ids"]))
+
+
+def _table_function(reader: Reader, operator: Node) -> Rows:
+    """One of constants, or one over columns, which it is told by a projection and hands on as well."""
+    if function_of(operator) not in _TABLE_FUNCTIONS:
+        raise Unread(f"table function {function_of(operator)}")
+    told = _told(reader, *operator["children"]) if operator["children"] else Rows(())
+    sources = {source for column in told.columns for source in (*column.sources, *column.behind)}
+    kinds = operator["returned_types"]
+    made = [
+        Made(kinds[position(entry["index"], len(kinds))], dict.fromkeys(sources, False))
+        for entry in operator["column_indexes"]
+    ]
+    handed_on = [told.columns[position(n, len(told.columns))] for n in operator["projected_input"]]
+    return Rows((*picked(made, operator["projection_ids"]), *handed_on), told.decided | sources)
+
+
+def _told(reader: Reader, projection: Node) -> Rows:
+    """What a table function is told; DuckDB writes these references by the number of a WITH entry."""
+    (source,) = projection["children"]
+    if (projection["type"], source["type"]) != ("LOGICAL_PROJECTION", "LOGICAL_CTE_REF"):
+        raise Unread("a table function over something else")
+    beneath = reader.rows(source)
+    expressions = _by_position(projection["expressions"], source["table_index"])
+    return Rows(reader.values(expressions, beneath.columns), beneath.decided)
+
+
+def _by_position(node: Any, table: int) -> Any:
+    if isinstance(node, list):
+        return [_by_position(item, table) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if node.get("expression_class") != "BOUND_COLUMN_REF":
+        return {key: _by_position(child, table) for key, child in node.items()}
+    if node["binding"]["table_index"] != table or node["depth"]:
+        raise Unread("a reference to another table")
+    return {**node, "expression_class": "BOUND_REF", "index": node["binding"]["column_index"]}
 
 
 def _dummy_scan(reader: Reader, operator: Node) -> Rows:
@@ -118,7 +154,7 @@ def _dummy_scan(reader: Reader, operator: Node) -> Rows:
 
 
 def _empty_result(reader: Reader, operator: Node) -> Rows:
-    return Rows(tuple(Made(kind) for kind in operator["return_types"]))
+    return Rows(tuple(Made(without_collation(kind)) for kind in operator["return_types"]))
 
 
 def _expression_get(reader: Reader, operator: Node) -> Rows:
@@ -196,8 +232,8 @@ def _cte(reader: Reader, operator: Node) -> Rows:
 
 def _cte_reference(reader: Reader, operator: Node) -> Rows:
     rows = reader.ctes[operator["cte_index"]]
-    kinds = [made.kind for made in rows.columns]
-    if any(kind not in (None, said) for kind, said in zip(kinds, operator["chunk_types"], strict=True)):
+    kinds = [without_collation(kind) for kind in operator["chunk_types"]]
+    if any(made.kind not in (None, kind) for made, kind in zip(rows.columns, kinds, strict=True)):
         raise Unread("a WITH entry of another type")
     return rows
 

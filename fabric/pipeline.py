@@ -10,11 +10,14 @@ import hashlib
 import json
 import logging
 import threading
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 
+from fabric.audit import Audit
+from fabric.calls import Procedures
 from fabric.catalog import Catalog, known_to
 from fabric.confirm import confirm
 from fabric.discretion import Discretion
@@ -28,25 +31,31 @@ from fabric.journal import Journal
 from fabric.parse import bind, parameter_count, parse
 from fabric.plan import Plan, describe, plan
 from fabric.policy_report import POLICY_SCHEMA, policy_report, policy_table
+from fabric.records import Asked, Records
 from fabric.replies import EXPLAIN_SCHEMA, Analysis, Prepared, Reply, plan_lines
 from fabric.resolve import Whole, relations, resolve
 from fabric.rules import RuleBinder
 from fabric.spi import Finding, Governor
-from fabric.system import journal_rows, rows
+from fabric.system import PERSONAL, personal_rows, rows
 from fabric.types import Governed, Parsed, Principal, Relation
 
 log = logging.getLogger("ripstop.line")
 
+_AUDIT_ROWS = 10_000
 _DESCRIBE = pa.schema([pa.field(name, pa.string()) for name in ("column_name", "column_type", "null")])
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What a client set for its statements: ``schema`` completes one-part names."""
+    """What a client set for its statements: ``schema`` completes one-part names.
+
+    ``caller`` is what is known of the login, for the audit: ``method``, ``address``, ``application``.
+    """
 
     schema: str | None = None
     timezone: str = "UTC"
     options: Mapping[str, str] = field(default_factory=dict)
+    caller: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +89,7 @@ class Line:
         governor: decides.
         seconds: how long a principal's query may run; None, as long as it takes.
         journal: where every query that ran is written down.
+        audit: where every statement is, before it runs.
         principals: a user by name, for those who ask about others.
     """
 
@@ -93,6 +103,7 @@ class Line:
         *,
         seconds: Callable[[Principal], float | None] = lambda principal: None,
         journal: Journal | None = None,
+        audit: Audit | None = None,
         principals: Callable[[str], Principal] = hypothetical,
     ) -> None:
         self.catalog = catalog
@@ -102,8 +113,11 @@ class Line:
         self._governor = governor
         self._seconds = seconds
         self._journal = journal
+        self._audit = audit
+        self._records = Records(audit, journal)
         self._principals = principals
         self._binder = RuleBinder(catalog, engine)
+        self._procedures = Procedures(catalog, governor, journal)
         self._running: set[Answer] = set()
         self._lock = threading.Lock()
 
@@ -121,9 +135,17 @@ class Line:
         Raises:
             FabricError: the statement cannot run for this principal.
         """
-        parsed = parse(text)
+        with self._records.refusals(_asked(text, principal, session, parameters or ()), "describe"):
+            return self._description(parse(text), principal, session, parameters)
+
+    def _description(
+        self, parsed: Parsed, principal: Principal, session: Session, parameters: Sequence[object] | None
+    ) -> Description:
         if parsed.kind == "explain policy":
             return Description(POLICY_SCHEMA, parameter_count(parsed), "")
+        if parsed.kind == "command":
+            schema = self._procedures.describe(parsed, parameters, principal, session.schema)
+            return Description(schema, parameter_count(parsed), "")
         governed = self._governed(parsed, principal, session, parameters)
         if parsed.kind in ("explain", "explain analyze"):
             schema = EXPLAIN_SCHEMA
@@ -159,29 +181,44 @@ class Line:
             PolicyChanged: see above; describing it again shows what holds now.
             FabricError: the statement cannot run for this principal.
         """
-        parsed = parse(text)
-        if parsed.kind == "explain policy":
-            return self._policy(parsed, principal, session, parameters)
-        governed = self._governed(parsed, principal, session, parameters)
-        if policy_version is not None and policy_version != fingerprint(governed):
-            raise PolicyChanged("the policies on this query have changed", hint="run it again")
-        if parsed.kind == "describe":
-            return self._described(governed)
-        try:
-            planned = self._planned(governed)
-        except SchemaChanged as change:
-            self.catalog.refresh(change.source).result()
+        asked = _asked(text, principal, session, parameters)
+        with self._records.refusals(asked):
+            parsed = parse(text)
+            if parsed.kind == "explain policy":
+                return self._policy(parsed, asked, session)
+            if parsed.kind == "command":
+                return self._called(parsed, asked, session)
             governed = self._governed(parsed, principal, session, parameters)
-            planned = self._planned(governed)
+            if policy_version is not None and policy_version != fingerprint(governed):
+                raise PolicyChanged("the policies on this query have changed", hint="run it again")
+            self._records.allowed(asked, parsed.kind, governed)
+        with self._records.failures(asked, parsed.kind, governed):
+            if parsed.kind == "describe":
+                return self._described(governed)
+            try:
+                planned = self._planned(governed)
+            except SchemaChanged as change:
+                self.catalog.refresh(change.source).result()
+                governed = self._governed(parsed, principal, session, parameters)
+                self._records.allowed(asked, parsed.kind, governed)
+                planned = self._planned(governed)
         if parsed.kind in ("explain", "explain analyze"):
-            return self._explained(parsed, planned, principal)
-        return self._started(parsed, planned, principal)
+            return self._explained(parsed, planned, asked)
+        return self._started(planned, asked)
 
     @property
     def idle(self) -> bool:
         """Whether nothing runs."""
         with self._lock:
             return not self._running
+
+    def metadata_asked(self, what: str, principal: Principal, session: Session) -> None:
+        """Write down a metadata call.
+
+        Raises:
+            AuditUnavailable: it could not be written, so it must not be answered.
+        """
+        self._records.allowed(_asked(what, principal, session, ()), "metadata")
 
     def close(self) -> None:
         """Cancel what runs."""
@@ -220,8 +257,9 @@ class Line:
     def _discretion(self, governed: Governed) -> Discretion:
         return Discretion(governed, lambda found: known_to(self._governor, governed.principal, found))
 
-    def _started(self, parsed: Parsed, planned: Plan, principal: Principal) -> Answer:
+    def _started(self, planned: Plan, asked: Asked) -> Answer:
         answer: Answer | None = None
+        principal = asked.principal
 
         def ended(outcome: Outcome) -> None:
             with self._lock:
@@ -230,8 +268,7 @@ class Line:
             if "SCHEMA_CHANGED" in outcome.error:
                 for scan in outcome.scans:
                     self.catalog.refresh(scan.source)
-            if self._journal is not None:
-                self._journal.record(principal, parsed.text, outcome)
+            self._records.ended(asked, outcome, answer.executed if answer else "")
 
         answer = Answer(
             planned,
@@ -239,6 +276,7 @@ class Line:
             self._filesystem,
             lambda relation: self._system(relation, principal),
             self._discretion(planned.governed),
+            query_id=asked.query_id,
             seconds=self._seconds(principal),
             ended=ended,
         )
@@ -249,10 +287,12 @@ class Line:
     def _system(self, relation: Relation, principal: Principal) -> pa.Table:
         entries = self.catalog.visible(principal, self._governor)
         name = relation.object.name
-        if name.schema == "system" and name.name in ("queries", "scans"):
-            everyone = self._governor.may(principal, "read", f"system.{name.name}")
+        if name.schema == "system" and name.name == "audit":
+            everyone = self._governor.may(principal, "read", "system.audit")
             user = None if everyone else principal.user
-            found = journal_rows(name.name, self._journal, user, entries) if self._journal else []
+            found = self._audit.records(user, _AUDIT_ROWS) if self._audit else []
+        elif name.schema == "system" and name.name in PERSONAL:
+            found = personal_rows(name.name, principal, self._governor, self._journal, entries)
         else:
             found = rows(name.schema, name.name, entries, self.catalog.fabric)
         columns = relation.object.columns
@@ -273,13 +313,19 @@ class Line:
             )
         )
 
-    def _policy(
-        self, parsed: Parsed, teller: Principal, session: Session, parameters: Sequence[object]
-    ) -> Prepared:
+    def _policy(self, parsed: Parsed, asked: Asked, session: Session) -> Prepared:
+        teller = asked.principal
         names = self.catalog.names(teller, self._governor)
         about = teller if parsed.about == teller.user else self._principals(parsed.about)
-        resolved = resolve(bind(parsed, parameters), names, session.schema, about.user)
-        return Prepared(policy_table(policy_report(resolved, about, teller, self._governor, self._binder)))
+        resolved = resolve(bind(parsed, asked.parameters), names, session.schema, about.user)
+        found = policy_report(resolved, about, teller, self._governor, self._binder)
+        self._records.allowed(asked, parsed.kind)
+        return Prepared(policy_table(found))
+
+    def _called(self, parsed: Parsed, asked: Asked, session: Session) -> Prepared:
+        call = self._procedures.judge(parsed, asked.parameters, asked.principal, session.schema)
+        self._records.allowed(asked, parsed.kind)
+        return Prepared(self._procedures.do(call))
 
     def why(self, found: str, about: Principal) -> Sequence[Finding]:
         """What decides on all of an object for a principal; for whoever runs the fabric, who may know all."""
@@ -287,11 +333,11 @@ class Line:
         resolved = resolve(parse(f"FROM {found}"), names, None, about.user)
         return policy_report(resolved, about, None, self._governor, self._binder)
 
-    def _explained(self, parsed: Parsed, planned: Plan, principal: Principal) -> Reply:
+    def _explained(self, parsed: Parsed, planned: Plan, asked: Asked) -> Reply:
         discretion = self._discretion(planned.governed)
         if parsed.kind == "explain":
             return Prepared(plan_lines(explain(planned, discretion)))
-        answer = self._started(parsed, planned, principal)
+        answer = self._started(planned, asked)
         return Analysis(answer, lambda receipts: explain(planned, discretion, receipts))
 
     def _receipt(self, governed: Governed) -> dict[str, object]:
@@ -301,6 +347,11 @@ class Line:
             "restricted": {r.written: discretion.restricted(r) for r in governed.resolved.relations},
             "policy": fingerprint(governed),
         }
+
+
+def _asked(text: str, principal: Principal, session: Session, parameters: Sequence[object]) -> Asked:
+    options = {**session.options, **({"schema": session.schema} if session.schema else {})}
+    return Asked(text, principal, uuid.uuid4().hex, options, session.caller, tuple(parameters))
 
 
 def fingerprint(governed: Governed) -> str:

@@ -8,6 +8,7 @@ from dataclasses import astuple
 import pyarrow as pa
 
 from fabric.errors import AccessDenied, FabricError
+from fabric.resolve import relations
 from fabric.spi import Binder, Finding, Governor
 from fabric.types import Principal, Resolved
 
@@ -23,7 +24,7 @@ def policy_report(
 
     Args:
         resolved: the statement, resolved for ``about``.
-        about: whose statement it would be.
+        about: whose statement it would be; the teller themselves, as the same object, or somebody else.
         teller: who wants to know: of others only who has ``admin`` for all that it names; None may know all.
         governor: decides.
         binder: binds rules to objects.
@@ -31,10 +32,10 @@ def policy_report(
     Raises:
         AccessDenied: see above.
     """
-    names = [relation.object.name for relation in resolved.relations]
-    if teller is not None and about.user != teller.user:
-        for relation, name in zip(resolved.relations, names, strict=True):
-            if not governor.may(teller, "admin", name):
+    # Not by name: who is only assumed to hold a role has a name that a user may have too.
+    if teller is not None and about is not teller:
+        for relation in resolved.relations:
+            if not governor.may(teller, "admin", relation.object.name):
                 raise AccessDenied(
                     f"what others may see of '{relation.written}' is told to its owner only",
                     hint="it needs the right `admin`; EXPLAIN POLICY FOR yourself needs none",
@@ -44,8 +45,15 @@ def policy_report(
         governor.govern(resolved, about, binder)
         verdict = Finding("the query", about.user, "answers", "", "")
     except FabricError as error:
-        verdict = Finding("the query", about.user, "refused", "", f"{error.code}: {error.message}")
+        # The message is for ``about``: it may name what they know of and the teller does not.
+        whole = teller is None or about is teller or _administers_all(teller, resolved, governor)
+        detail = f"{error.code}: {error.message}" if whole else error.code
+        verdict = Finding("the query", about.user, "refused", "", detail)
     return [*found, verdict]
+
+
+def _administers_all(teller: Principal, resolved: Resolved, governor: Governor) -> bool:
+    return all(governor.administers(teller, relation.object.name) for relation in relations(resolved))
 
 
 def policy_table(found: Sequence[Finding]) -> pa.Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple
 from typing import TYPE_CHECKING, Any
 
 from fabric.types import Column, Product, Table, TableName
@@ -10,6 +11,8 @@ from fabric.types import Column, Product, Table, TableName
 if TYPE_CHECKING:
     from fabric.catalog import Entry
     from fabric.journal import Journal
+    from fabric.spi import Governor
+    from fabric.types import Principal
 
 Row = tuple[Any, ...]
 
@@ -52,6 +55,26 @@ _TABLES = (
         "requests BIGINT, seconds DOUBLE, cache VARCHAR, as_of TIMESTAMP WITH TIME ZONE",
         "What each source did for your queries",
     ),
+    _table(
+        "system",
+        "requests",
+        "request_id VARCHAR, at TIMESTAMP WITH TIME ZONE, user VARCHAR, object VARCHAR, reason VARCHAR, "
+        "owner VARCHAR",
+        "Your wishes, and those for what you own or administer; everyone's for those who may read system.requests",
+    ),
+    _table(
+        "system",
+        "policies",
+        "file VARCHAR, line BIGINT, kind VARCHAR, subject VARCHAR, object VARCHAR, rule VARCHAR, detail VARCHAR",
+        "The rules on what you own or administer; all for those who may read system.policies",
+    ),
+    _table(
+        "system",
+        "audit",
+        "at TIMESTAMP WITH TIME ZONE, query_id VARCHAR, user VARCHAR, event VARCHAR, decision VARCHAR, reason VARCHAR, "
+        "sql VARCHAR, objects VARCHAR[], rules VARCHAR[], policy_version VARCHAR, rows BIGINT, error VARCHAR",
+        "What was asked and decided: your own, or everyone's for those who may read system.audit",
+    ),
     _table("system", "sources", "name VARCHAR, tables BIGINT", "Sources of which you may read a table"),
     _table(
         "information_schema",
@@ -78,6 +101,9 @@ _TABLES = (
 
 SYSTEM_TABLES: Mapping[tuple[str, str], Table] = {table.name.key[1:]: table for table in _TABLES}
 
+PERSONAL = frozenset({"queries", "scans", "requests", "policies"})
+"""Tables of ``system`` that show each principal their own, and everyone's to those who may ``read`` them."""
+
 
 def rows(schema: str, name: str, entries: Sequence[Entry], fabric: str) -> list[Row]:
     """The rows of a system table that is made from the catalog, of what the principal may know.
@@ -91,15 +117,29 @@ def rows(schema: str, name: str, entries: Sequence[Entry], fabric: str) -> list[
     return _ROWS[schema, name](entries, fabric)
 
 
-def journal_rows(name: str, journal: Journal, user: str | None, entries: Sequence[Entry]) -> list[Row]:
-    """The rows of ``system.queries`` or ``system.scans``.
+def personal_rows(
+    name: str, principal: Principal, governor: Governor, journal: Journal | None, entries: Sequence[Entry]
+) -> list[Row]:
+    """The rows of one of the tables in ``PERSONAL``.
 
     Args:
-        name: which of the two.
-        journal: where they are written.
-        user: whose queries; None, everyone's.
-        entries: everything visible to the one who asks: a scan of anything else shows no name and no text.
+        name: which.
+        principal: who asks.
+        governor: says what else than their own they may see.
+        journal: where queries, scans and wishes are written.
+        entries: everything visible to the principal: a scan of anything else shows no name and no text.
     """
+    everyone = governor.may(principal, "read", f"system.{name}")
+    if name == "policies":
+        return [astuple(rule) for rule in governor.rules(None if everyone else principal)]
+    if journal is None:
+        return []
+    if name == "requests":
+        return _requests(journal, governor, None if everyone else principal)
+    return _journal_rows(name, journal, None if everyone else principal.user, entries)
+
+
+def _journal_rows(name: str, journal: Journal, user: str | None, entries: Sequence[Entry]) -> list[Row]:
     if name == "queries":
         return journal.queries(user)
     known = {str(entry.name) for entry in entries}
@@ -107,6 +147,15 @@ def journal_rows(name: str, journal: Journal, user: str | None, entries: Sequenc
         row if user is None or row[2] in known else (row[0], None, None, None, *row[4:])
         for row in journal.scans(user)
     ]
+
+
+def _requests(journal: Journal, governor: Governor, principal: Principal | None) -> list[Row]:
+    wishes = journal.wishes()
+    if principal is not None:
+        names = {wish.name for wish in wishes}
+        mine = {name for name in names if governor.administers(principal, name)}
+        wishes = [wish for wish in wishes if wish.user == principal.user or wish.name in mine]
+    return [(wish.request_id, wish.at, wish.user, wish.object, wish.reason, wish.owner) for wish in wishes]
 
 
 def _products(entries: Sequence[Entry], _: str) -> list[Row]:

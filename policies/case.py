@@ -144,12 +144,12 @@ class Case:
                     f"ask {self._owner(named)}",
                     hint="the owner finds what is missing with `ripstop check`",
                 )
-            falling = lifted | self._declassified(subjects, parts) if found.reads_as_domain else lifted
+            falling = lifted | self.declassified(subjects, parts) if found.reads_as_domain else lifted
             readers = [Reader(subjects)] + ([Reader(self.person, falling)] if asked else [])
             self._beneath(part, named, falling, asked)
             self._restrict(part, readers, answer.rules, named=False)
 
-    def _declassified(self, subjects: frozenset[str], parts: tuple[str, ...]) -> frozenset[str | None]:
+    def declassified(self, subjects: frozenset[str], parts: tuple[str, ...]) -> frozenset[str | None]:
         """The files that let the domain hand on what they restrict of this object."""
         answer = self.ask(subjects, parts, "declassify")
         if not answer.allow:

@@ -7,7 +7,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +25,10 @@ STANDARDS = "standards.yaml"
 _LOG = logging.getLogger("ripstop.policies")
 _POLL_SECONDS = 0.2
 _SETTLE_SECONDS = 0.25  # a file younger than this may be half written: the first half of a file may load
+
+
+Changed = Callable[[str, str, Mapping[str, str]], None]
+"""Is told the old version of the rules, the new one, and the files' digests by name, before the new one decides."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,7 @@ class PolicyFiles:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _next: float = 0.0
     _snapshot: Snapshot = field(init=False)
+    _changed: Changed = field(default=lambda old, new, files: None)
 
     def __post_init__(self) -> None:
         folder = self.directory / FOLDER
@@ -139,7 +144,18 @@ class PolicyFiles:
             for warning in file.warnings:
                 _LOG.warning("%s", warning)
         if changed or first:
-            self._snapshot = self._take()
+            taken = self._take()
+            if not first and taken.version != self._snapshot.version:
+                self._changed(self._snapshot.version, taken.version, self._digests())
+            self._snapshot = taken
+
+    def observe(self, changed: Changed) -> None:
+        """Have every change of the rules told from now on, and what they are now."""
+        self._changed = changed
+        changed("", self._snapshot.version, self._digests())
+
+    def _digests(self) -> dict[str, str]:
+        return {file.label: file.digest for file in self._files if file.digest}
 
     def _take(self) -> Snapshot:
         said = [file.rules for file in self._files if file.rules is not None]

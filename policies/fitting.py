@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
 from sqlglot import exp
 
@@ -109,7 +110,7 @@ class _Judge:
         for one in self._covered(rule.pattern):
             key = (rule.file, rule.text, one.name)
             if key not in self._known:
-                self._known[key] = _said(rule.at, one, lambda one=one: self._apply(rule, one))  # type: ignore[misc]
+                self._known[key] = _said(rule.at, one, partial(self._apply, rule, one))
             self._tell(rule.at, self._known[key], one)
 
     def column(self, rule: ColumnRule) -> None:
@@ -123,7 +124,7 @@ class _Judge:
             elif rule.mask.name == "hide" and len(columns) == len(one.shape.columns):
                 self._tell(rule.at, "it leaves no column to be seen", one)
             for column in columns if rule.mask.name != "clear" else ():
-                self._tell(rule.at, _said(rule.at, one, lambda c=column, o=one: self._mask(rule, c, o)), one)  # type: ignore[misc]
+                self._tell(rule.at, _said(rule.at, one, partial(self._mask, rule, column, one)), one)
         if covered and not rule.names_one and not self._unlisted(rule.pattern):
             known, before = self._meant.get(rule.at, (rule.column, False))
             self._meant[rule.at] = (known, before or meant)
@@ -146,11 +147,13 @@ class _Judge:
         """Rules on what is not there. Domains and sources that are not there are told when a file loads."""
         patterns: dict[tuple[str, int], list[str]] = {}
         for rules in self.snapshot.loaded:
-            for rule in (*rules.access, *rules.columns, *rules.rows):
-                patterns.setdefault((rule.at, 0), []).append(rule.pattern)
-            for pair in rules.combinations:
-                patterns.setdefault((pair.at, 1), []).append(pair.left)
-                patterns.setdefault((pair.at, 2), []).append(pair.right)
+            said = [(rule.at, 0, rule.pattern) for rule in rules.access]
+            said += [(rule.at, 0, rule.pattern) for rule in rules.columns]
+            said += [(rule.at, 0, rule.pattern) for rule in rules.rows]
+            said += [(pair.at, 0, pair.left) for pair in rules.combinations]
+            said += [(pair.at, 1, pair.right) for pair in rules.combinations]
+            for at, side, pattern in said:
+                patterns.setdefault((at, side), []).append(pattern)
         for (at, _), alternatives in patterns.items():
             if ".csv:" in at and not any(map(self._covers, alternatives)):
                 yield f"{at}: '{alternatives[0]}' covers nothing that there is"

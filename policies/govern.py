@@ -10,7 +10,7 @@ from pathlib import Path
 from fabric.spi import Binder, Finding, Rule, View
 from fabric.types import Governed, Principal, Product, Resolved, RowFilter, Table, TableName
 from policies.case import Case
-from policies.files import PolicyFiles, Snapshot
+from policies.files import Changed, PolicyFiles, Snapshot
 from policies.fitting import Fitting, fitting
 from policies.listing import every_rule, rules_for
 from policies.load import ACTIONS
@@ -44,6 +44,10 @@ class CasbinGovernor:
     def version(self) -> str:
         """The version of the rules that decide now; the same files give the same on every replica."""
         return self._files.current().version
+
+    def observe(self, changed: Changed) -> None:
+        """Have every change of the rules told from now on, and what they are now."""
+        self._files.observe(changed)
 
     def errors(self) -> tuple[str, ...]:
         """What keeps a policy file from loading, one text a file, its lines as ``file:line: what``."""

@@ -38,7 +38,11 @@ def _rules(snapshot: Snapshot) -> Iterator[tuple[Rule, tuple[str, ...], str | No
         for p in said.access:
             yield _rule(p.at, p.kind, p.subject, p.pattern, p.effect, p.action), (p.pattern,), None
         for p2 in said.columns:
-            yield _rule(p2.at, p2.kind, p2.subject, p2.pattern, p2.mask.text, p2.column), (p2.pattern,), p2.file
+            yield (
+                _rule(p2.at, p2.kind, p2.subject, p2.pattern, p2.mask.text, p2.column),
+                (p2.pattern,),
+                p2.file,
+            )
         for p3 in said.rows:
             yield _rule(p3.at, p3.kind, p3.subject, p3.pattern, p3.text, ""), (p3.pattern,), p3.file
         for p4 in said.combinations:

@@ -71,9 +71,10 @@ class ScopedGovernor:
 
     def may(self, principal: Principal, action: str, object_name: str | TableName) -> bool:
         """Whether the user may do ``action`` with the object, and the token's roles grant it too."""
-        if isinstance(principal, ScopedPrincipal):
-            if not self._inner.may(_granted(principal), action, object_name):
-                return False
+        if isinstance(principal, ScopedPrincipal) and not self._inner.may(
+            _granted(principal), action, object_name
+        ):
+            return False
         return self._inner.may(principal, action, object_name)
 
     def view(self, principal: Principal, found: Table | Product) -> View:
@@ -83,7 +84,10 @@ class ScopedGovernor:
     def findings(
         self, resolved: Resolved, principal: Principal, binder: Binder, teller: Principal | None
     ) -> list[Finding]:
-        """What decides on a statement of ``principal``, as far as ``teller`` may know."""
+        """What decides on a statement of ``principal``, as far as ``teller`` may know, with no more than the token's
+        roles.
+        """
+        teller = _granted(teller) if isinstance(teller, ScopedPrincipal) else teller
         return self._inner.findings(resolved, principal, binder, teller)
 
     def owner(self, found: Table | Product) -> str:

@@ -6,21 +6,31 @@ Told in full of what the one who wants to know administers; of anything else onl
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
+from fabric.errors import AccessDenied
 from fabric.resolve import beneath, relations
 from fabric.spi import Finding
 from fabric.types import Column, Product, Relation, Resolved
 from policies.case import Case
+from policies.combine import lifted, strictest
+from policies.objects import SYSTEM_SCHEMAS
+from policies.rules import ColumnRule, RulesFailed
+
+_HARMLESS = frozenset({"allowed", "lifted", "overruled"})
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """One who is asked of an object: their name as a reader, and all that they are to the rules."""
+    """One who is asked of an object: their name as a reader, and all that they are to the rules.
+
+    ``lifted`` are the files whose restrictions of them fall beneath a product that reads as its domain.
+    """
 
     name: str
     subjects: frozenset[str]
+    lifted: frozenset[str | None] = frozenset()
 
 
 class Why:
@@ -35,8 +45,18 @@ class Why:
         self._case = case
         self._teller = teller
 
-    def findings(self, resolved: Resolved) -> Iterator[Finding]:
-        """What decides, object by object, parts behind the product that they belong to."""
+    def findings(self, resolved: Resolved) -> list[Finding]:
+        """What decides, object by object, parts behind the product that they belong to.
+
+        Raises:
+            AccessDenied: the rules cannot be judged.
+        """
+        try:
+            return list(self._findings(resolved))
+        except RulesFailed:
+            raise AccessDenied("the rules on this query could not be judged") from None
+
+    def _findings(self, resolved: Resolved) -> Iterator[Finding]:
         person = _Asked(self._case.principal.user, self._case.person)
         for named in resolved.relations:
             yield from self._told(named, named, [person])
@@ -44,13 +64,18 @@ class Why:
         yield from self._combined(resolved, person)
 
     def _parts(self, product: Relation, named: Relation, person: _Asked) -> Iterator[Finding]:
-        if product.body is None or not isinstance(product.object, Product):
+        found = product.object
+        if product.body is None or not isinstance(found, Product):
             return
-        reader = f"domain:{product.object.domain.lower()}"
+        reader = f"domain:{found.domain.lower()}"
         domain = _Asked(reader, self._case.snapshot.rules.domain(reader))
         for part in product.body.relations:
-            yield from self._told(part, named, [domain, person])
-            yield from self._parts(part, named, person)
+            asked = person
+            if found.reads_as_domain:
+                granted = self._case.declassified(domain.subjects, self._case.parts(part.object))
+                asked = replace(person, lifted=person.lifted | granted | {found.domain.lower()})
+            yield from self._told(part, named, [domain, asked])
+            yield from self._parts(part, named, asked)
 
     def _told(self, relation: Relation, named: Relation, asked: list[_Asked]) -> Iterator[Finding]:
         """The findings on one relation, as far as the teller may hear them."""
@@ -65,7 +90,7 @@ class Why:
         effects = {finding.effect for finding in found}
         if effects & {"denied", "not granted"}:
             yield Finding(name, "", "denied", "", f"restricted by {domain}")
-        elif effects - {"allowed"}:
+        elif effects - _HARMLESS:
             yield Finding(name, "", "restricted", "", f"restricted by {domain}")
         elif known:
             yield Finding(name, "", "allowed", "", "")
@@ -78,21 +103,42 @@ class Why:
         name = ".".join(parts)
         for one in asked:
             yield from self._access(name, parts, one, needed=named or one is asked[0])
+        asked = [one for one in asked if one.subjects]  # of a name that nobody can bear, no rule speaks
         for one in asked:
             for rule in case.snapshot.rules.row_rules(one.subjects, parts):
-                yield Finding(name, one.name, "rows", rule.at, rule.text)
-            for column, rules in case.snapshot.rules.column_rules(
-                one.subjects, parts, self._columns(relation)
-            ).items():
-                for each in rules:
-                    yield Finding(name, one.name, "column", each.at, f"{column}: {each.mask.text}")
+                effect = "lifted" if rule.file in one.lifted else "rows"
+                yield Finding(name, one.name, effect, rule.at, rule.text)
+        yield from self._masks(name, parts, self._columns(relation), asked)
+        for one in asked:
             for gone in case.snapshot.rules.missing_columns(one.subjects, parts, self._columns(relation)):
                 yield Finding(name, one.name, "misfit", gone.at, f"there is no column '{gone.column}'")
+
+    def _masks(
+        self, name: str, parts: tuple[str, ...], columns: tuple[Column, ...], asked: list[_Asked]
+    ) -> Iterator[Finding]:
+        """Every rule on a column; of several one counts, as ``Restrictions`` chooses it."""
+        said: list[tuple[_Asked, str, ColumnRule]] = []
+        counting: dict[str, list[ColumnRule]] = {}
+        for one in asked:
+            found = self._case.snapshot.rules.column_rules(one.subjects, parts, columns)
+            for column, rules in found.items():
+                said += [(one, column, rule) for rule in rules]
+                left = (rule for rule in rules if rule.file not in one.lifted)
+                counting.setdefault(column, []).extend(lifted(left))
+        for one, column, rule in said:
+            detail = f"{column}: {rule.mask.text}"
+            if rule.file in one.lifted:
+                effect = "lifted"
+            else:
+                effect = "column" if rule == strictest(counting[column]) else "overruled"
+            yield Finding(name, one.name, effect, rule.at, detail)
 
     def _access(self, name: str, parts: tuple[str, ...], one: _Asked, needed: bool) -> Iterator[Finding]:
         """Who is asked needs to be allowed; beneath a product a person only must not be denied."""
         answer = self._case.ask(one.subjects, parts, "read")
-        if answer.denied or (needed and answer.allow):
+        if parts[0] in SYSTEM_SCHEMAS and one.subjects and not answer.allow and not answer.denied:
+            yield Finding(name, one.name, "allowed", "", "the rows that concern them")
+        elif answer.denied or (needed and answer.allow):
             for at in answer.rules:
                 yield Finding(name, one.name, "denied" if answer.denied else "allowed", at, "read")
         elif needed:
@@ -115,7 +161,7 @@ class Why:
                 )
 
     def _pairs(self, one: _Asked, objects: list[tuple[str, ...]]) -> Iterator[Finding]:
-        for left, right in combinations(objects, 2):
+        for left, right in combinations(objects, 2) if one.subjects else ():
             for rule in self._case.snapshot.rules.combination_rules(one.subjects, left, right):
                 if self._administered(left) and self._administered(right):
                     name = f"{'.'.join(left)} with {'.'.join(right)}"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from fabric.audit import Audit
 from fabric.blocks import BlockCache
 from fabric.catalog import Catalog, Entry
 from fabric.config import ProjectConfig, load_project
@@ -42,6 +43,7 @@ class App:
     engine: Engine
     blocks: BlockCache
     journal: Journal
+    audit: Audit | None
 
     def visible(self, principal: Principal) -> Sequence[Entry]:
         """What the principal may know of, for the metadata calls."""
@@ -57,10 +59,16 @@ class App:
         self.engine.close()
         self.journal.close()
         self.authenticator.close()
+        if self.audit is not None:
+            self.audit.close()
 
 
-def build(directory: Path) -> App:
+def build(directory: Path, *, recorded: bool = True) -> App:
     """Build the app of a project directory; every source has been tried when it returns.
+
+    Args:
+        directory: the project directory.
+        recorded: what is asked is audited and in ``system.queries``; false for commands that ask on nobody's behalf.
 
     Raises:
         InvalidConfig: the configuration does not load.
@@ -89,6 +97,9 @@ def build(directory: Path) -> App:
     governor = CasbinGovernor(config.directory, estate_of(config), signer.derived("mask"))
     journal = Journal(_state_file(config), redact)
     scoped = ScopedGovernor(governor, config.name)
+    audit = Audit(state / "audit", load_key(config), config.audit.fsync, redact) if recorded else None
+    if audit is not None:
+        governor.observe(audit.policy_changed)
     line = Line(
         catalog,
         engine,
@@ -96,11 +107,12 @@ def build(directory: Path) -> App:
         files,
         scoped,
         seconds=_seconds(config),
-        journal=journal,
+        journal=journal if recorded else None,
+        audit=audit,
         principals=known_principal(config),
     )
     catalog.start()
-    return App(config, line, catalog, governor, authenticator, signer, engine, blocks, journal)
+    return App(config, line, catalog, governor, authenticator, signer, engine, blocks, journal, audit)
 
 
 def with_config(app: App, directory: Path) -> App | None:

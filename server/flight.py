@@ -99,7 +99,7 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
         described = self._desk.line.describe(
             statement.text,
             principal,
-            sessions.to_session(statement.options),
+            sessions.to_session(statement.options, call.caller(context)),
             statement.parameters if statement.binding else None,
         )
         if described.parameters and not statement.binding:
@@ -135,7 +135,7 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
         described = self._desk.line.describe(
             statement.text,
             principal,
-            sessions.to_session(statement.options),
+            sessions.to_session(statement.options, call.caller(context)),
             statement.parameters if statement.binding else None,
         )
         return flight.SchemaResult(described.schema)
@@ -155,6 +155,7 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
             return flight.GeneratorStream(answer.schema, _batches(answer))
         metadata.schema_of(name, message)
         desk = self._desk
+        desk.line.metadata_asked(name, principal, sessions.to_session({}, call.caller(context)))
         table = metadata.answer(name, message, lambda: desk.visible(principal), desk.fabric)
         return flight.RecordBatchStream(table)
 
@@ -247,7 +248,7 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
         answer = self._desk.line.run(
             statement.text,
             principal,
-            sessions.to_session(statement.options),
+            sessions.to_session(statement.options, call.caller(context)),
             statement.parameters,
             statement.policy_version,
         )

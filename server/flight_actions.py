@@ -71,7 +71,8 @@ class Request:
 def _create_prepared(request: Request) -> list[bytes]:
     text = request.message("ActionCreatePreparedStatementRequest").query
     options = request.call.options(request.context)
-    described = request.desk.line.describe(text, request.principal, sessions.to_session(options))
+    session = sessions.to_session(options, request.call.caller(request.context))
+    described = request.desk.line.describe(text, request.principal, session)
     statement = Statement(
         user=request.principal.user,
         text=text,

@@ -40,6 +40,7 @@ class Call(flight.ServerMiddleware):  # type: ignore[misc]
         self._scheme = scheme.lower()
         self._token, _, behind = self._credentials.partition(sessions.SEPARATOR)
         self._session = sessions.from_cookies(headers.get("cookie", [])) or behind
+        self._application = headers.get("user-agent", [""])[0][:200]
         self._login: Login | None = None
         self._answering: dict[str, str] = {}
 
@@ -67,6 +68,11 @@ class Call(flight.ServerMiddleware):  # type: ignore[misc]
             raise LoginRefused("the login is neither Basic nor Bearer", hint="send a user name and password")
         certified = _certified(context) if context else ""
         return known.authenticate_certificate(certified) if certified else known.anonymous()
+
+    def caller(self, context: flight.ServerCallContext) -> dict[str, str]:
+        """What is known of the login, for the audit."""
+        method = self._scheme or ("certificate" if _certified(context) else "anonymous")
+        return {"method": method, "address": _address(context.peer()), "application": self._application}
 
     def options(self, context: flight.ServerCallContext) -> Mapping[str, str]:
         """The session options that the client keeps."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from decimal import Decimal
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,12 @@ import pyarrow as pa
 import yaml
 from pydantic import Field, ValidationError
 
+from fabric.compose import probe
+from fabric.config_model import Role
 from fabric.errors import AccessDenied, FabricError, InvalidConfig, NotFound
+from fabric.parse import bind, parse
 from fabric.pipeline import Session
+from fabric.resolve import Whole, resolve
 from fabric.settings import Strict
 from fabric.types import Principal
 from server.app import App, build, known_principal
@@ -25,13 +31,13 @@ FOLDER = "tests"
 class PolicyTest(Strict):
     """As somebody, a query gives these rows, this many, these columns, or is denied.
 
-    ``as`` is a local user or ``role:<name>``; ``roles`` and ``attributes`` make a hypothetical one. ``rows`` are
-    compared without their order, values by their text.
+    ``as`` is a local user or ``role:<name>``; ``roles`` and ``attributes`` make a hypothetical one, who need not be
+    in users.yaml. ``rows`` are compared without their order, values by their text, numbers to 15 digits.
     """
 
     name: str = ""
     who: str = Field(alias="as")
-    roles: tuple[str, ...] = ()
+    roles: tuple[Role, ...] = ()
     attributes: dict[str, Any] = Field(default_factory=dict)
     query: str
     rows: list[list[Any]] | None = None
@@ -57,7 +63,7 @@ def run_policy_tests(directory: Path) -> Iterator[Verdict]:
     tests = list(_read(directory))
     if not tests:
         return
-    with closing(build(directory)) as app:
+    with closing(build(directory, recorded=False)) as app:
         for name, test in tests:
             yield Verdict(name, _problem(app, test))
 
@@ -84,6 +90,9 @@ def _read(directory: Path) -> Iterator[tuple[str, PolicyTest]]:
 
 
 def _problem(app: App, test: PolicyTest) -> str:
+    known = test.who in app.config.users or test.who.startswith("role:")
+    if not known and not test.model_fields_set & {"roles", "attributes"}:
+        return f"'{test.who}' is not in users.yaml; say what they hold, be it roles: []"
     about = known_principal(app.config)(test.who)
     about = replace(
         about, roles=about.roles | frozenset(test.roles), attributes={**about.attributes, **test.attributes}
@@ -91,19 +100,36 @@ def _problem(app: App, test: PolicyTest) -> str:
     try:
         answer = _ask(app, test.query, about)
     except (AccessDenied, NotFound) as error:
+        missing = _missing(app, test.query) if isinstance(error, NotFound) else ""
+        if missing:
+            return f"nobody could ask this: {missing}"
         return "" if test.denied else f"{test.who} was denied: {error.message}"
     except FabricError as error:
         return f"the query failed: {error}"
-    if test.denied:
-        return f"{test.who} was not denied, and got {answer.num_rows} rows"
+    return (
+        f"{test.who} was not denied, and got {answer.num_rows} rows" if test.denied else _amiss(test, answer)
+    )
+
+
+def _missing(app: App, sql: str) -> str:
+    """What a query names that is not there whoever asks; that is answered as what one may not know of."""
+    try:
+        probe(resolve(bind(parse(sql), None), Whole(app.catalog.find), None, ""), app.engine)
+    except NotFound as error:
+        return error.message.removesuffix(" that you may see")
+    except FabricError:
+        return ""
+    return ""
+
+
+def _amiss(test: PolicyTest, answer: pa.Table) -> str:
     if test.columns is not None and answer.column_names != test.columns:
         return f"the columns are {', '.join(answer.column_names)}"
     if test.count is not None and answer.num_rows != test.count:
         return f"there are {answer.num_rows} rows"
     if test.rows is not None:
-        got = sorted(map(_texts, (row.values() for row in answer.to_pylist())))
-        wanted = sorted(map(_texts, test.rows))
-        if got != wanted:
+        got = sorted(_texts(column[n].as_py() for column in answer.columns) for n in range(answer.num_rows))
+        if got != sorted(map(_texts, test.rows)):
             return f"the rows are {got[:5]}{' …' if len(got) > 5 else ''}"
     return ""
 
@@ -113,18 +139,35 @@ def _ask(app: App, sql: str, who: Principal) -> pa.Table:
         return pa.Table.from_batches(list(answer.batches()), schema=answer.schema)
 
 
-def _texts(row: Any) -> list[str]:
+def _texts(row: Iterable[Any]) -> list[str]:
     return [_text(value) for value in row]
 
 
 def _text(value: object) -> str:
-    if isinstance(value, datetime) and value.tzinfo is None and value.time() == datetime.min.time():
-        return value.date().isoformat()
-    if isinstance(value, date | datetime):
-        return value.isoformat(sep=" ") if isinstance(value, datetime) else value.isoformat()
-    if isinstance(value, bool) or value is None:
-        return {True: "true", False: "false", None: "NULL"}[value]
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    """A value as text that is the same for what YAML and Arrow read of it, and NULL no text of a value."""
+    match value:
+        case None:
+            return "NULL"
+        case bool():
+            return "true" if value else "false"
+        case float() if isfinite(value):
+            return _text(Decimal(f"{value:.15g}"))
+        case int() | Decimal():
+            digits = f"{value:f}" if isinstance(value, Decimal) else str(value)
+            digits = digits.rstrip("0").rstrip(".") if "." in digits else digits
+            return "0" if digits == "-0" else digits
+        case datetime() if value.tzinfo is None and value.time() == datetime.min.time():
+            return value.date().isoformat()
+        case datetime():
+            return value.isoformat(sep=" ")
+        case date():
+            return value.isoformat()
+        case list() | tuple():
+            return f"[{', '.join(_texts(value))}]"
+        case dict():
+            return f"{{{', '.join(f'{key}: {_text(item)}' for key, item in value.items())}}}"
+    text = str(value)
+    return f"'{text}'" if text == "NULL" else text
 
 
 # ── replay ───────────────────────────────────────────────────────────────────────────────────
@@ -140,11 +183,24 @@ class Change:
     after: str
 
 
-def replay(directory: Path, changed: Path, most: int) -> tuple[int, list[Change]]:
-    """The last queries under the project's rules and under changed ones: how many, and those that differ.
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """Of ``asked`` queries those that ``changes`` lists.
+
+    ``unjudged`` are of users who are not in users.yaml, or refused by both sets of rules, whatever the reason.
+    """
+
+    asked: int
+    changes: tuple[Change, ...]
+    unjudged: int
+
+
+def replay(directory: Path, changed: Path, most: int) -> Replayed:
+    """The last queries under the project's rules and under changed ones.
 
     Decisions are compared, and nothing is run: a query counts as changed when it is refused under one and not
-    under the other, or when the restrictions on it differ.
+    under the other, or when the restrictions on it differ. Of users whom another issuer's token made known, no
+    roles are known here, and their queries are not judged.
 
     Args:
         directory: the project directory; its ``.ripstop`` knows what was asked.
@@ -152,14 +208,19 @@ def replay(directory: Path, changed: Path, most: int) -> tuple[int, list[Change]
         most: how many queries, the newest.
     """
     changes = []
+    unjudged = 0
     with closing(build(directory)) as now, closing(build(changed)) as then:
         asked = list(_asked(now, most))
         for user, sql in asked:
-            before = _outcome(now, sql, known_principal(now.config)(user))
-            after = _outcome(then, sql, known_principal(then.config)(user))
-            if before != after:
-                changes.append(Change(user, sql, before[0], after[0]))
-    return len(asked), changes
+            if user not in now.config.users:
+                unjudged += 1
+                continue
+            before, after = (_outcome(app, sql, known_principal(app.config)(user)) for app in (now, then))
+            if before.refused and after.refused:
+                unjudged += 1
+            elif before != after:
+                changes.append(Change(user, sql, before.text, after.text))
+    return Replayed(len(asked), tuple(changes), unjudged)
 
 
 def _asked(app: App, most: int) -> Sequence[tuple[str, str]]:
@@ -167,12 +228,20 @@ def _asked(app: App, most: int) -> Sequence[tuple[str, str]]:
     return list(dict.fromkeys((str(row[1]), str(row[2])) for row in newest))[:most]
 
 
-def _outcome(app: App, sql: str, who: Principal) -> tuple[str, str]:
+@dataclass(frozen=True, slots=True)
+class _Outcome:
     """What is told of a query's restrictions, and the digest of all decisions on it."""
+
+    text: str
+    digest: str
+    refused: bool = False
+
+
+def _outcome(app: App, sql: str, who: Principal) -> _Outcome:
     try:
         described = app.line.describe(sql, who, Session())
     except FabricError as error:
-        return f"refused: {error.message}", error.code
+        return _Outcome(f"refused: {error.message}", error.code, refused=True)
     told = described.receipt.get("restricted", {})
     restricted = ", ".join(f"{name}: {what}" for name, what in told.items()) if isinstance(told, dict) else ""
-    return f"answers ({restricted or 'nothing read'})", described.policy_version
+    return _Outcome(f"answers ({restricted or 'nothing read'})", described.policy_version)

@@ -60,10 +60,10 @@ def from_cookies(headers: Iterable[str]) -> str:
     return ""
 
 
-def to_session(options: Mapping[str, str]) -> Session:
-    """The options as the line takes them."""
+def to_session(options: Mapping[str, str], caller: Mapping[str, str]) -> Session:
+    """The options as the line takes them, and what is known of who calls."""
     rest = {name: value for name, value in options.items() if name not in ("schema", "timezone")}
-    return Session(schema=options.get("schema"), timezone=options.get("timezone", "UTC"), options=rest)
+    return Session(options.get("schema"), options.get("timezone", "UTC"), rest, caller)
 
 
 def changed(

@@ -36,6 +36,7 @@ STUCK_SECONDS = 30.0
 
 _FAR = 1.25  # beyond this many times its limit the worker ends without waiting
 _FADES = 0.9  # what is left of a statement's charge after a poll
+_ALIKE = 0.8
 _FLUSH_SECONDS = 0.5
 
 T = TypeVar("T")
@@ -133,6 +134,8 @@ class Watch:
         self._works: dict[int, Work] = {}
         self._refused: dict[str, tuple[float, FabricError]] = {}
         self._ending: FabricError | None = None
+        self._calm = threading.Event()
+        self._calm.set()
         self._lost: Work | None = None
         self._limit: int | None = None
         self._process = psutil.Process()
@@ -157,6 +160,7 @@ class Watch:
         Raises:
             LimitError: it is one of those that are refused, or the worker ends.
         """
+        self._calm.wait(2 * HEED_SECONDS)
         with self._lock:
             until, refusal = self._refused.get(digest, (0.0, None))
             if self._ending is not None:
@@ -209,7 +213,9 @@ class Watch:
             if self._lost is not None:
                 self._replace("the engine failed", self._lost)
             elif self._limit is not None and held > self._limit:
+                self._calm.clear()
                 self._outgrown(held, self._limit, works)
+                self._calm.set()
             elif stuck is not None:
                 self._replace("a statement could not be stopped", stuck)
 
@@ -227,7 +233,7 @@ class Watch:
             time.sleep(POLL_SECONDS / 5)
             held = max(held, self._rss())
         left = [work for work in works if self._is_under_way(work)]
-        blamed = max(left or works, key=lambda work: (work.charge, work.began), default=None)
+        blamed = _blamed(left or works)
         pa.default_memory_pool().release_unused()
         log.warning("memory: held %.2f GB of %.2f GB", held / 1e9, limit / 1e9)
         if left or self._rss() > limit:
@@ -270,3 +276,9 @@ class Watch:
 
     def _of_limit(self) -> str:
         return f" of {self._limit / 1e9:.1f} GB" if self._limit else ""
+
+
+def _blamed(works: list[Work]) -> Work | None:
+    """The one under which the memory grew; the newest of those that cannot be told apart."""
+    most = max((work.charge for work in works), default=0.0)
+    return max((w for w in works if w.charge >= most * _ALIKE), key=lambda w: w.began, default=None)

@@ -8,8 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from fabric.errors import InvalidValue, NotFound
+from fabric.file_shapes import name as quoted
+from fabric.naming import suggest
 from fabric.spi import Finding
-from fabric.types import Principal
+from fabric.types import Principal, Product
 from server.app import App, build, known_principal
 
 
@@ -29,7 +31,7 @@ def explain_access(
         NotFound: there is no such object.
         InvalidValue: an attribute that is not written so.
     """
-    with closing(build(directory)) as app:
+    with closing(build(directory, recorded=False)) as app:
         name, column = _object(app, found)
         about = _assumed(known_principal(app.config)(user), roles, attributes)
         findings = app.line.why(name, about)
@@ -41,12 +43,24 @@ def explain_access(
 def _object(app: App, found: str) -> tuple[str, str]:
     parts = tuple(found.split("."))
     for name, column in ((parts, ""), (parts[:-1], parts[-1])):
-        if len(name) > 1 and app.catalog.find(name) is not None:
-            return ".".join(f'"{part}"' for part in name), column
+        there = app.catalog.find(name) if len(name) > 1 else None
+        if there is None:
+            continue
+        columns = [
+            each.name for each in (app.catalog.shaped(there) if isinstance(there, Product) else there).columns
+        ]
+        if column and columns and column.lower() not in {each.lower() for each in columns}:
+            raise NotFound(
+                f"'{'.'.join(name)}' has no column '{column}'", hint=suggest(column, columns, "columns")
+            )
+        return ".".join(quoted(part) for part in name), column
     raise NotFound(f"there is no '{found}'", hint="an object is domain.product or source.schema.table")
 
 
 def _assumed(about: Principal, roles: Sequence[str], attributes: Sequence[str]) -> Principal:
+    for role in roles:
+        if not role.startswith("role:"):
+            raise InvalidValue(f"'{role}' is no role", hint=f"write --role role:{role}")
     values = dict(about.attributes)
     for attribute in attributes:
         name, given, value = attribute.partition("=")

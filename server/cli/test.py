@@ -41,8 +41,10 @@ def _tested(directory: Path) -> bool:
 def _replayed(directory: Path, changed: Path, most: int) -> bool:
     from server.policy_tests import replay
 
-    count, changes = replay(directory, changed, most)
-    for change in changes:
+    replayed = replay(directory, changed, most)
+    for change in replayed.changes:
         print(f"{change.user}: {change.sql}\n    now:  {change.before}\n    then: {change.after}")
-    print(f"\n{len(changes)} of {count} queries would change")
+    print(f"\n{len(replayed.changes)} of {replayed.asked} queries would change")
+    if replayed.unjudged:
+        print(f"{replayed.unjudged} were not judged: users who are not in users.yaml, or refused either way")
     return False

@@ -72,6 +72,10 @@ SELECT p.name, s.note, s.both FROM person AS p, LATERAL (SELECT note, note || p.
 SELECT p.name, s.top FROM person AS p LEFT JOIN LATERAL (SELECT max(amt) AS top FROM claim AS c WHERE c.k <= p.k) AS s ON true
 SELECT p.name, s.a FROM person AS p, LATERAL (SELECT p.age + 1 AS a) AS s
 SELECT p.k, s.m, c.name, c.note FROM person AS p, LATERAL (SELECT c.note AS m FROM claim AS c WHERE c.k = p.k ORDER BY c.amt LIMIT 1) AS s, claim AS c
+SELECT p.k, p.name, u.m, c.note FROM claim AS c, person AS p, unnest([p.age, c.amt]) AS u(m) WHERE c.k = p.k
+SELECT p.name, u.m, v.n FROM person AS p LEFT JOIN unnest(CASE WHEN p.age IS NULL THEN NULL ELSE [p.k, p.age] END) AS u(m) ON true, unnest([u.m, p.k]) AS v(n)
+SELECT name, i FROM person, range(k, k + 2) AS t(i)
+SELECT (SELECT sum(u.m) FROM unnest(p.marks) AS u(m)) AS s, (SELECT max(u.m || p.mail) FROM unnest(p.marks) AS u(m)) AS t FROM person AS p
 WITH a(x, y) AS (SELECT name, mail FROM person), b AS (SELECT y AS x, x AS y FROM a) SELECT a.x, b.x AS z FROM a JOIN b ON true
 WITH a AS MATERIALIZED (SELECT k, upper(mail) AS m FROM person) SELECT l.m, r.m AS other FROM a AS l JOIN a AS r USING (k)
 WITH RECURSIVE t(a, b, n) AS (SELECT name, mail, 1 FROM person UNION ALL SELECT b, a || '.', n + 1 FROM t WHERE n < 4) SELECT a, b FROM t
@@ -158,8 +162,6 @@ def everything(resolved: Resolved) -> tuple[Origin, ...]:
 @pytest.mark.parametrize(
     "text",
     [
-        "SELECT p.name, u.m, c.note FROM claim AS c, person AS p, unnest(p.marks) AS u(m)",
-        "SELECT name, i FROM person, range(k) AS t(i)",
         "WITH RECURSIVE t(k, a) USING KEY (k) AS (SELECT k, name FROM person UNION SELECT k + 1, a FROM t WHERE k < 3) "
         "SELECT * FROM t",
         "SELECT * FROM person RIGHT SEMI JOIN claim USING (k)",

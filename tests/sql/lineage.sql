@@ -159,6 +159,10 @@ mail: 0.mail | note: ~0.k ~1.k 1.note;
 SELECT p.k, s.m, c.name FROM person AS p, LATERAL (SELECT c.note AS m FROM claim AS c WHERE c.k = p.k LIMIT 1) AS s, claim AS c;
 k: 0.k | m: ~0.k ~1.k 1.note | name: 2.name;
 
+-- and so does a table function
+SELECT p.name, u.m, c.note, i FROM person AS p, unnest(p.marks) AS u(m), claim AS c, range(p.age) AS r(i);
+name: 0.name | m: ~0.marks | note: 1.note | i: ~0.age;
+
 -- VALUES and table functions have no origin
 SELECT v.a, r.i, name FROM person, (VALUES (1), (2)) AS v(a), range(3) AS r(i);
 a: - | i: - | name: 0.name;
@@ -177,6 +181,13 @@ a: ~0.mail ~0.name ~1.note | b: ~0.mail ~0.name ~1.note | c: ~0.mail ~0.name ~1.
 -- COLLATE compares, and changes no value
 SELECT name COLLATE NOCASE AS n FROM person ORDER BY mail COLLATE NOCASE;
 n: 0.name;
+
+WITH a AS MATERIALIZED (SELECT mail, name COLLATE NOCASE AS n FROM person) SELECT n, mail FROM a UNION ALL SELECT note, n FROM a, claim;
+n: 0.name 1.note | mail: 0.mail 0.name;
+
+-- what no column is given to still has a type
+SELECT k, grouping(k) AS g FROM person GROUP BY ROLLUP (k) UNION ALL SELECT age, amt::BIGINT FROM claim, person;
+k: 0.k 2.age | g: ~1.amt;
 
 -- two of one name
 SELECT * FROM (SELECT p.name, c.name FROM person AS p, claim AS c);

@@ -1,0 +1,138 @@
+"""CALL: what a statement does beside reading, by the name of its procedure (``fabric.parse.PROCEDURES``).
+
+``system.request`` records a wish: something that a user may know of and would like to read, and why.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+from sqlglot import exp
+
+from fabric.catalog import Catalog
+from fabric.errors import InvalidValue, NotSupported
+from fabric.journal import Journal
+from fabric.naming import unknown_object
+from fabric.parse import bind, parameter_count
+from fabric.resolve import resolve
+from fabric.spi import Governor
+from fabric.types import Parsed, Principal, Product, Table
+
+CALL_SCHEMA = pa.schema([pa.field("request_id", pa.string()), pa.field("owner", pa.string())])
+"""What ``system.request`` answers with: one row."""
+
+MOST_CHARACTERS = 2_000
+"""How long a text that is written down may be."""
+
+_PART = re.compile(r'"((?:[^"]|"")+)"|([^\s."]+)')
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call that may be done: ``principal`` wishes for an object, ``written`` as users write it."""
+
+    principal: Principal
+    object: Table | Product
+    written: str
+    reason: str
+
+
+class Procedures:
+    """What can be called.
+
+    Args:
+        catalog: what there is to wish for.
+        governor: says what a principal may know of, and whom to ask.
+        journal: keeps the wishes; without one there are none.
+    """
+
+    def __init__(self, catalog: Catalog, governor: Governor, journal: Journal | None) -> None:
+        self._catalog = catalog
+        self._governor = governor
+        self._journal = journal
+
+    def describe(
+        self, parsed: Parsed, parameters: Sequence[object] | None, principal: Principal, schema: str | None
+    ) -> pa.Schema:
+        """What a call would answer with; one whose parameters are not bound yet is not judged.
+
+        Raises:
+            FabricError: as ``judge``.
+        """
+        if parameters is not None or not parameter_count(parsed):
+            self.judge(parsed, parameters or (), principal, schema)
+        return CALL_SCHEMA
+
+    def judge(
+        self, parsed: Parsed, parameters: Sequence[object], principal: Principal, schema: str | None
+    ) -> Call:
+        """Whether the principal may do it; nothing is done.
+
+        Args:
+            parsed: the call.
+            parameters: one value a placeholder.
+            principal: who calls.
+            schema: the session's, which completes a one-part name.
+
+        Raises:
+            NotFound: an object that the principal may not know of.
+            InvalidValue: an argument that is no text, or too long.
+        """
+        arguments = bind(parsed, parameters).tree.expressions[0].expressions
+        written, reason = (_text(argument) for argument in arguments)
+        if not reason:
+            raise InvalidValue("a wish needs a reason", hint="say what you need it for: its owner reads that")
+        names = self._catalog.names(principal, self._governor)
+        tree = exp.select("*").from_(_table(written))
+        (relation,) = resolve(Parsed(written, tree), names, schema, principal.user).relations
+        name = relation.object.name
+        if not self._governor.may(principal, "discover", name):
+            raise unknown_object(relation.written)
+        is_own = name.catalog == self._catalog.fabric
+        return Call(principal, relation.object, f"{name.schema}.{name.name}" if is_own else str(name), reason)
+
+    def do(self, call: Call) -> pa.Table:
+        """Do it.
+
+        Raises:
+            LimitError: too many wishes.
+        """
+        if self._journal is None:
+            raise NotSupported("this fabric keeps no wishes", hint="ask the owner yourself")
+        owner = self._governor.owner(call.object)
+        made = self._journal.wish(call.principal.user, call.object.name, call.written, call.reason, owner)
+        return pa.Table.from_pylist([{"request_id": made, "owner": owner}], schema=CALL_SCHEMA)
+
+
+def _text(argument: exp.Expr) -> str:
+    if not isinstance(argument, exp.Literal) or not argument.is_string:
+        raise InvalidValue("the arguments of a call are texts", hint="write '…', or bind a text")
+    text = str(argument.this).strip()
+    if len(text) > MOST_CHARACTERS:
+        raise InvalidValue(f"a text in a call has at most {MOST_CHARACTERS:,} characters")
+    return text
+
+
+def _table(written: str) -> exp.Table:
+    """The name as a statement would have it; double quotes may enclose a part.
+
+    Raises:
+        NotFound: it is no name.
+    """
+    parts: list[str] = []
+    position = 0
+    while match := _PART.match(written, position):
+        parts.append(match[1].replace('""', '"') if match[1] else match[2])
+        position = match.end()
+        if position == len(written):
+            break
+        if written[position] != ".":
+            raise unknown_object(written)
+        position += 1
+    if position != len(written) or not 1 <= len(parts) <= 3:
+        raise unknown_object(written)
+    quoted = (exp.to_identifier(part, quoted=True) for part in reversed(parts))
+    return exp.Table(**dict(zip(("this", "db", "catalog"), quoted, strict=False)))

@@ -1,0 +1,125 @@
+"""What the line writes down of a statement: in the audit before it runs, in the audit and the journal when it ended."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Literal
+
+from fabric.audit import Audit
+from fabric.audit_records import AuditCall, Intent, judged, readings
+from fabric.errors import AuditUnavailable, FabricError, InternalError
+from fabric.execute import Outcome
+from fabric.journal import Journal
+from fabric.remembered import Numbered
+from fabric.types import Governed, Kind, Principal
+
+log = logging.getLogger("ripstop.line")
+
+_CALLS: dict[str, AuditCall] = {
+    "explain": "explain",
+    "explain policy": "explain",
+    "describe": "describe",
+    "command": "describe",
+    "metadata": "metadata",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One statement as it came: ``caller`` is what is known of the login, ``options`` those of the session."""
+
+    text: str
+    principal: Principal
+    query_id: str
+    options: Mapping[str, object] = field(default_factory=dict)
+    caller: Mapping[str, str] = field(default_factory=dict)
+    parameters: Sequence[object] = ()
+
+    def intent(self, **said: object) -> Intent:
+        """The record of it."""
+        return Intent(
+            self.principal,
+            self.text,
+            session=self.options,
+            parameters=self.parameters,
+            caller=self.caller,
+            **said,  # type: ignore[arg-type]
+        )
+
+
+class Records:
+    """Writes down statements; what the audit cannot take does not run.
+
+    Args:
+        audit: absent, nothing is audited (tests, and commands that ask nothing of a source).
+        journal: absent, ``system.queries`` stays empty.
+    """
+
+    def __init__(self, audit: Audit | None, journal: Journal | None) -> None:
+        self._audit = audit
+        self._journal = journal
+
+    @contextmanager
+    def refusals(self, asked: Asked, call: AuditCall = "query") -> Iterator[None]:
+        """Write down whatever refuses the statement within the block.
+
+        Raises:
+            AuditUnavailable: it could not be written; the error itself is then not shown.
+        """
+        try:
+            yield
+        except AuditUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever refuses a statement is written down
+            shown = error if isinstance(error, FabricError) else _fault(error)
+            if self._audit is not None:
+                self._audit.intent(
+                    asked.intent(call=call, decision=judged(shown), reason=shown.code, error=str(shown))
+                )
+            raise shown from None
+
+    def allowed(
+        self, asked: Asked, kind: Kind | Literal["metadata"], governed: Governed | None = None
+    ) -> None:
+        """Write down that the statement is about to run.
+
+        Raises:
+            AuditUnavailable: it could not be written, so it must not run.
+        """
+        if self._audit is None:
+            return
+        call = _CALLS.get(kind, "query")
+        reads = readings(governed) if governed else ()
+        version = governed.policy_version if governed else ""
+        query_id = asked.query_id if call == "query" else ""
+        self._audit.intent(asked.intent(query_id=query_id, call=call, reads=reads, policy_version=version))
+
+    @contextmanager
+    def failures(self, asked: Asked, kind: Kind, governed: Governed) -> Iterator[None]:
+        """Write down what keeps an allowed query from starting."""
+        began = time.time()
+        try:
+            yield
+        except Exception as error:
+            if self._audit is not None and _CALLS.get(kind, "query") == "query":
+                shown = str(error) if isinstance(error, FabricError) else InternalError.code
+                failed = Outcome(asked.query_id, began, governed.policy_version, "failed", 0, 0, shown, ())
+                self._audit.outcome(failed, asked.principal.user)
+            raise
+
+    def ended(self, asked: Asked, outcome: Outcome, executed: str) -> None:
+        """Write down how a query ended; ``executed`` is the text that DuckDB ran."""
+        if self._audit is not None:
+            self._audit.outcome(outcome, asked.principal.user, executed=Numbered(executed).text)
+        if self._journal is not None:
+            self._journal.record(asked.principal, asked.text, outcome)
+
+
+def _fault(error: Exception) -> InternalError:
+    fault = InternalError()
+    log.error("reference %s: %s", fault.reference, type(error).__name__, exc_info=error)
+    return fault
