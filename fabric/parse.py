@@ -98,6 +98,7 @@ _NODES: frozenset[type[exp.Expr]] = frozenset(
         "Kwarg",
         "LT",
         "LTE",
+        "JSONKeyValue",
         "Lambda",
         "Lateral",
         "Like",

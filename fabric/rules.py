@@ -15,6 +15,15 @@ from fabric.file_shapes import name
 from fabric.resolve import relations, resolve_rule
 from fabric.types import Column, Product, Resolved, RowFilter, Table
 
+# DuckDB takes a bare name of these for a call when no column has it, be it in quotes: a rule that names a column
+# which is gone would bind, and often be true (tried on 2.0.0; a test compares).
+_CALLED_BARE = frozenset(
+    """
+    current_catalog current_date current_role current_schema current_time current_timestamp current_user localtime
+    localtimestamp session_user user
+    """.split()  # noqa: SIM905
+)
+
 
 class RuleBinder:
     """Binds row rules to objects of a catalog; implements ``fabric.spi.Binder``.
@@ -39,10 +48,11 @@ class RuleBinder:
             InvalidConfig: it is not a condition over these columns, or may raise where that cannot be caught.
             FabricError: a subquery names what is not there.
         """
-        columns = (self.shaped(found) if isinstance(found, Product) else found).columns
+        columns = self._columns(found)
         resolved = resolve_rule(_bare(condition, found), self._catalog.find, reader)
         if any(isinstance(r.object, Product) and r.body is None for r in relations(resolved)):
             raise InvalidConfig("a product that it reads is broken")
+        self._refuse_calls(resolved, columns)
         kind, total = self._judged(resolved, name(found.name.name), columns)
         if kind != "BOOLEAN":
             raise InvalidConfig(f"it is a {kind}, and must be true or false")
@@ -57,6 +67,23 @@ class RuleBinder:
             FabricError: it does not fit them.
         """
         return self._engine.probe(f"SELECT {expression} FROM ({_empty(columns)})", {}).types[0]
+
+    def _refuse_calls(self, resolved: Resolved, columns: Sequence[Column]) -> None:
+        """Refuse a name of a column that is not there where DuckDB would call a function instead."""
+        named = [column for column in resolved.tree.find_all(exp.Column) if not column.table]
+        called = [column for column in named if column.name.lower() in _CALLED_BARE]
+        if not called:
+            return
+        parts = (self._columns(relation.object) for relation in resolved.relations)
+        own = {column.name.lower() for column in columns}
+        seen_by_subqueries = own | {column.name.lower() for part in parts for column in part}
+        for column in called:
+            is_own = column.find_ancestor(exp.Query) is resolved.tree
+            if column.name.lower() not in (own if is_own else seen_by_subqueries):
+                raise InvalidConfig(f"there is no column '{column.name}'")
+
+    def _columns(self, found: Table | Product) -> tuple[Column, ...]:
+        return (self.shaped(found) if isinstance(found, Product) else found).columns
 
     def _judged(self, resolved: Resolved, alias: str, columns: Sequence[Column]) -> tuple[str, bool]:
         """The type of a rule's condition, and whether it can never raise."""

@@ -104,7 +104,9 @@ def fits(source: Node, target: Node) -> bool:
     if source["id"] == target["id"] == "LIST":
         return fits(source["type_info"]["child_type"], target["type_info"]["child_type"])
     if source["id"] == target["id"] == "TUPLE":
-        parts = [[child["second"] for child in type_["type_info"]["child_types"]] for type_ in (source, target)]
+        parts = [
+            [child["second"] for child in type_["type_info"]["child_types"]] for type_ in (source, target)
+        ]
         return len(parts[0]) == len(parts[1]) and all(map(fits, *parts))
     return _widens(kind_of(source), kind_of(target))
 

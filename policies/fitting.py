@@ -6,7 +6,7 @@ words in which it will be applied.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -178,7 +178,7 @@ class _Judge:
         self._case(rule.mask.value).restrictions.mask(rule, column, one.shape, declared)
 
     def _case(self, tree: exp.Expr | None = None) -> Case:
-        asker = Principal("ripstop-check", attributes=stand_ins(tree) if tree else {})
+        asker = Principal("ripstop-check", attributes=_stand_ins([] if tree is None else [tree]))
         return Case(self.estate, self.snapshot, asker, datetime.now(UTC), b"", self.binder, {})
 
     def _covered(self, pattern: str) -> list[_Object]:
@@ -206,10 +206,19 @@ class _Judge:
         return all(one.shape.columns for one in self._under.get(".".join(parts), []))
 
 
-def stand_ins(tree: exp.Expr) -> dict[str, object]:
-    """For each attribute that an expression asks for, a value of the type that it wants."""
+def attributes_asked_for(snapshot: Snapshot) -> dict[str, object]:
+    """For each attribute that any rule asks for, a value of the type that it wants."""
+    trees = [row.condition for rules in snapshot.loaded for row in rules.rows]
+    trees += [
+        rule.mask.value for rules in snapshot.loaded for rule in rules.columns if rule.mask.value is not None
+    ]
+    return _stand_ins(trees)
+
+
+def _stand_ins(trees: Iterable[exp.Expr]) -> dict[str, object]:
+    """For each attribute, a text that every type can be read from but DATE and TIMESTAMP, or one for those."""
     values: dict[str, object] = {}
-    for call in tree.find_all(exp.Anonymous):
+    for call in (call for tree in trees for call in tree.find_all(exp.Anonymous)):
         if call.name.lower() in _ATTRIBUTES:
             name, *wanted = [argument.name for argument in call.expressions]
             is_moment = bool(wanted) and target(wanted[0]) in _MOMENTS

@@ -11,7 +11,7 @@ from fabric.spi import Binder, Finding, Rule, View
 from fabric.types import Governed, Principal, Product, Resolved, RowFilter, Table, TableName
 from policies.case import Case
 from policies.files import Changed, PolicyFiles, Snapshot
-from policies.fitting import Fitting, fitting
+from policies.fitting import Fitting, attributes_asked_for, fitting
 from policies.listing import every_rule, rules_for
 from policies.load import ACTIONS
 from policies.objects import Estate
@@ -131,6 +131,10 @@ class CasbinGovernor:
     ) -> Fitting:
         """Whether each rule fits the objects that it covers; arguments as for ``policies.fitting.fitting``."""
         return fitting(self._estate, self._files.current(), objects, binder, unlisted)
+
+    def stand_ins(self) -> dict[str, object]:
+        """For each attribute that a rule asks for, a value that it can be judged with."""
+        return attributes_asked_for(self._files.current())
 
     def _case(self, principal: Principal, binder: Binder | None = None) -> Case:
         snapshot = self._files.current()

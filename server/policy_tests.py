@@ -209,7 +209,10 @@ def replay(directory: Path, changed: Path, most: int) -> Replayed:
     """
     changes = []
     unjudged = 0
-    with closing(build(directory)) as now, closing(build(changed)) as then:
+    with (
+        closing(build(directory, recorded=False)) as now,
+        closing(build(changed, recorded=False)) as then,
+    ):
         asked = list(_asked(now, most))
         for user, sql in asked:
             if user not in now.config.users:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fabric.check import RowReader, SourceReport, check_source
@@ -13,9 +13,11 @@ from fabric.config import ProjectConfig
 from fabric.errors import FabricError
 from fabric.pipeline import Session
 from fabric.registry import build_connector
+from fabric.rules import RuleBinder
 from fabric.settings import SourceSettings
-from fabric.spi import Connector
-from fabric.types import Principal, Product
+from fabric.spi import Binder, Connector
+from fabric.system import SYSTEM_TABLES
+from fabric.types import Principal, Product, Table
 from server.app import App, build
 
 
@@ -26,6 +28,15 @@ class ProductReport:
     product: str
     error: str = ""
     hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleReport:
+    """What is wrong with the rules, what is likely not meant, and of what too little is known to judge it."""
+
+    errors: tuple[str, ...]
+    warnings: tuple[str, ...]
+    unjudged: tuple[str, ...]
 
 
 def check_sources(config: ProjectConfig) -> Iterator[SourceReport]:
@@ -41,22 +52,39 @@ def check_sources(config: ProjectConfig) -> Iterator[SourceReport]:
             yield future.result()
 
 
-def check_rules_and_products(directory: Path) -> tuple[tuple[str, ...], tuple[str, ...], list[ProductReport]]:
-    """What is wrong with the policy files, what is likely not meant, and a report of each product."""
+def check_rules_and_products(directory: Path) -> tuple[RuleReport, list[ProductReport]]:
+    """A report of the policy files, each rule bound to all that it covers, and one of each product."""
     with closing(build(directory, recorded=False)) as app:
+        governor, fitting = app.governor, app.governor.fitting(*known_objects(app))
+        rules = RuleReport(
+            (*governor.errors(), *fitting.misfits),
+            (*governor.warnings(), *fitting.warnings),
+            fitting.unjudged,
+        )
+        attributes = governor.stand_ins()
         products = app.catalog.products.current().values()
-        reports = [_check_product(app, product) for product in products]
-        return app.governor.errors(), app.governor.warnings(), reports
+        return rules, [_check_product(app, product, attributes) for product in products]
 
 
-def _check_product(app: App, product: Product) -> ProductReport:
+def known_objects(app: App) -> tuple[list[Table | Product], Binder, list[str]]:
+    """All tables and products, what binds rules to them, and the sources that could not be listed."""
+    catalog = app.catalog
+    own = [catalog.find((catalog.fabric, *key)) for key in SYSTEM_TABLES]
+    objects: list[Table | Product] = [found for found in own if found is not None]
+    objects += [*catalog.tables(), *catalog.products.current().values()]
+    failed = [source for source, failure in catalog.failures().items() if failure is not None]
+    return objects, RuleBinder(catalog, app.engine), failed
+
+
+def _check_product(app: App, product: Product, attributes: Mapping[str, object]) -> ProductReport:
     """Bind the product as its domain's owner, who may read whatever is the domain's own."""
     name = f"{product.domain}.{product.name.name}"
     if product.broken:
         return ProductReport(name, product.broken, f"correct {product.file}")
     asked = f'SELECT * FROM "{product.domain}"."{product.name.name}"'
     try:
-        app.line.describe(asked, _owner(app.config.domains, product.domain), Session())
+        owner = replace(_owner(app.config.domains, product.domain), attributes=attributes)
+        app.line.describe(asked, owner, Session())
     except FabricError as error:
         return ProductReport(name, error.message, error.hint)
     return ProductReport(name)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping
@@ -37,7 +36,6 @@ STUCK_SECONDS = 30.0
 _FAR = 1.25  # beyond this many times its limit the worker ends without waiting
 _FADES = 0.9  # what is left of a statement's charge after a poll
 _ALIKE = 0.8
-_FLUSH_SECONDS = 0.5
 
 T = TypeVar("T")
 
@@ -54,6 +52,7 @@ class Work:
         self._watch = watch
         self._lock = threading.Lock()
         self._apart: Apart[Any] | None = None
+        self._busy_before = 0.0
         self._stops: Callable[[FabricError], None] = lambda reason: None
 
     def call(self, function: Callable[[], T], unwanted: Callable[[T], None] = lambda result: None) -> T:
@@ -104,6 +103,7 @@ class Work:
                 return
             self.told = reason
             if self._apart is not None:
+                self._busy_before = self._apart.busy_seconds()
                 self._apart.send_away(reason)
         self._stops(reason)
 
@@ -114,9 +114,9 @@ class Work:
     @property
     def is_stuck(self) -> bool:
         """Whether its thread computes, where an interrupt should have ended it or cannot reach it."""
-        apart = self._apart
-        within = self.planning or self.told is not None
-        return within and apart is not None and apart.busy_seconds() > STUCK_SECONDS
+        if self._apart is None or not (self.planning or self.told):
+            return False
+        return self._apart.busy_seconds() - self._busy_before > STUCK_SECONDS
 
 
 class Watch:
@@ -260,8 +260,6 @@ class Watch:
         for work in self._under_way():
             work.stop(reason)
         self._end()
-        time.sleep(_FLUSH_SECONDS)
-        os._exit(1)
 
     def _under_way(self) -> list[Work]:
         with self._lock:

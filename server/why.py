@@ -28,11 +28,13 @@ def explain_access(
         attributes: ``name=value``, beside or instead of the user's own.
 
     Raises:
-        NotFound: there is no such object.
-        InvalidValue: an attribute that is not written so.
+        NotFound: there is no such object, or no such column of it.
+        InvalidValue: a role or an attribute that is not written so.
     """
     with closing(build(directory, recorded=False)) as app:
         name, column = _object(app, found)
+        if user not in app.config.users and not user.startswith("role:"):
+            yield f"'{user}' is not in users.yaml: nothing is known of them but what is said here"
         about = _assumed(known_principal(app.config)(user), roles, attributes)
         findings = app.line.why(name, about)
     for finding in findings:

@@ -14,6 +14,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("ripstop.worker")
 
 _HEADROOM = 512 * 10**6
+_LAST_SECONDS = 0.5
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -54,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda *_: orders.put({"do": "drain", "seconds": 10.0}))
     channel = Channel(socket.socket(fileno=options.control))
     threading.Thread(target=_listen, args=(channel, orders), name="control", daemon=True).start()
-    watch = Watch(Board(options.board), report=channel.send, end=lambda: orders.put({"do": "end"}))
+    watch = Watch(Board(options.board), report=channel.send, end=lambda: _end(orders))
     try:
         return _serve(_factory(options.factory), options.directory, channel, orders, watch)
     except Exception as error:  # noqa: BLE001
@@ -110,11 +112,17 @@ def _serve(
             pass
         server.close(order.get("seconds", 0.0))
         if order["do"] == "end":
-            # Without giving anything back: DuckDB may hold a thread for ever.
             os._exit(1)
         return 0
     finally:
         live.close()
+
+
+def _end(orders: SimpleQueue[dict[str, Any]]) -> None:
+    """End when every call has its error, and without giving anything back: DuckDB may hold a thread for ever."""
+    orders.put({"do": "end"})
+    time.sleep(_LAST_SECONDS)
+    os._exit(1)
 
 
 def _listen(channel: Channel, orders: SimpleQueue[dict[str, Any]]) -> None:

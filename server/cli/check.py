@@ -30,17 +30,19 @@ def check(directory: Directory = Path(".")) -> None:
     for report in check_sources(config):
         failed += report.error is not None
         _show_source(report)
-    errors, warnings, products = check_rules_and_products(directory)
+    rules, products = check_rules_and_products(directory)
     print()
-    for text in errors:
+    for text in rules.errors:
         _line("policies", False, text)
-    if not errors:
-        _line("policies", True, "every file loads")
-    for text in warnings:
+    if not rules.errors:
+        _line("policies", True, "every file loads, and every rule fits what it covers")
+    for text in rules.warnings:
         print(f"  warning: {text}")
+    for text in rules.unjudged:
+        print(f"  not judged: {text}")
     for product in products:
         _line(product.product, not product.error, product.error or "binds", product.hint)
-    failed += len(errors) + sum(bool(product.error) for product in products)
+    failed += len(rules.errors) + sum(bool(product.error) for product in products)
     print(f"\n{'FAILED: ' + str(failed) if failed else 'ok'}")
     raise typer.Exit(1 if failed else 0)
 

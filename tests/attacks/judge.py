@@ -123,12 +123,13 @@ class Court:
 
     def ask(self, user: str, sql: str, parameters: Sequence[object] = ()) -> pa.Table | FabricError:
         """The answer, or the error that the user is shown; both were searched for what is not theirs."""
+        written = f"{sql} {parameters}"
         try:
             table = read(self.app, sql, USERS[user], parameters)
         except FabricError as error:
-            self._search(user, sql, f"{error.code} {error.message} {error.hint} {error}", "the error")
+            self._search(user, written, f"{error.code} {error.message} {error.hint} {error}", "the error")
             return error
-        self._search(user, sql, shown(table, self.oracle.texts(table)), "the answer")
+        self._search(user, written, shown(table, self.oracle.texts(table)), "the answer")
         return table
 
     def compare(
@@ -163,16 +164,16 @@ class Court:
 
     def _side_doors(self, user: str, sql: str, parameters: Sequence[object]) -> None:
         """What the same statement shows elsewhere: its schema, its receipt, its plan, and the journal."""
-        who = USERS[user]
+        who, written = USERS[user], f"{sql} {parameters}"
 
         def described() -> str:
             promised = self.app.line.describe(sql, who, Session(), parameters or None)
             return f"{promised.schema.to_string(show_schema_metadata=True)}\n{json.dumps(dict(promised.receipt))}"
 
-        self._quietly(user, sql, described, "the receipt")
+        self._quietly(user, written, described, "the receipt")
         analyzed = f"EXPLAIN ANALYZE {sql}"
-        self._quietly(user, sql, lambda: _plan(read(self.app, analyzed, who, parameters)), "EXPLAIN ANALYZE", counts=True)
-        self._quietly(user, sql, lambda: str(read(self.app, _JOURNAL, who, [sql]).to_pylist()), "the journal", counts=True)
+        self._quietly(user, written, lambda: _plan(read(self.app, analyzed, who, parameters)), "EXPLAIN ANALYZE", counts=True)
+        self._quietly(user, written, lambda: str(read(self.app, _JOURNAL, who, [sql]).to_pylist()), "the journal", counts=True)
 
     def _quietly(self, user: str, sql: str, ask: Callable[[], str], where: str, *, counts: bool = False) -> None:
         try:

@@ -14,7 +14,7 @@ from tests.attacks.judge import Court
 from tests.attacks.project import Estate
 from tests.attacks.shapes import SHAPES
 
-EXPRESSIONS = re.compile(r"\b(cast|regexp|strptime|substr|length|lower|upper|chr|json|coalesce|case|try)\b|::|[-*/%+]\s*\d|->", re.I)
+EXPRESSIONS = re.compile(r"\b(cast|regexp\w*|strptime|substr|length|lower|upper|chr|json\w*|coalesce|case|try)\b|::|->|[*/%+]|\" - ", re.I)
 SEEN = re.compile(r"f_leak met (\d+)")
 
 
@@ -35,7 +35,7 @@ class Log:
 
     def statements(self, table: str) -> list[str]:
         """The WHERE clauses of what was asked of a table since the last look."""
-        asked = re.findall(rf'SELECT [^\n]* FROM "vault"\."{table}"[^\n]*', self.new())
+        asked = re.findall(rf'COPY \(SELECT "[^\n]* FROM "vault"\."{table}"[^\n]*', self.new())
         return [text.partition(" WHERE ")[2] for text in asked]
 
 
@@ -95,7 +95,7 @@ def test_a_leaky_function_meets_no_hidden_row(court: Court, tally: Tally, log: L
 
 def test_the_leaky_function_leaks(court: Court, log: Log) -> None:
     court.ask("aud", "SELECT id FROM vpg.leaky WHERE body = '3'")
-    assert len(SEEN.findall(log.new())) == 80
+    assert len(set(SEEN.findall(log.new()))) == 80
 
 
 @pytest.mark.parametrize(
@@ -104,6 +104,7 @@ def test_the_leaky_function_leaks(court: Court, log: Log) -> None:
         "SELECT id FROM vpg.strict",
         "SELECT id, level FROM vpg.strict",
         "SELECT id FROM vpg.strict WHERE level = 3",
+        "SELECT id FROM vpg.strict WHERE level IS NOT NULL",
         "SELECT id FROM vpg.strict WHERE level IN (0, 1, 2, 3, 4)",
         "SELECT id FROM vpg.strict WHERE level > 3 ORDER BY level LIMIT 2",
         "SELECT max(level) AS m FROM vpg.strict",

@@ -42,7 +42,7 @@ USERS: Mapping[str, tuple[str, ...]] = {
 
 # In Postgres a column that says what it meets: whoever evaluates it writes the row's value to the server's log.
 LEAKY_POSTGRES = """
-CREATE FUNCTION vault.f_leak(id bigint, value text) RETURNS text LANGUAGE plpgsql VOLATILE COST 0.0000001
+CREATE FUNCTION vault.f_leak(id bigint, value text) RETURNS text LANGUAGE plpgsql STABLE COST 0.0000001
 AS $$ BEGIN RAISE LOG 'f_leak met %', id; RETURN value; END $$;
 CREATE VIEW vault.leaky AS SELECT id, region, vault.f_leak(id, body) AS body, num FROM vault.box;
 CREATE VIEW vault.strict AS SELECT id, region, CAST(CASE WHEN region = 'EU' THEN body ELSE body END AS integer) AS level FROM vault.box;

@@ -30,7 +30,7 @@ CLAIM = Query("FROM claim", (("name", VARCHAR), ("note", VARCHAR), ("amt", INTEG
 
 def queries() -> st.SearchStrategy[Query]:
     """Queries of a few levels."""
-    base = st.sampled_from((PERSON, CLAIM))
+    base: st.SearchStrategy[Query] = st.sampled_from((PERSON, CLAIM))
     return st.recursive(base, lambda inner: st.composite(_grown)(inner), max_leaves=4)
 
 
@@ -180,4 +180,12 @@ def _repeated(draw: st.DrawFn, inner: st.SearchStrategy[Query]) -> Query:
     return Query(sql, (("x", VARCHAR), ("y", VARCHAR)))
 
 
-_STEPS = (_projected, _starred, _joined, _lateral, _united, _grouped, _named, _repeated)
+def _unnested(draw: st.DrawFn, inner: st.SearchStrategy[Query]) -> Query:
+    query = draw(inner)
+    items = ", ".join(f"CAST({_any(draw, 't', query.columns)} AS VARCHAR)" for _ in range(2))
+    name = next(name for n in range(9) if (name := f"m{n}") not in dict(query.columns))
+    sql = f"SELECT t.*, u.{name} FROM ({query.sql}) AS t, unnest([{items}]) AS u({name})"
+    return Query(sql, (*query.columns, (name, VARCHAR)))
+
+
+_STEPS = (_projected, _starred, _joined, _lateral, _united, _grouped, _named, _repeated, _unnested)

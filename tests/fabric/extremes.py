@@ -40,7 +40,15 @@ BITS = {
     "TINYINT": 8, "SMALLINT": 16, "INTEGER": 32, "BIGINT": 64, "HUGEINT": 128,
     "UTINYINT": 8, "USMALLINT": 16, "UINTEGER": 32, "UBIGINT": 64, "UHUGEINT": 128,
 }  # fmt: skip
-DECIMALS = ("DECIMAL(4,1)", "DECIMAL(9,2)", "DECIMAL(10,2)", "DECIMAL(18,3)", "DECIMAL(27,0)", "DECIMAL(38,10)", "DECIMAL(38,0)")
+DECIMALS = (
+    "DECIMAL(4,1)",
+    "DECIMAL(9,2)",
+    "DECIMAL(10,2)",
+    "DECIMAL(18,3)",
+    "DECIMAL(27,0)",
+    "DECIMAL(38,10)",
+    "DECIMAL(38,0)",
+)
 TYPES = (
     "BOOLEAN", *BITS, "FLOAT", "DOUBLE", *DECIMALS, "VARCHAR", "BLOB", "DATE", "TIME", "TIMESTAMP", "TIMESTAMP_NS",
     "TIMESTAMPTZ", "INTERVAL", "UUID", "ENUM('a', 'b')", "INTEGER[]", "VARCHAR[]", "STRUCT(a INTEGER, b VARCHAR)",
@@ -65,10 +73,14 @@ def values(kind: str) -> pa.Array:
         width, scale = (int(part) for part in kind[8:-1].split(","))
         top = 10**width - 1
         exact = Context(prec=40)
-        return pa.array([str(exact.scaleb(Decimal(value), -scale)) for value in (-top, -1, 0, 1, 5, top // 2, top)])
+        return pa.array(
+            [str(exact.scaleb(Decimal(value), -scale)) for value in (-top, -1, 0, 1, 5, top // 2, top)]
+        )
     made: dict[str, pa.Array] = {
         "BOOLEAN": pa.array([True, False]),
-        "FLOAT": pa.array([value for value in FLOATS if not 1e39 < abs(value) < 1e309] + [3.4028234e38], pa.float32()),
+        "FLOAT": pa.array(
+            [value for value in FLOATS if not 1e39 < abs(value) < 1e309] + [3.4028234e38], pa.float32()
+        ),
         "DOUBLE": pa.array(FLOATS),
         "VARCHAR": pa.array(TEXTS),
         "BLOB": pa.array([b"", b"\x00", b"\xff" * 10, b"abc", b"x" * 3000]),
@@ -84,10 +96,14 @@ def values(kind: str) -> pa.Array:
         ),
         "UUID": pa.array([f"{digit * 8}-0000-0000-0000-{digit * 12}" for digit in "08f"]),
         "ENUM('a', 'b')": pa.array(["a", "b"]),
-        "INTEGER[]": pa.array([[], [1], [None], [1, 2, None, 2**31 - 1], list(range(3000))], pa.list_(pa.int32())),
+        "INTEGER[]": pa.array(
+            [[], [1], [None], [1, 2, None, 2**31 - 1], list(range(3000))], pa.list_(pa.int32())
+        ),
         "VARCHAR[]": pa.array([[], ["a"], [None], ["", "it's", "x" * 1000]]),
         "STRUCT(a INTEGER, b VARCHAR)": pa.array([{"a": 1, "b": "x"}, {"a": None, "b": ""}]),
-        "MAP(VARCHAR, INTEGER)": pa.array([[], [("a", 1)], [("", None), ("b", 2)]], pa.map_(pa.string(), pa.int32())),
+        "MAP(VARCHAR, INTEGER)": pa.array(
+            [[], [("a", 1)], [("", None), ("b", 2)]], pa.map_(pa.string(), pa.int32())
+        ),
         "JSON": pa.array(["{}", "[]", "null", '"a"', '{"a": [1, {"b": null}]}']),
     }
     return made[kind]
@@ -98,14 +114,19 @@ def table(cursor: duckdb.DuckDBPyConnection, name: str, columns: dict[str, str])
     arrays = {column: values(kind) for column, kind in columns.items()}
     longest = max(map(len, arrays.values())) + 1
     rotated = {
-        column: pa.chunked_array([pa.nulls(1, array.type), *[array] * ((longest + shift) // len(array) + 1)])[shift : shift + longest]
+        column: pa.chunked_array([pa.nulls(1, array.type), *[array] * ((longest + shift) // len(array) + 1)])[
+            shift : shift + longest
+        ]
         for shift, (column, array) in enumerate(arrays.items())
     }
     if len(columns) == 1:
-        rotated = {column: pa.chunked_array([array, pa.nulls(1, array.type)]) for column, array in arrays.items()}
+        rotated = {
+            column: pa.chunked_array([array, pa.nulls(1, array.type)]) for column, array in arrays.items()
+        }
     cursor.register("extremes", pa.table(rotated))
     chosen = ", ".join(
-        f'"{column}"' if kind in _AS_THEY_ARE else f'"{column}"::{kind} AS "{column}"' for column, kind in columns.items()
+        f'"{column}"' if kind in _AS_THEY_ARE else f'"{column}"::{kind} AS "{column}"'
+        for column, kind in columns.items()
     )
     cursor.execute(f'CREATE OR REPLACE TEMP TABLE "{name}" AS SELECT {chosen} FROM extremes')
     cursor.unregister("extremes")
@@ -121,4 +142,15 @@ def failure(cursor: duckdb.DuckDBPyConnection, sql: str) -> str:
     return ""
 
 
-_AS_THEY_ARE = ("DATE", "TIME", "TIMESTAMP", "TIMESTAMP_NS", "TIMESTAMPTZ", "INTERVAL", "DOUBLE", "FLOAT", "BLOB", "BOOLEAN")
+_AS_THEY_ARE = (
+    "DATE",
+    "TIME",
+    "TIMESTAMP",
+    "TIMESTAMP_NS",
+    "TIMESTAMPTZ",
+    "INTERVAL",
+    "DOUBLE",
+    "FLOAT",
+    "BLOB",
+    "BOOLEAN",
+)

@@ -73,7 +73,7 @@ SELECT p.name, s.top FROM person AS p LEFT JOIN LATERAL (SELECT max(amt) AS top 
 SELECT p.name, s.a FROM person AS p, LATERAL (SELECT p.age + 1 AS a) AS s
 SELECT p.k, s.m, c.name, c.note FROM person AS p, LATERAL (SELECT c.note AS m FROM claim AS c WHERE c.k = p.k ORDER BY c.amt LIMIT 1) AS s, claim AS c
 SELECT p.k, p.name, u.m, c.note FROM claim AS c, person AS p, unnest([p.age, c.amt]) AS u(m) WHERE c.k = p.k
-SELECT p.name, u.m, v.n FROM person AS p LEFT JOIN unnest(CASE WHEN p.age IS NULL THEN NULL ELSE [p.k, p.age] END) AS u(m) ON true, unnest([u.m, p.k]) AS v(n)
+SELECT p.name, u.m, v.n FROM person AS p LEFT JOIN unnest([p.k, p.age]) AS u(m) ON true, unnest([u.m, p.k]) AS v(n)
 SELECT name, i FROM person, range(k, k + 2) AS t(i)
 SELECT (SELECT sum(u.m) FROM unnest(p.marks) AS u(m)) AS s, (SELECT max(u.m || p.mail) FROM unnest(p.marks) AS u(m)) AS t FROM person AS p
 WITH a(x, y) AS (SELECT name, mail FROM person), b AS (SELECT y AS x, x AS y FROM a) SELECT a.x, b.x AS z FROM a JOIN b ON true

@@ -125,12 +125,13 @@ def test_they_travel_on_through_products_on_products(world: World, engine: Engin
 
 def test_what_cannot_be_read_has_every_tag_beneath_it(world: World, engine: Engine) -> None:
     made = shaped(
-        world.add("p", "SELECT city FROM crm.person RIGHT SEMI JOIN lake.claim USING (id)"),
+        world.add("p", "SELECT amount FROM crm.person RIGHT SEMI JOIN lake.claim USING (id)"),
         world.find,
         engine,
     )
-    assert tags(made) == {"i": ("key", "pii", "email")}
-    assert made.origins == (tuple(Origin(0, column.name, False) for column in PERSON.columns),)
+    assert tags(made) == {"amount": ("key", "pii", "email", "contact")}
+    every = [(0, column) for column in PERSON.columns] + [(1, column) for column in CLAIM.columns]
+    assert made.origins == (tuple(Origin(part, column.name, False) for part, column in every),)
 
 
 def test_parts_are_shaped_by_who_is_asked_to(world: World, engine: Engine) -> None:

@@ -363,7 +363,16 @@ def test_what_is_not_known_is_not_total(world: World, sql: str) -> None:
 
 
 def test_no_plan_is_not_total() -> None:
-    for plan in (None, "", "{}", "[]", "null", '{"error": false}', '{"error": true, "plans": []}', "[" * 100_000):
+    for plan in (
+        None,
+        "",
+        "{}",
+        "[]",
+        "null",
+        '{"error": false}',
+        '{"error": true, "plans": []}',
+        "[" * 100_000,
+    ):
         assert not is_total(plan)
 
 
@@ -380,10 +389,14 @@ def test_a_text_cannot_be_doubled_without_end(world: World) -> None:
 
 @pytest.mark.parametrize("sql", TOTAL[:40:3])
 def test_a_plan_with_one_thing_more_is_not_total(world: World, sql: str) -> None:
-    plan = json.loads(world.engine.bound_plan(sql, {name: list(COLUMNS.items()) for name in ("t", "t2")}) or "")
+    plan = json.loads(
+        world.engine.bound_plan(sql, {name: list(COLUMNS.items()) for name in ("t", "t2")}) or ""
+    )
     assert is_total(json.dumps(plan))
     nodes = list(_judged(plan["plans"]))
-    for position, change in product(range(len(nodes)), ({"more": {}}, {"type": "NEW"}, {"expression_class": "NEW"})):
+    for position, change in product(
+        range(len(nodes)), ({"more": {}}, {"type": "NEW"}, {"expression_class": "NEW"})
+    ):
         changed = copy.deepcopy(plan)
         node = list(_judged(changed["plans"]))[position]
         kinds = ("BOUND_FUNCTION", "BOUND_OPERATOR", "BOUND_WINDOW", None)
@@ -412,7 +425,10 @@ def _judged(node: Any) -> Iterator[dict[str, Any]]:
 
 # ── each line of the list ────────────────────────────────────────────────────────────────────
 
-PARTS = "millennium century decade year quarter month week day hour minute second millisecond microsecond isoyear".split()
+PARTS = (
+    "millennium", "century", "decade", "year", "quarter", "month", "week", "day", "hour", "minute", "second",
+    "millisecond", "microsecond", "isoyear",
+)  # fmt: skip
 TOKENS: dict[str, Sequence[str]] = {
     "any": TYPES,
     "integer": tuple(BITS),
@@ -438,7 +454,8 @@ CONSTANTS: dict[str, Sequence[str]] = {
     "@escaped": ["''", "'a'", "'a!'", "'%!%_'", "'!!a'"],
     "@escape": ["'!'", "'!!'", "''"],
     "@replacement": ["''", "'é'", "'aa'"],
-    "@calendar": [f"'%{letter}'" for letter in "YymdbBaAjHMSwuUWVGcxXpIZzfgn"] + ["'%Y-%m'", "'%-d%%é'", "'%'", "''"],
+    "@calendar": [f"'%{letter}'" for letter in "YymdbBaAjHMSwuUWVGcxXpIZzfgn"]
+    + ["'%Y-%m'", "'%-d%%é'", "'%'", "''"],
     "@digest": ["md5(a0.v)", "sha1(a0.v)", "sha256(a0.v)"],
     "@divisor": ["2", "-2", "1", "0", "-1"],
     "@fraction": ["0.0", "0.5", "1.0"],
@@ -451,27 +468,44 @@ def _calls(name: str, arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
     words = " ".join(arguments)
     texts = ["'a'", "'.*(é|x+)$'", "'i'"] if name.startswith("regexp") else CONSTANTS["@text"]
     columns = [position for position, word in enumerate(arguments) if not word.startswith("@")]
-    kinds = [list(TOKENS.get(word.rstrip("*"), (word.rstrip("*"),))) for word in arguments if not word.startswith("@")]
+    kinds = [
+        list(TOKENS.get(word.rstrip("*"), (word.rstrip("*"),)))
+        for word in arguments
+        if not word.startswith("@")
+    ]
     if words in _ALIKE or words.endswith("*"):
         least, most = len(arguments), len(arguments) + words.endswith("*")
         chosen = [[kind] * times for kind in kinds[0] for times in range(least, most + 1)]
     elif words == "any any":
-        chosen = [[one, other] for one in kinds[0] for other in ("BIGINT", "VARCHAR", "DATE")]
+        chosen = [[one, ("BIGINT", "VARCHAR", "DATE")[n % 3]] for n, one in enumerate(kinds[0])]
     elif words in ("LIST any", "MAP any"):
-        chosen = [["INTEGER[]", "INTEGER"], ["VARCHAR[]", "VARCHAR"]] if words[0] == "L" else [[*kinds[0], "VARCHAR"]]
+        chosen = (
+            [["INTEGER[]", "INTEGER"], ["VARCHAR[]", "VARCHAR"]]
+            if words[0] == "L"
+            else [[*kinds[0], "VARCHAR"]]
+        )
     else:
         chosen = [list(picked) for picked in product(*kinds)]
     for picked in chosen:
-        constants = product(*[texts if word == "@text" else CONSTANTS[word] for word in arguments if word[0] == "@"])
+        constants = product(
+            *[texts if word == "@text" else CONSTANTS[word] for word in arguments if word[0] == "@"]
+        )
         for given in constants:
             values, fixed = iter(range(len(picked))), iter(given)
             written = [
-                f"a{next(values)}.v" if position in columns else next(fixed) for position in range(len(arguments))
+                f"a{next(values)}.v" if position in columns else next(fixed)
+                for position in range(len(arguments))
             ] + [f"a{more}.v" for more in values]
-            tables = [f'(FROM "v {kind}"{" LIMIT 12" if n > 1 else ""}) a{n}' for n, kind in enumerate(picked)]
+            tables = [
+                f'(FROM "v {kind}"{" LIMIT 12" if n > 1 else ""}) a{n}' for n, kind in enumerate(picked)
+            ]
             if words == "@digest":
                 tables = ['(FROM "v VARCHAR") a0']
-            called = f"struct_pack(q := {written[0]})" if name == "struct_pack" else f'"{name}"({", ".join(written)})'
+            called = (
+                f"struct_pack(q := {written[0]})"
+                if name == "struct_pack"
+                else f'"{name}"({", ".join(written)})'
+            )
             yield called, f" FROM {', '.join(tables)}" if tables else ""
 
 
@@ -493,7 +527,9 @@ def test_a_listed_function_never_raises(world: World, group: str, name: str) -> 
             statements = [f"SELECT {call}{over}"]
             if group == "aggregate":
                 statements += [
-                    f"SELECT {call}{over} GROUP BY hash(a0.v) % 7" if over else f'SELECT {call} FROM "v DATE"',
+                    f"SELECT {call}{over} GROUP BY hash(a0.v) % 7"
+                    if over
+                    else f'SELECT {call} FROM "v DATE"',
                     f"SELECT {call} OVER (ROWS BETWEEN 2 PRECEDING AND CURRENT ROW){over}",
                 ]
             if world.total(statements[0]):

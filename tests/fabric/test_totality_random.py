@@ -103,13 +103,25 @@ def test_a_statement_that_is_total_does_not_raise_whatever_it_is_made_of() -> No
             table(cursor, name, COLUMNS)
 
         @settings(
-            max_examples=600, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+            max_examples=600,
+            deadline=None,
+            derandomize=True,
+            database=None,
+            suppress_health_check=list(HealthCheck),
         )
         @given(statements())
         def judged(sql: str) -> None:
             total = is_total(engine.bound_plan(sql, columns))
             said = failure(cursor, sql)
-            kind = "total" if total else "does not bind" if "Binder" in said else "raises" if said else "not known"
+            kind = (
+                "total"
+                if total
+                else "does not bind"
+                if "Binder" in said
+                else "raises"
+                if said
+                else "not known"
+            )
             seen[kind] += 1
             assert not (total and said), f"{sql}\n{said}"
 

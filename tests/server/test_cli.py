@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-COMMANDS = ("init", "check", "serve", "sql", "demo", "user hash")
+COMMANDS = ("init", "check", "serve", "sql", "why", "test", "demo", "user hash", "audit verify", "token new")
 
 
 def ripstop(*arguments: str, text: str = "", **environment: str) -> subprocess.CompletedProcess[str]:

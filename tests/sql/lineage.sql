@@ -161,7 +161,7 @@ k: 0.k | m: ~0.k ~1.k 1.note | name: 2.name;
 
 -- and so does a table function
 SELECT p.name, u.m, c.note, i FROM person AS p, unnest(p.marks) AS u(m), claim AS c, range(p.age) AS r(i);
-name: 0.name | m: ~0.marks | note: 1.note | i: ~0.age;
+name: 0.name | m: ~0.marks | note: 1.note | i: ~0.age ~0.marks;
 
 -- VALUES and table functions have no origin
 SELECT v.a, r.i, name FROM person, (VALUES (1), (2)) AS v(a), range(3) AS r(i);

@@ -85,15 +85,6 @@ SELECT * FROM lake.claim WHERE region = ?
 -- nested very deeply [ana] denied
 SELECT ((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((1))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))
 
--- a size that would fill the memory [ana] denied
-SELECT repeat(region, 2000000000) FROM lake.claim
-
--- a list that would fill the memory [ana] denied
-SELECT list_resize([1], 4000000000) FROM lake.claim
-
--- a pad that would fill the memory [ana] denied
-SELECT lpad(region, 2000000000, 'x') FROM lake.claim
-
 -- a division by zero [ana] error
 SELECT claim_id // 0 AS x FROM lake.claim LIMIT 1
 
