@@ -125,7 +125,7 @@ _BOUNDS: Mapping[str, _Bound] = {
     "jaro_similarity": _distance(10_000_000),
     "jaro_winkler_similarity": _distance(10_000_000),
 }
-_BY_NAME = frozenset(["list_aggr", "list_aggregate", "array_aggr", "array_aggregate", "aggregate"])
+_BY_NAME = frozenset(["list_aggr", "list_aggregate", "array_aggr", "array_aggregate"])
 """Functions whose second argument names an aggregate."""
 
 MOST_COUNTED = 10_000

@@ -51,6 +51,16 @@ class _Listing:
     at: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """A product's shape, as of a generation of the listings, among these products."""
+
+    product: Product
+    at: int
+    among: Mapping[tuple[str, str], Product]
+    shape: Product
+
+
 class Catalog:
     """Every source's tables and every domain's products.
 
@@ -87,7 +97,7 @@ class Catalog:
         self._refresh = refresh
         self._listings: dict[str, _Listing] = {}
         self._pending: dict[str, Future[None]] = {}
-        self._shapes: dict[tuple[str, str, str], tuple[tuple[Product, int], Product]] = {}
+        self._shapes: dict[tuple[str, str, str], _Shape] = {}
         self._generation = 0
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(max(1, len(connectors)), thread_name_prefix="ripstop-catalog")
@@ -240,12 +250,18 @@ class Catalog:
 
     def shaped(self, product: Product) -> Product:
         """The product with the types that its SELECT has now, or with the reason why it has none."""
-        key = (product, self._generation)
+        products = self.products.current()  # another one after any change: products are made of products
         known = self._shapes.get(product.name.key)
-        if known is None or known[0] != key:
-            known = (key, shaped(product, self.find, self._engine))
-            self._shapes[product.name.key] = known
-        return known[1]
+        if (
+            known is None
+            or known.product != product
+            or known.at != self._generation
+            or known.among is not products
+        ):
+            generation = self._generation
+            shape = shaped(product, self.find, self._engine, self.shaped)
+            known = self._shapes[product.name.key] = _Shape(product, generation, products, shape)
+        return known.shape
 
     def _entry(self, found: Table | Product, kind: str, view: View) -> Entry:
         columns = tuple(column for column in found.columns if column.name.lower() not in view.hidden)

@@ -303,9 +303,8 @@ class Answer:
 
     def receipts(self) -> tuple[ScanReceipt, ...]:
         """What each scan did so far."""
-        shows = self._discretion.shows_source
         scans = [live for live in self._lives if isinstance(live.read, LiveRead | FileRead)]
-        return tuple(_receipt(live, veiled=not shows(live.read.relation)) for live in scans)
+        return tuple(_receipt(live, self._discretion) for live in scans)
 
     def __enter__(self) -> Answer:
         return self
@@ -314,7 +313,7 @@ class Answer:
         self.close()
 
 
-def _receipt(live: _Live, veiled: bool) -> ScanReceipt:
+def _receipt(live: _Live, discretion: Discretion) -> ScanReceipt:
     read, context = live.read, live.context
     pushed = ""
     if isinstance(read, LiveRead):
@@ -332,5 +331,6 @@ def _receipt(live: _Live, veiled: bool) -> ScanReceipt:
         cache=f"{context.cache_hits} hits" if context.cache_hits else "",
         as_of=live.began,
         guarded=live.guarded is not None,
-        veiled=veiled,
+        veiled=not discretion.shows_source(read.relation),
+        unnamed=not discretion.shows(read.relation),
     )

@@ -7,6 +7,7 @@ than DuckDB would cannot slip through. ``fabric.confirm`` reads the result a sec
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime, time
@@ -210,6 +211,9 @@ def _tokens(text: str) -> list[Token]:
         raise SyntaxProblem("the statement holds a NUL character")
     try:
         tokens = list(_DUCKDB.tokenize(text))
+        plain = _without_comments(text, tokens)
+        # sqlglot reads ORDER BY and its like as one word, and not with a comment within.
+        tokens = tokens if plain == text else list(_DUCKDB.tokenize(plain))
     except TokenError:
         raise SyntaxProblem(
             "the statement cannot be read", hint="look for a quote or a comment that is not closed"
@@ -218,6 +222,15 @@ def _tokens(text: str) -> list[Token]:
         # A comment can change how sqlglot normalises names ("sqlglot.meta"), so none is kept.
         token.comments = []
     return _numbered(tokens)
+
+
+def _without_comments(text: str, tokens: list[Token]) -> str:
+    """The text with blanks for comments: what else stands between tokens."""
+    pieces, end = [], 0
+    for token in tokens:
+        pieces += [re.sub(r"\S", " ", text[end : token.start]), text[token.start : token.end + 1]]
+        end = token.end + 1
+    return "".join(pieces) + re.sub(r"\S", " ", text[end:])
 
 
 def _explain(text: str, tokens: list[Token]) -> tuple[Kind, str, list[Token]]:

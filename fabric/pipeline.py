@@ -6,7 +6,7 @@ takes nothing else.
 
 from __future__ import annotations
 
-import hashlib
+import hmac
 import json
 import logging
 import threading
@@ -91,6 +91,7 @@ class Line:
         journal: where every query that ran is written down.
         audit: where every statement is, before it runs.
         principals: a user by name, for those who ask about others.
+        secret: the key of the digests of decisions that are shown.
     """
 
     def __init__(
@@ -105,6 +106,7 @@ class Line:
         journal: Journal | None = None,
         audit: Audit | None = None,
         principals: Callable[[str], Principal] = hypothetical,
+        secret: bytes = b"",
     ) -> None:
         self.catalog = catalog
         self._engine = engine
@@ -116,6 +118,7 @@ class Line:
         self._audit = audit
         self._records = Records(audit, journal)
         self._principals = principals
+        self._secret = secret
         self._binder = RuleBinder(catalog, engine)
         self._procedures = Procedures(catalog, governor, journal)
         self._running: set[Answer] = set()
@@ -156,7 +159,7 @@ class Line:
         return Description(
             schema=schema,
             parameters=parameter_count(parsed),
-            policy_version=fingerprint(governed),
+            policy_version=self._fingerprint(governed),
             receipt=self._receipt(governed),
         )
 
@@ -189,7 +192,7 @@ class Line:
             if parsed.kind == "command":
                 return self._called(parsed, asked, session)
             governed = self._governed(parsed, principal, session, parameters)
-            if policy_version is not None and policy_version != fingerprint(governed):
+            if policy_version is not None and policy_version != self._fingerprint(governed):
                 raise PolicyChanged("the policies on this query have changed", hint="run it again")
             self._records.allowed(asked, parsed.kind, governed)
         with self._records.failures(asked, parsed.kind, governed):
@@ -340,12 +343,15 @@ class Line:
         answer = self._started(planned, asked)
         return Analysis(answer, lambda receipts: explain(planned, discretion, receipts))
 
+    def _fingerprint(self, governed: Governed) -> str:
+        return fingerprint(governed, self._secret)
+
     def _receipt(self, governed: Governed) -> dict[str, object]:
         """What the client is told beforehand: only names that the statement itself holds."""
         discretion = self._discretion(governed)
         return {
             "restricted": {r.written: discretion.restricted(r) for r in governed.resolved.relations},
-            "policy": fingerprint(governed),
+            "policy": self._fingerprint(governed),
         }
 
 
@@ -354,8 +360,11 @@ def _asked(text: str, principal: Principal, session: Session, parameters: Sequen
     return Asked(text, principal, uuid.uuid4().hex, options, session.caller, tuple(parameters))
 
 
-def fingerprint(governed: Governed) -> str:
-    """A digest of every decision on a statement; equal decisions give equal digests."""
+def fingerprint(governed: Governed, secret: bytes) -> str:
+    """A digest of every decision on a statement; equal decisions give equal digests.
+
+    Keyed, since it is shown: nobody can try out what a rule that they may not see says.
+    """
     decided = sorted(
         (
             str(relation.name),
@@ -368,7 +377,7 @@ def fingerprint(governed: Governed) -> str:
         for relation in relations(governed.resolved, governed.decisions)
         for decision in [governed.decisions[relation.id]]
     )
-    return hashlib.sha256(json.dumps(decided).encode()).hexdigest()[:16]
+    return hmac.digest(secret, json.dumps(decided).encode(), "sha256").hex()[:16]
 
 
 __all__ = ["Description", "Line", "Reply", "Session"]

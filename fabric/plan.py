@@ -28,10 +28,14 @@ from fabric.engine import Engine, Probe
 from fabric.errors import FabricError, NotSupported, UserError
 from fabric.file_scan import FileScan, FileTables
 from fabric.ordering import ordering
+from fabric.predicates import Predicate
 from fabric.pushdown import describe as predicate_text
 from fabric.resolve import relations
 from fabric.spi import FileConnector, ScanConnector
-from fabric.types import Column, Decision, Governed, Offer, OrderKey, Product, Relation, Scan, Table
+from fabric.types import Column, Decision, Governed, Offer, OrderKey, Product, Relation, Resolved, Scan, Table
+
+# A column of one is an expression of its source's own: a predicate on it may raise, or tell, there.
+_COMPUTED = ("view", "foreign table")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +153,8 @@ class _Composing:
         also = ""
         if self._plan.barriers and isinstance(read, FileRead):
             also = " AND ".join(map(predicate_text, read.demand.predicates))
-        barrier = self._plan.barriers and read is not self._alone
+        alone = self._alone is not None and read is self._alone
+        barrier = self._plan.barriers and not alone
         return restricted(relation, text, self._plan.decision(relation), also, barrier)
 
     def _comes_guarded(self, read: Read | None) -> TypeGuard[LiveRead]:
@@ -193,9 +198,7 @@ def plan(
     """
     probed = describe(governed, catalog, engine, discretion)
     tables = table_relations(governed.resolved, governed.decisions)
-    wanted = demands(
-        probed.plan, {relation.id: table.columns for relation, table in tables}, _orders(governed)
-    )
+    wanted = demands(probed.plan, _columns_of(tables), _orders(governed))
     reads: list[Read] = []
     for relation, table in tables:
         demand = wanted.get(relation.id)
@@ -206,6 +209,8 @@ def plan(
         else:
             try:
                 demand.columns |= _ruled(governed.decisions[relation.id], table)
+                if governed.decisions[relation.id].rows and table.kind in _COMPUTED:
+                    _leave_to_us(demand, _of_rule(relation, governed, engine))
                 reads.append(_read(relation, table, demand, catalog, files))
             except FabricError as error:
                 raise discretion.told(relation, error) from None
@@ -256,6 +261,26 @@ def _read(relation: Relation, table: Table, demand: Demand, catalog: Catalog, fi
     offer = connector.offer(scan)
     sent = tuple(_position(table, column) for column in offer.scan.columns)
     return LiveRead(relation, connector, offer, sent, tuple(demand.kept), demand.repeated)
+
+
+def _of_rule(relation: Relation, governed: Governed, engine: Engine) -> list[Predicate]:
+    """What of a relation's row filters a source could take, whatever the statement asks."""
+    alone = Resolved(exp.select("*").from_(exp.to_identifier(relation.id, quoted=True)), (relation,))
+    probed = probe(alone, engine, governed.decisions)
+    found = demands(probed.plan, _columns_of(table_relations(alone, governed.decisions)), {})
+    return found[relation.id].predicates if relation.id in found else []
+
+
+def _leave_to_us(demand: Demand, kept: list[Predicate]) -> None:
+    """Ask a source for no predicate but these, since others of ours could meet rows that these hide."""
+    if any(predicate not in kept for predicate in demand.predicates):
+        demand.order, demand.limit = (), None
+    demand.kept += [predicate_text(predicate) for predicate in demand.predicates if predicate not in kept]
+    demand.predicates = [predicate for predicate in demand.predicates if predicate in kept]
+
+
+def _columns_of(tables: list[tuple[Relation, Table]]) -> dict[str, tuple[Column, ...]]:
+    return {relation.id: table.columns for relation, table in tables}
 
 
 def _ruled(decision: Decision, table: Table) -> set[int]:

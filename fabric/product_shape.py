@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from sqlglot import exp
+
 from fabric.compose import probe, table_relations
 from fabric.engine import Engine, Probe
 from fabric.errors import FabricError
@@ -51,7 +53,7 @@ def shaped(product: Product, find: Find, engine: Engine, shape: Shape | None = N
         resolved = resolve(parse(product.sql), _Whole(find), None, f"domain:{product.domain}")
         if any(not table.columns for _, table in table_relations(resolved)):
             return replace(product, columns=(), broken="a source beneath it is not known yet")
-        found = probe(resolved, engine)
+        found = probe(_as_relation(resolved), engine)
     except FabricError as error:
         return replace(product, columns=(), broken=error.message)
     parts = _parts(resolved, shape or (lambda part: shaped(part, find, engine)))
@@ -60,6 +62,12 @@ def shaped(product: Product, find: Find, engine: Engine, shape: Shape | None = N
     made_of = origins(resolved, parts, len(found.types), engine)
     columns = _columns(product, found, _travelled(resolved, parts, made_of))
     return replace(product, columns=columns, origins=made_of)
+
+
+def _as_relation(resolved: Resolved) -> Resolved:
+    """The SELECT as a relation, as which it is read: there its columns have names of their own."""
+    body = exp.Subquery(this=resolved.tree.copy(), alias=exp.TableAlias(this=exp.to_identifier("product")))
+    return replace(resolved, tree=exp.select("*").from_(body))
 
 
 def _parts(resolved: Resolved, shape: Shape) -> Mapping[str, tuple[Column, ...]]:

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from sqlglot import exp
 
+from fabric.bounds import bounded
 from fabric.errors import FabricError, NotFound, NotSupported
 from fabric.naming import unknown_object
 from fabric.parse import parse
@@ -125,7 +126,7 @@ class _Scope:
 
 
 def _resolve(parsed: Parsed, scope: _Scope) -> Resolved:
-    tree = parsed.tree.copy()
+    tree = bounded(parsed.tree).copy()
     try:
         _name_subqueries(tree)
         _walk(tree, {}, scope)

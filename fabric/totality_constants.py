@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
 
 from fabric.totality_types import FLOATS, RANGES, Node, decimal, kind_of
@@ -32,6 +32,7 @@ class Span:
 
 Constant = int | float | Decimal | str | Moment | Span
 
+_EXACT = Context(prec=100)
 _MICROSECONDS = 86_400_000_000
 _FAR = 10_000_000  # days, some 27,000 years; timestamps reach ten times as far
 _NEAR = 1_000_000  # the year 4707: the clock's own time stays below
@@ -86,11 +87,13 @@ def _literal(value: Mapping[str, Any]) -> Constant | None:
         return held if isinstance(held, str) else None
     if kind in FLOATS:
         return held if isinstance(held, float) else None
+    if isinstance(held, Mapping) and held.keys() == {"upper", "lower"}:
+        held = (held["upper"] << 64) + held["lower"]  # the halves of 128 bits
     if not isinstance(held, int) or isinstance(held, bool):
-        return None  # a 128-bit value is written in halves
+        return None
     sizes = decimal(kind)
     if sizes:
-        return Decimal(held).scaleb(-sizes[1])
+        return _EXACT.scaleb(Decimal(held), -sizes[1])
     if kind == "DATE":
         return Moment(abs(held))
     if kind in _MOMENTS:
@@ -122,8 +125,10 @@ def _number(value: int | Decimal, target: str) -> Constant | None:
         fits = least <= value <= greatest if isinstance(value, int) else least < value < greatest
         return round(value) if fits else None
     sizes = decimal(target)
-    # One unit less than the width holds: rounding may add one.
-    return Decimal(value) if sizes and abs(value) <= 10 ** (sizes[0] - sizes[1]) - 1 else None
+    if sizes is None:
+        return None
+    most: int = 10 ** (sizes[0] - sizes[1]) - 1  # rounding may add one unit
+    return Decimal(value) if -most <= value <= most else None
 
 
 def _read(text: str, target: str) -> Constant | None:

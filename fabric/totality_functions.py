@@ -18,6 +18,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from functools import cache
 from importlib import resources
 
@@ -136,6 +137,11 @@ def _divisor(arguments: Sequence[Node], position: int) -> int:
     return int(isinstance(value, int) and value not in (0, -1))
 
 
+def _nonzero(arguments: Sequence[Node], position: int) -> int:
+    value = known(arguments[position])
+    return int(isinstance(value, float | Decimal) and value != 0)
+
+
 def _fraction(arguments: Sequence[Node], position: int) -> int:
     return int(isinstance(known(arguments[position]), float))
 
@@ -154,5 +160,6 @@ _CONSTANTS: Mapping[str, Callable[[Sequence[Node], int], int]] = {
     "@calendar": _calendar,
     "@digest": _digest,
     "@divisor": _divisor,
+    "@nonzero": _nonzero,
     "@fraction": _fraction,
 }

@@ -343,7 +343,8 @@ class Governed:
 class ScanReceipt:
     """What one scan really did; bytes and rows as they left the source, seconds of wall time.
 
-    ``guarded``: ``rows`` are those that the principal may see. ``veiled``: the rest is not theirs to know.
+    ``guarded``: ``rows`` are those that the principal may see. ``veiled``: the rest is not theirs to know;
+    ``unnamed``: nor is the object's name.
     """
 
     source: str
@@ -357,3 +358,4 @@ class ScanReceipt:
     as_of: datetime | None = None
     guarded: bool = False
     veiled: bool = False
+    unnamed: bool = False

@@ -110,6 +110,7 @@ def build(directory: Path, *, recorded: bool = True) -> App:
         journal=journal if recorded else None,
         audit=audit,
         principals=known_principal(config),
+        secret=signer.derived("decisions"),
     )
     catalog.start()
     return App(config, line, catalog, governor, authenticator, signer, engine, blocks, journal, audit)

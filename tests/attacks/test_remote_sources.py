@@ -76,7 +76,7 @@ def remote(raw: duckdb.DuckDBPyConnection) -> Iterator[Path]:
         sftp = EmbeddedSftp(folder / "sftp", {"ripstop": PASSWORD})
         ftp = EmbeddedFtp(folder / "ftp", {"ripstop": PASSWORD})
         for server in (sftp, ftp):
-            stack.callback(server.close)
+            stack.callback(server.stop)
             server.start()
         http = stack.enter_context(EmbeddedHttp(PASSWORD, folder / "http"))
         for place in ("sftp/outbox/box.csv", "ftp/box.jsonl", "ftp/box.parquet", "http/box.parquet", "http/box.csv", "box.parquet"):

@@ -45,7 +45,8 @@ LEAKY_POSTGRES = """
 CREATE FUNCTION vault.f_leak(id bigint, value text) RETURNS text LANGUAGE plpgsql STABLE COST 0.0000001
 AS $$ BEGIN RAISE LOG 'f_leak met %', id; RETURN value; END $$;
 CREATE VIEW vault.leaky AS SELECT id, region, vault.f_leak(id, body) AS body, num FROM vault.box;
-CREATE VIEW vault.strict AS SELECT id, region, CAST(CASE WHEN region = 'EU' THEN body ELSE body END AS integer) AS level FROM vault.box;
+CREATE TABLE vault.part AS SELECT id, region, CASE WHEN region = 'EU' THEN id ELSE 0 END AS n FROM vault.box;
+CREATE VIEW vault.strict AS SELECT id, region, 1000 / n AS level FROM vault.part;
 GRANT EXECUTE ON FUNCTION vault.f_leak TO PUBLIC;
 """
 

@@ -86,6 +86,39 @@ def test_other_statements_are_refused(text: str) -> None:
         parse(text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CALL system.request('a.b', 'c')",
+        "call System . REQUEST ( 'a.b' , 'c' ) ;",
+        "CALL \"system\".\"request\"('a.b', /* no */ 'c') -- comment",
+    ],
+)
+def test_a_call_is_a_command_over_its_arguments(text: str) -> None:
+    parsed = parse(text)
+    assert (parsed.kind, parsed.about) == ("command", "system.request")
+    assert parsed.tree.sql(dialect="duckdb") == "SELECT ('a.b', 'c')"
+
+
+def test_a_call_takes_parameters() -> None:
+    parsed = parse("CALL system.request(?, ?)")
+    assert parameter_count(parsed) == 2
+    assert bind(parsed, ["a.b", "it's"]).tree.sql(dialect="duckdb") == "SELECT ('a.b', 'it''s')"
+
+
+def test_a_call_of_anything_else_names_what_can_be_called() -> None:
+    for text in (
+        "CALL",
+        "CALL pragma_version()",
+        "CALL system.request",
+        "CALL system.share('a', 'b')",
+        "CALL 1",
+    ):
+        with pytest.raises(NotSupported) as refused:
+            parse(text)
+        assert refused.value.hint == "CALL system.request('<product>', '<why>')"
+
+
 def test_two_statements_are_refused() -> None:
     with pytest.raises(SyntaxProblem, match="one statement at a time, 2 were given"):
         parse("SELECT 1; SELECT 2")

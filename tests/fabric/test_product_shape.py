@@ -102,6 +102,33 @@ def test_both_sides_of_using_and_of_a_union_hand_theirs_on(world: World, engine:
     assert tags(shaped(united, world.find, engine)) == {"x": ("contact",)}
 
 
+def test_columns_of_one_name_have_the_names_by_which_they_are_read(world: World, engine: Engine) -> None:
+    both = world.add("both", "SELECT p.*, c.* FROM crm.person AS p JOIN lake.claim AS c ON p.id = c.id")
+    made = tags(shaped(both, world.find, engine))
+    assert list(made) == ["id", "Email", "born", "city", "id_1", "email_1", "amount"]
+    assert made["id"] == ("key",)
+    assert made["email_1"] == ("contact",)
+    reader = world.add("reader", "SELECT email_1 AS x, id AS y, id_1 AS z FROM claims.both")
+    assert tags(shaped(reader, world.find, engine)) == {"x": ("contact",), "y": ("key",), "z": ()}
+
+
+@pytest.mark.parametrize(
+    ("sql", "names"),
+    [
+        ("VALUES (1, 'a')", ["col0", "col1"]),
+        ("FROM lake.claim", ["id", "email", "amount"]),
+        ("PIVOT lake.claim ON email IN ('a') USING sum(amount) GROUP BY id", ["id", "a"]),
+        ("WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t WHERE n < 3) SELECT n, count(*) FROM t GROUP BY ALL",
+         ["n", "count_star()"]),
+        ("(SELECT id FROM lake.claim ORDER BY amount LIMIT 3) UNION ALL SELECT id FROM crm.person", ["id"]),
+    ],
+)  # fmt: skip
+def test_every_kind_of_statement_has_columns(
+    sql: str, names: list[str], world: World, engine: Engine
+) -> None:
+    assert list(tags(shaped(world.add("p", sql), world.find, engine))) == names
+
+
 def test_they_travel_on_through_products_on_products(world: World, engine: Engine) -> None:
     inner = Column("who", "", tags=("inner",))
     world.add("one", "SELECT email AS who, city FROM crm.person", inner)

@@ -119,3 +119,25 @@ def test_explain_and_metadata_of_every_kind_are_answered(ana):
     everything = ana.read(ana.info("CommandGetTables", include_schema=True))
     for schema in everything["table_schema"].to_pylist():
         assert pa.ipc.read_schema(pa.py_buffer(schema)).names
+
+
+def test_a_wish_is_made_once_by_a_prepared_call_and_by_an_update(served):
+    def wishes(cursor):
+        cursor.execute("SELECT reason FROM system.requests ORDER BY at")
+        return [row[0] for row in cursor.fetchall()]
+
+    login = {"username": "ana", "password": "secret"}
+    with dbapi.connect(served.uri, db_kwargs=login) as connection, connection.cursor() as cursor:
+        cursor.execute("CALL system.request(?, ?)", ("desk.claim", "it's for me"))
+        (row,) = cursor.fetchall()
+        assert (len(row[0]), row[1]) == (32, "role:claims-owner")
+        assert wishes(cursor) == ["it's for me"]
+        with connection.cursor() as another:
+            another.adbc_statement.set_sql_query("CALL system.request('desk.claim', 'by update')")
+            another.adbc_statement.execute_update()
+        assert wishes(cursor) == ["it's for me", "by update"]
+        with pytest.raises(dbapi.Error, match="NOT_FOUND"):
+            cursor.execute("CALL system.request('desk.gone', 'x')")
+        with pytest.raises(dbapi.Error, match=r"CALL system\.request"):
+            cursor.execute("CALL system.cancel('x')")
+        assert len(wishes(cursor)) == 2

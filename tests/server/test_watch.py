@@ -88,12 +88,12 @@ def test_statements_that_heed_are_ended_and_the_worker_stays(
     watched.watch.start(1000, {})
     work, _, errors = hold(watched)
     held[0] = 1100
-    until(lambda: bool(errors))
+    until(lambda: bool(errors), seconds=30)
     held[0] = 0
     assert isinstance(errors[0], MemoryLimit)
     assert errors[0].retryable
     assert "memory limit of 0.0 GB" in errors[0].message
-    until(lambda: bool(watched.reports))
+    until(lambda: bool(watched.reports), seconds=30)
     assert watched.reports == [{"state": "refuse", "digest": work.digest, "why": MEMORY}]
     assert not watched.ended.is_set()
     with pytest.raises(MemoryLimit, match="refused until"):
@@ -111,7 +111,7 @@ def test_one_that_does_not_heed_ends_the_worker_and_is_blamed(
     work, gate, errors = hold(watched, heeds=False)
     _, _, others = hold(watched)
     held[0] = 1100
-    until(watched.ended.is_set)
+    until(watched.ended.is_set, seconds=30)
     assert errors[0] is others[0]
     assert [report["state"] for report in watched.reports] == ["refuse", "ends"]
     assert watched.reports[0]["digest"] == work.digest
@@ -131,8 +131,8 @@ def test_the_blamed_one_is_the_newest_of_those_under_which_the_memory_grew(watch
 def test_memory_that_grows_is_charged_to_those_who_run(watched: Watched) -> None:
     watched.watch.start(10**12, {})
     work = watched.watch.begin("a" * 16)
-    ballast = bytearray(100 * 10**6)
-    until(lambda: work.charge > 20 * 10**6)
+    ballast = b"x" * (100 * 10**6)
+    until(lambda: work.charge > 20 * 10**6, seconds=30)
     assert psutil.Process().memory_info().rss > len(ballast)
 
 
@@ -193,13 +193,22 @@ def test_a_long_computation_is_not_stuck_because_it_is_cancelled_late(
         while time.thread_time() - began < 0.5 or not stop.is_set():
             sum(range(1000))
 
-    thread = threading.Thread(target=lambda: pytest.raises(LimitError, work.call, compute))
+    errors = list[FabricError]()
+
+    def call() -> None:
+        try:
+            work.call(compute)
+        except FabricError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=call)
     thread.start()
     time.sleep(1.0)
     work.stop(LimitError("enough"))
-    thread.join(10)
-    work.over()
+    thread.join(30)
+    assert errors[0].message == "enough"
     time.sleep(0.2)
+    work.over()
     assert not watched.ended.is_set()
 
 
@@ -208,7 +217,7 @@ def test_an_engine_that_gave_itself_up_ends_the_worker(watched: Watched) -> None
     work = watched.watch.begin("a" * 16)
     work.over()
     watched.watch.lose(work)
-    until(watched.ended.is_set)
+    until(watched.ended.is_set, seconds=30)
     assert watched.reports[0] == {"state": "refuse", "digest": "a" * 16, "why": "the engine failed"}
     with pytest.raises(LimitError, match="the engine failed, and the worker is being replaced"):
         watched.watch.begin("b" * 16)
