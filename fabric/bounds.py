@@ -1,14 +1,15 @@
 """What a user may have DuckDB make in one piece: calls whose arguments give a size, bounded.
 
 Inside one call DuckDB heeds neither an interrupt nor its ``memory_limit``: under 500 MB of it ``repeat`` took
-3 GB and ``range`` as a list 4 GB in five seconds, unstoppable. A size that stands in the statement is checked here,
-any other by the statement itself: its arguments are evaluated once, into the one element of a list, and a
-lambda over it checks and calls.
+3 GB and ``range`` as a list 4 GB in five seconds, unstoppable. A size that stands in the statement is checked
+here, any other by the statement itself: its arguments are evaluated once, into the one element of a list, and
+a lambda over it checks and calls:
 
-    repeat(s, n) → list_transform([{'a0': s, 'a1': n}], lambda v: CASE WHEN <more> THEN <raise> ELSE repeat(v.a0, v.a1) END)[1]
+    list_transform([{'a0': s, 'a1': n}],
+                   lambda v: CASE WHEN <more> THEN <raise> ELSE repeat(v.a0, v.a1) END)[1]
 
-``range`` and ``generate_series`` in FROM are left alone: as tables they stream. What grows without such an argument
-(``replace``, ``||``, a window of lists) is bounded by ``server.watch``.
+``range`` and ``generate_series`` in FROM are left alone: as tables they stream. What grows without such an
+argument (``replace``, ``||``, a window of lists) is bounded by ``server.watch``.
 """
 
 from __future__ import annotations
@@ -35,7 +36,10 @@ MOST_A_ROW = 100_000
 _MARK = "ripstop bound"
 _MARKED = re.compile(rf"string '{_MARK} (\w+) (\d+)' to BOOL")
 
-# The digits of a width or a precision, of a number of five digits or taken from an argument.
+MOST_CALLS = 1_000
+"""Calls in one statement that check themselves: each makes it longer."""
+
+# A width or a precision of five digits, or one that is taken from an argument.
 _WIDE_FORMAT = r"\{[^{}]*(\d{5}|\{)"
 _WIDE_PRINTF = r"%[-+ #0'$.\d]*(\d{5}|\*)"
 
@@ -82,13 +86,13 @@ def _series(inclusive: bool) -> _Bound:
     return _Bound((0, 1, 2), more, size, "elements")
 
 
-def _widths(pattern: str, text: str) -> _Bound:
+def _widths(pattern: str, escaped: str) -> _Bound:
     says = "takes widths of at most four digits, which stand in its first argument"
-    more = f"regexp_matches({text}, '{pattern.replace(chr(39), chr(39) * 2)}')"
+    quoted = pattern.replace("'", "''")
+    more = f"regexp_matches(replace(_0, '{escaped}', ''), '{quoted}')"
 
     def size(values: Sequence[float | str]) -> float:
-        written = str(values[0])
-        return math.inf if re.search(pattern, written.replace("{{", "") if "{" in pattern else written) else 0
+        return math.inf if re.search(pattern, str(values[0]).replace(escaped, "")) else 0.0
 
     return _Bound((0,), more, size, says=says)
 
@@ -105,7 +109,7 @@ def _distance(most: int) -> _Bound:
 _BOUNDS: Mapping[str, _Bound] = {
     "repeat": _Bound(
         (0, 1),
-        "CAST(strlen(CAST(_0 AS VARCHAR)) AS DOUBLE) * _1 > _most",
+        "CAST(strlen(CAST(_0 AS VARCHAR)) AS DOUBLE) * CAST(_1 AS DOUBLE) > _most",
         lambda values: len(_bytes(values[0])) * _number(values[1]),
         "bytes",
     ),
@@ -117,8 +121,8 @@ _BOUNDS: Mapping[str, _Bound] = {
     "equi_width_bins": _given(2, "elements"),
     "range": _series(inclusive=False),
     "generate_series": _series(inclusive=True),
-    "format": _widths(_WIDE_FORMAT, "replace(_0, '{{', '')"),
-    "printf": _widths(_WIDE_PRINTF, "_0"),
+    "format": _widths(_WIDE_FORMAT, "{{"),
+    "printf": _widths(_WIDE_PRINTF, "%%"),
     "levenshtein": _distance(1_000_000),
     "editdist3": _distance(1_000_000),
     "damerau_levenshtein": _distance(100_000),
@@ -131,7 +135,8 @@ _BY_NAME = frozenset(["list_aggr", "list_aggregate", "array_aggr", "array_aggreg
 MOST_COUNTED = 10_000
 """Values that ``approx_top_k`` may keep for each group, for which it takes the memory beforehand."""
 
-_NAMED = re.compile(rf"\b({'|'.join([*_BOUNDS, *_BY_NAME, 'approx_top_k'])})\b", re.IGNORECASE)
+_NAMES = frozenset(["approx_top_k", *_BOUNDS, *_BY_NAME])
+_NAMED = re.compile(rf"\b({'|'.join(_NAMES)})\b", re.IGNORECASE)
 _CONSTANT = (
     exp.Literal,
     exp.Null,
@@ -159,16 +164,27 @@ def bounded(tree: exp.Expr) -> exp.Expr:
     text = tree.sql(dialect="duckdb")
     if not _NAMED.search(text):
         return tree
-    # The generator makes calls that the tree does not hold (SPACE(n) is REPEAT(' ', n)): the text is what runs.
+    # The generator makes calls that the tree does not hold: SPACE(n) is REPEAT(' ', n). The text is what runs.
     try:
         tree = sqlglot.parse_one(text, dialect="duckdb")
     except (SqlglotError, RecursionError):
         raise NotSupported("the statement cannot be read again", hint="write it in simpler parts") from None
+    _plain_calls(tree)
+    calls = [
+        (node, *call) for node in tree.find_all(exp.Func) if (call := _call(node)) and not _is_table(node)
+    ]
     lambda_name = next(name for n in count() if (name := f"sized{n}") not in text.lower())
-    for node in reversed(list(tree.find_all(exp.Func))):
-        call = _call(node)
-        if call is not None and not _is_table(node):
-            _bound(*_plain(node, *call), lambda_name)
+    unnamed: set[int] = set()
+    checked = 0
+    for node, name, arguments in reversed(calls):
+        most = _to_check(node, name, arguments)
+        if most is None:
+            continue
+        checked += 1
+        if checked > MOST_CALLS:
+            raise NotSupported(f"a statement may hold {MOST_CALLS:,} calls of functions such as {name}()")
+        _keep_names(node, unnamed)
+        node.replace(_checked(name, arguments, most, lambda_name))
     return tree
 
 
@@ -212,7 +228,7 @@ def _call(node: exp.Expr) -> tuple[str, list[exp.Expr]] | None:
             return "jaro_winkler_similarity", [node.this, node.expression]
         case exp.ApproxTopK():
             return "approx_top_k", list(node.iter_expressions())
-        case exp.Anonymous() if (name := node.name.lower()) in _BOUNDS.keys() | _BY_NAME:
+        case exp.Anonymous() if (name := node.name.lower()) in _NAMES:
             return name, list(node.expressions)
     return None
 
@@ -221,23 +237,19 @@ def _is_table(node: exp.Expr) -> bool:
     return isinstance(node.parent, exp.Table | exp.Lateral) and node.arg_key == "this"
 
 
-def _plain(node: exp.Expr, name: str, arguments: list[exp.Expr]) -> tuple[exp.Expr, str, list[exp.Expr]]:
+def _plain_calls(tree: exp.Expr) -> None:
     """``x.f(y)`` is f(x, y)."""
-    dot = node.parent
-    if not isinstance(dot, exp.Dot) or node.arg_key != "expression":
-        return node, name, arguments
-    owner = sqlglot.parse_one(dot.this.sql(dialect="duckdb"), dialect="duckdb")
-    return dot, name, [owner, *arguments]
+    for dot in reversed(list(tree.find_all(exp.Dot))):
+        call = dot.expression
+        if isinstance(call, exp.Anonymous) and _call(call) is not None:
+            dot.replace(exp.Anonymous(this=call.name, expressions=[dot.this, *call.expressions]))
 
 
-def _bound(node: exp.Expr, name: str, arguments: list[exp.Expr], lambda_name: str) -> None:
-    """Check the call, or put one that checks itself in its place."""
-    if name in _BY_NAME:
-        _check_aggregate(*_aggregate(name, arguments))
-        return
+def _to_check(node: exp.Expr, name: str, arguments: list[exp.Expr]) -> int | None:
+    """The bound that the call must check by itself; None when it needs none, or has been checked here."""
     if name not in _BOUNDS:
-        _check_aggregate(name, arguments)
-        return
+        _check_aggregate(*(_aggregate(name, arguments) if name in _BY_NAME else (name, arguments)))
+        return None
     bound = _BOUNDS[name]
     if len(arguments) <= max(bound.needs) or any(isinstance(a, exp.PropertyEQ) for a in arguments):
         raise NotSupported(f"this form of {name}() is not available", hint="write all arguments, in order")
@@ -245,13 +257,14 @@ def _bound(node: exp.Expr, name: str, arguments: list[exp.Expr], lambda_name: st
     most = bound.most or (MOST if once else MOST_A_ROW)
     sizes = [arguments[position] for position in bound.needs]
     if any(isinstance(size, exp.Null) for size in sizes):
-        return
+        return None
     values = [value for size in sizes if (value := _value(size)) is not None]
-    if len(values) < len(sizes):
-        _keep_name(node)
-        node.replace(_checked(name, arguments, bound.more, most, lambda_name))
-    elif bound.size(values) > most:
-        raise _too_much(name, bound, most)
+    try:
+        if len(values) == len(sizes) and bound.size(values) > most:
+            raise _too_much(name, bound, most)
+    except TypeError:
+        return most
+    return None if len(values) == len(sizes) else most
 
 
 def _aggregate(name: str, arguments: list[exp.Expr]) -> tuple[str, list[exp.Expr]]:
@@ -272,22 +285,24 @@ def _check_aggregate(name: str, arguments: list[exp.Expr]) -> None:
         raise InvalidValue(f"approx_top_k() takes a number of at most {MOST_COUNTED:,}, written out")
 
 
-def _keep_name(node: exp.Expr) -> None:
+def _keep_names(node: exp.Expr, seen: set[int]) -> None:
     """Unnamed results are named by their text, which is about to become another."""
-    unnamed = []
+    found = []
     item = node
     while item.parent is not None:
         is_result = isinstance(item.parent, exp.Select) and item.arg_key == "expressions"
-        if is_result and not item.alias and not item.find(exp.Star, exp.Columns):
-            unnamed.append((item, item.sql(dialect="duckdb", normalize_functions="lower")))
+        if is_result and not item.alias and id(item) not in seen:
+            seen.add(id(item))
+            if not item.find(exp.Star, exp.Columns):
+                found.append((item, item.sql(dialect="duckdb", normalize_functions="lower")))
         item = item.parent
-    for item, text in unnamed:
+    for item, text in found:
         named = exp.Alias(alias=exp.to_identifier(text, quoted=True))
         item.replace(named)
         named.set("this", item)
 
 
-def _checked(name: str, arguments: Sequence[exp.Expr], more: str, most: int, lambda_name: str) -> exp.Expr:
+def _checked(name: str, arguments: Sequence[exp.Expr], most: int, lambda_name: str) -> exp.Expr:
     """The call that checks itself; constants stay where they were, so that they keep their types."""
     fields = {n: a for n, a in enumerate(arguments) if not _is_constant(a)} or {0: arguments[0]}
     parts = dict(enumerate(arguments))
@@ -295,7 +310,7 @@ def _checked(name: str, arguments: Sequence[exp.Expr], more: str, most: int, lam
         parts[n] = exp.Dot(this=exp.to_identifier(lambda_name), expression=exp.to_identifier(f"a{n}"))
     # A text that is no boolean raises; one that hangs on a field is not reckoned before there is a row.
     raises = f"CAST(concat('{_MARK} {name} {most}', left(CAST(_{min(fields)} AS VARCHAR), 0)) AS BOOLEAN)"
-    template = f"CASE WHEN {more} THEN CASE WHEN {raises} THEN NULL END ELSE _call END"
+    template = f"CASE WHEN {_BOUNDS[name].more} THEN CASE WHEN {raises} THEN NULL END ELSE _call END"
     places: dict[str, exp.Expr] = {f"_{n}": part for n, part in parts.items()}
     places["_most"] = exp.Literal.number(most)
     places["_call"] = exp.Anonymous(this=name, expressions=[part.copy() for part in parts.values()])
@@ -324,13 +339,22 @@ def _value(node: exp.Expr) -> float | str | None:
     if isinstance(node, exp.Cast):
         return _value(node.this) if node.is_type(*exp.DataType.INTEGER_TYPES) else None
     if isinstance(node, exp.Literal):
-        return str(node.this) if node.is_string else float(node.this)
+        return str(node.this) if node.is_string else _float(str(node.this))
     return None
 
 
 def _number(value: float | str) -> float:
-    return value if isinstance(value, float) else 0.0
+    if isinstance(value, str):
+        raise TypeError
+    return value
 
 
 def _bytes(value: float | str) -> bytes:
     return str(value).encode()
+
+
+def _float(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None

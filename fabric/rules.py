@@ -13,7 +13,7 @@ from fabric.engine import Engine
 from fabric.errors import InvalidConfig
 from fabric.file_shapes import name
 from fabric.resolve import relations, resolve_rule
-from fabric.types import Column, Product, Resolved, RowFilter, Table
+from fabric.types import DEFAULT_SCHEMA, Column, Product, Resolved, RowFilter, Table
 
 # DuckDB takes a bare name of these for a call when no column has it, be it in quotes: a rule that names a column
 # which is gone would bind, and often be true (tried on 2.0.0; a test compares).
@@ -103,9 +103,11 @@ class RuleBinder:
 def _bare(condition: exp.Expr, found: Table | Product) -> exp.Expr:
     """The condition with its object's columns under the object's bare name, as the restriction has it."""
     condition = condition.copy()
-    wanted = (found.name.schema.lower(), found.name.name.lower())
+    bare, fronts = found.name.name.lower(), {found.name.schema.lower()}
+    if found.name.schema == DEFAULT_SCHEMA:
+        fronts.add(found.name.catalog.lower())  # source.table.column
     for column in condition.find_all(exp.Column):
-        if (column.text("db").lower(), column.text("table").lower()) == wanted:
+        if column.text("table").lower() == bare and column.text("db").lower() in fronts:
             column.set("db", None)
             column.set("catalog", None)
     return condition

@@ -47,7 +47,7 @@ class Channel:
 
 
 class Board:
-    """The digests of the statements that run in a worker, in memory that its supervisor reads after its death.
+    """The digests of the statements that run in a worker, where its supervisor reads them after its death.
 
     Args:
         fileno: an open file of ``BYTES``.

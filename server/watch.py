@@ -1,9 +1,9 @@
 """What runs in a worker, and how much memory the worker holds.
 
-DuckDB's ``memory_limit`` holds for most of what it does, and an interrupt ends most of what it does; where neither
-does (DESIGN 2.5) the worker itself must end. Beyond its limit every statement is told to stop, with an error that
-names the limit; when that has not helped after half a second, the worker ends, and its spare takes over. The
-statement under which the memory grew is refused for a while, so that it does not do it again.
+DuckDB's ``memory_limit`` holds for most of what it does, and an interrupt ends most of what it does; where
+neither does (DESIGN 2.5) the worker itself must end. Beyond its limit every statement is told to stop, with an
+error that names the limit; when that has not helped after half a second, the worker ends, and its spare takes
+over. The statement under which the memory grew is refused for a while, so that it does not do it again.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ HEED_SECONDS = 0.5
 """How long statements have to stop before the worker ends instead."""
 
 STUCK_SECONDS = 30.0
-"""Processor time after which a statement that is still being planned, or was told to stop, is taken for stuck."""
+"""Processor time after which a statement that is being planned, or was told to stop, is taken for stuck."""
 
 _FAR = 1.25  # beyond this many times its limit the worker ends without waiting
 _FADES = 0.9  # what is left of a statement's charge after a poll

@@ -1,4 +1,4 @@
-"""The line as the server asks it: every statement runs under the watch, and its caller can always be answered."""
+"""The line as the server asks it: statements run under the watch, and their callers can always be answered."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """A worker: the whole server in one process, started and watched by the supervisor.
 
 It builds everything, says ``warm``, and waits; told to ``bind`` it opens the port and says ``ready``.
-A spare worker stays at ``warm``. It watches its own memory, and ends itself when it must (``watch``). When the supervisor dies its end of the channel closes, and the worker
-ends at once, whatever it does.
+A spare worker stays at ``warm``. It watches its own memory, and ends itself when it must (``watch.py``). When
+the supervisor dies its end of the channel closes, and the worker ends at once, whatever it does.
 """
 
 from __future__ import annotations

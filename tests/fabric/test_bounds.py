@@ -117,6 +117,11 @@ COMPUTED = [
     "repeat(repeat(name, i), n)",
     "length(repeat(name, n)) + i",
     "name.repeat(i)",
+    "repeat(name, i).repeat(i).lpad(n::INT, 'x')",
+    "repeat('x', '5')",
+    "lpad(name, '5', '*')",
+    "printf('%%99999 %d', i)",
+    "format('{{99999}} {}', i)",
     "lpad(name, n::INT, '*')",
     "rpad(name, n::INT, '*')",
     "range(n)",
@@ -213,6 +218,11 @@ BEYOND = [
     ),
     ("damerau_levenshtein(long, name)", "multiply to at most 100,000"),
     ("repeat('x', (random() * 0)::BIGINT + n)", "repeat() may make at most 100,000 bytes"),
+    ("repeat('x', '2000000')", "repeat() may make at most 1,000,000 bytes"),
+    ("repeat('x', CAST('2000000' AS BIGINT))", "repeat() may make at most 1,000,000 bytes"),
+    ("repeat('x', n).repeat(2)", "repeat() may make at most 100,000 bytes"),
+    ("repeat(name, 2).repeat(n)", "repeat() may make at most 100,000 bytes"),
+    ("list_resize(ids, '2000000')", "list_resize() may make at most 100,000 elements"),
     ("range(1000 * 1000 * 10)", "range() may make at most"),
 ]
 
@@ -263,7 +273,7 @@ def test_nothing_of_a_value_is_repeated(said: str) -> None:
     "call",
     [
         "repeat(s := 'x', n := 5)",
-        "repeat('x')",
+        "list_resize([1])",
         "list_aggr([1], 'combine_aggr')",
         "list_aggr([1], 'su' || 'm')",
     ],
@@ -281,7 +291,7 @@ def test_an_aggregate_that_breaks_the_engine_is_closed_by_every_way(engine: Engi
 
 
 def test_every_bounded_function_is_one_that_users_may_call() -> None:
-    assert all(functions()[name, "scalar"] for name in [*bounds._BOUNDS, *bounds._BY_NAME])
+    assert all(functions()[name, "scalar"] for name in bounds._NAMES)
 
 
 def test_a_statement_without_such_calls_is_left_alone() -> None:
@@ -329,6 +339,12 @@ def test_a_format_is_refused_exactly_when_its_width_is_wide(
             assert wide
         else:
             assert not wide
+
+
+def test_a_statement_of_many_such_calls_is_refused() -> None:
+    calls = ", ".join(["repeat('x', i)"] * 1001)
+    with pytest.raises(NotSupported, match="1,000 calls"):
+        rewritten(f"SELECT {calls} FROM t")
 
 
 def test_the_bounds_are_those_that_the_documentation_names() -> None:
