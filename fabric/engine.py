@@ -26,6 +26,8 @@ _REMEMBERED = 1_000  # statements; a plan takes some 20 kB
 
 # GLOBAL, where a plain SET would hold for the root alone and for no query's cursor.
 _LOCK = (
+    # It reckons parts of a TRY outside of it, where they raise.
+    "SET GLOBAL disabled_optimizers = 'common_subexpressions'",
     "SET GLOBAL TimeZone = 'UTC'",
     "SET GLOBAL python_enable_replacements = false",
     "SET autoinstall_known_extensions = false",
@@ -90,6 +92,14 @@ class Engine:
     def close(self) -> None:
         """Shut the instance down."""
         self._root.close()
+
+    def is_usable(self) -> bool:
+        """Whether DuckDB still answers: after a fault of its own it refuses everything, for good."""
+        try:
+            with self.cursor() as cursor:
+                return cursor.execute("SELECT 1").fetchall() == [(1,)]
+        except duckdb.Error:
+            return False
 
     @contextmanager
     def cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:

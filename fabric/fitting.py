@@ -14,8 +14,10 @@ def fitted(array: pa.Array, kind: pa.DataType) -> pa.Array:
     Arrow itself casts neither text to UUIDs nor UUIDs within lists and structs, which DuckDB takes as text.
 
     Raises:
-        pyarrow.ArrowException: a value has no place in ``kind``.
+        pyarrow.ArrowException: a value has no place in ``kind``, or a text is not UTF-8, on which DuckDB ends.
     """
+    if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
+        array.validate(full=True)
     if array.type == kind:
         return array
     if kind == pa.uuid() and pa.types.is_string(array.type):

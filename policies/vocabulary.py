@@ -23,6 +23,12 @@ MAX_DEPTH = 250
 OWN = {"attr": (1, 2), "attrs": (1, 2), "user": (0, 0), "has_role": (1, 1)}
 """The functions that policies have beside users' ones: the fewest and the most arguments, each a text."""
 
+_PATHS = frozenset(
+    """
+    json_array_length json_exists json_extract json_extract_path json_extract_path_text json_extract_string json_keys
+    json_type json_value
+    """.split()  # noqa: SIM905
+)
 _DUCKDB = sqlglot.Dialect.get_or_raise("duckdb")
 
 # DuckDB 2.0's aggregates, its macros over aggregates, its window functions, and what makes several rows of one
@@ -137,11 +143,25 @@ def _objects(node: exp.Expr, ctes: frozenset[str]) -> Iterator[exp.Table]:
             yield from _objects(child, ctes)
 
 
+def _is_fixed(path: exp.Expr) -> bool:
+    return isinstance(path, exp.JSONPath | exp.Literal)
+
+
+def _movable() -> ValueError:
+    return ValueError("a JSON path stands in single quotes: TRY does not catch what a wrong one raises")
+
+
 def _judge_node(node: exp.Expr) -> None:
     if isinstance(node, exp.Anonymous):
         _judge_call(node)
     elif isinstance(node, exp.Dot) and isinstance(node.expression, exp.Func):
         raise ValueError("a function is written f(x), not x.f()")
+    elif isinstance(node, exp.Escape):
+        raise ValueError(
+            "LIKE … ESCAPE raises what TRY does not catch; write contains(), or a regular expression"
+        )
+    elif isinstance(node, exp.JSONExtract | exp.JSONExtractScalar) and not _is_fixed(node.expression):
+        raise _movable()
     elif isinstance(node, exp.TableSample):
         raise ValueError("a sample is another one each time, and a policy must not depend on it")
     elif isinstance(node, exp.Column) and _is_bare_call(node):
@@ -169,6 +189,8 @@ def _judge_call(call: exp.Anonymous) -> None:
     name = call.name.lower()
     if name == "age" and len(call.expressions) == 1:
         raise ValueError("age(x) asks for the day unsaid; write age(current_date, x)")
+    if name in _PATHS and not all(_is_fixed(path) for path in call.expressions[1:]):
+        raise _movable()
     if name not in OWN:
         return
     fewest, most = OWN[name]

@@ -37,6 +37,7 @@ _log = logging.getLogger("ripstop.worker")
 
 _HEADROOM = 512 * 10**6
 _LAST_SECONDS = 0.5
+_ENGINE_SECONDS = 1.0
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -74,7 +75,7 @@ def _log_redacted() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(RedactingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    for library in ("casbin", "httpx2", "httpcore2", "paramiko", "botocore"):
+    for library in ("casbin", "httpx2", "httpcore2", "paramiko", "botocore", "sqlglot"):
         logging.getLogger(library).setLevel(logging.WARNING)
 
 
@@ -108,6 +109,7 @@ def _serve(
             port=server.port,
             address=f"{'grpc+tls' if tls else 'grpc'}://{shown}:{server.port}",
         )
+        threading.Thread(target=_watch_engine, args=(live, orders), name="engine-watch", daemon=True).start()
         while (order := orders.get())["do"] not in ("drain", "end"):
             pass
         server.close(order.get("seconds", 0.0))
@@ -116,6 +118,14 @@ def _serve(
         return 0
     finally:
         live.close()
+
+
+def _watch_engine(live: LiveApp, orders: SimpleQueue[dict[str, Any]]) -> None:
+    """End when DuckDB refuses everything after a fault of its own; the spare takes over."""
+    while live.current().engine.is_usable():
+        time.sleep(_ENGINE_SECONDS)
+    _log.error("DuckDB has ended with a fault of its own; this worker ends, and its spare takes over")
+    _end(orders)
 
 
 def _end(orders: SimpleQueue[dict[str, Any]]) -> None:
