@@ -63,19 +63,20 @@ class App:
             self.audit.close()
 
 
-def build(directory: Path, *, recorded: bool = True) -> App:
+def build(directory: Path, *, recorded: bool = True, key: bytes | None = None) -> App:
     """Build the app of a project directory; every source has been tried when it returns.
 
     Args:
         directory: the project directory.
         recorded: what is asked is audited and in ``system.queries``; false for commands that ask on nobody's behalf.
+        key: another fabric's, whose digests of decisions are then the same; absent, its own.
 
     Raises:
         InvalidConfig: the configuration does not load.
         MissingExtra: a connector's library is not installed.
     """
     config = load_project(directory)
-    signer = Signer(load_key(config))
+    signer = Signer(key or load_key(config))
     authenticator = build_authenticator(config, signer, ApiTokens(_state_file(config), signer))
     state = config.directory / ".ripstop"
     cache = config.cache

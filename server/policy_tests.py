@@ -18,6 +18,7 @@ from pydantic import Field, ValidationError
 from fabric.compose import probe
 from fabric.config_model import Role
 from fabric.errors import AccessDenied, FabricError, InvalidConfig, NotFound
+from fabric.key import load_key
 from fabric.parse import bind, parse
 from fabric.pipeline import Session
 from fabric.resolve import Whole, resolve
@@ -211,7 +212,7 @@ def replay(directory: Path, changed: Path, most: int) -> Replayed:
     unjudged = 0
     with (
         closing(build(directory, recorded=False)) as now,
-        closing(build(changed, recorded=False)) as then,
+        closing(build(changed, recorded=False, key=load_key(now.config))) as then,
     ):
         asked = list(_asked(now, most))
         for user, sql in asked:

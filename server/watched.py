@@ -30,10 +30,13 @@ class WatchedApp:
 
 
 class WatchedLine:
-    """Describes and runs as the line does, each statement in threads of its own."""
+    """Describes and runs as the line does, each statement in threads of its own; all else is the line's."""
 
     def __init__(self, line: Line, watch: Watch) -> None:
         self._line, self._watch = line, watch
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._line, name)
 
     def describe(
         self, text: str, principal: Principal, session: Session, parameters: Sequence[object] | None = None

@@ -96,7 +96,8 @@ def ask(company: Company, sql: str) -> list[tuple[object, ...]]:
 
 def test_it_shows_answers_refusal_plan_logins_and_snippets(demo: Demo) -> None:
     said = demo.said.read_text()
-    assert "error: ACCESS_DENIED: 'claims.claim_review': not allowed; ask claims-team@acme.example" in said
+    assert "scores are not for statistics (privacy board 12)" in said
+    assert "j***@mail.example" in said
     assert re.search(r'asked: SELECT .* FROM "public"."policy"', said)
     assert "GET /v1/scores?min_score=0.3" in said
     assert "aud / aud-demo" in said
@@ -116,13 +117,23 @@ def test_the_five_source_join_equals_duckdb_over_the_companys_own_tables(
     assert [tuple(row.values()) for row in rows.to_pylist()] == expected
 
 
-def test_ana_is_told_whom_to_ask_and_may_ask_the_rest(demo: Demo, company: Company) -> None:
-    refused = demo.sql("ana", REVIEW)
+def test_ana_sees_her_regions_claims_with_names_and_addresses_masked(demo: Demo, company: Company) -> None:
+    answer = demo.sql("ana", REVIEW, "--format", "arrow")
+    assert answer.returncode == 0, answer.stderr
+    rows = pa.ipc.open_stream(answer.stdout).read_all()
+    masked = ORACLE.replace("k.name AS customer", "left(k.name, 1) || '***' AS customer").replace(
+        "k.email,", "left(k.email, 1) || '***@' || split_part(k.email, '@', 2) AS email,"
+    )
+    expected = ask(company, masked.replace("WHERE ", "WHERE c.region = 'EU' AND "))
+    assert 0 < len(expected) < len(ask(company, ORACLE))
+    assert [tuple(row.values()) for row in rows.to_pylist()] == expected
+
+
+def test_ana_may_not_combine_what_she_may_read(demo: Demo, company: Company) -> None:
+    refused = demo.sql("ana", "SELECT 1 FROM claims.claims_by_month, fraud.score")
     assert refused.returncode == 1
     assert refused.stdout == b""
-    assert refused.stderr.decode().startswith(
-        "error: ACCESS_DENIED: 'claims.claim_review': not allowed; ask claims-team@acme.example"
-    )
+    assert b"may not be combined: scores are not for statistics (privacy board 12)" in refused.stderr
     with (
         demo.client("ana") as ana,
         ana.query("SELECT sum(claims), sum(amount) FROM claims.claims_by_month") as reader,

@@ -19,9 +19,12 @@ def numbers(count: int) -> Generator[int]:
 
 def test_items_come_in_order_and_the_end_is_seen_after_everything_is_given_back() -> None:
     ended = threading.Event()
-    assert list(Apart(lambda: numbers(100), ended=lambda: (time.sleep(0.05), ended.set())[0])) == list(
-        range(100)
-    )
+
+    def give_back() -> None:
+        time.sleep(0.05)
+        ended.set()
+
+    assert list(Apart(lambda: numbers(100), ended=give_back)) == list(range(100))
     assert ended.is_set()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
@@ -18,7 +19,7 @@ from server.control import Board
 from server.refusals import MEMORY
 from server.watch import Watch
 from server.watched import WatchedApp, WatchedLine, digest
-from tests.server.tiny import TinyApp, TinyLine, until
+from tests.server.tiny import TinyAnswer, TinyApp, TinyLine, until
 
 ANA = Principal("ana", frozenset())
 # About 2,500,000,000 steps in one call, which heeds no interrupt.
@@ -86,14 +87,20 @@ def sent_away(work: Callable[[], object]) -> tuple[threading.Thread, list[Fabric
     return thread, errors
 
 
-def computes(under: Under) -> bool:
-    return any(work._apart and work._apart.busy_seconds() > 0.1 for work in under.watch._under_way())
+def test_a_cancelled_query_that_does_not_heed_lets_its_reader_go(
+    under: Under, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, batches = threading.Event(), TinyAnswer.batches
 
+    def noted(answer: TinyAnswer) -> Iterator[pa.RecordBatch]:
+        begun.set()
+        yield from batches(answer)
 
-def test_a_cancelled_query_that_does_not_heed_lets_its_reader_go(under: Under) -> None:
+    monkeypatch.setattr(TinyAnswer, "batches", noted)
     reply = under.line.run(DEAF, ANA, Session())
     thread, errors = sent_away(lambda: list(reply.batches()))
-    until(lambda: computes(under), seconds=30)
+    begun.wait(30)
+    time.sleep(0.2)
     reply.cancel(LimitError("enough"))
     thread.join(60)
     assert errors[0].message == "enough"
@@ -190,6 +197,7 @@ def test_all_else_of_an_app_is_its_own(under: Under) -> None:
     watched = WatchedApp(cast("App", app), under.watch)
     assert watched.signer is app.signer
     assert isinstance(watched.line, WatchedLine)
+    assert watched.line.policy_version == "v1"
     with pytest.raises(AttributeError):
         _ = watched.nothing
     app.close()

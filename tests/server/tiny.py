@@ -95,6 +95,9 @@ class TinyLine:
         self.sessions: list[Session] = []
         self.policy_version = "v1"
 
+    def metadata_asked(self, what: str, principal: Principal, session: Session) -> None:
+        """Nothing is written down."""
+
     def describe(
         self, text: str, principal: Principal, session: Session, parameters: Sequence[object] | None = None
     ) -> Description:
