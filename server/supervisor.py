@@ -48,6 +48,7 @@ class _Worker:
     ready: bool = False
     memory: int | None = None
     over_since: float | None = None
+    outgrown: bool = False
     error: str = ""
     final: bool = False
     ends: bool = False
@@ -169,6 +170,7 @@ class Supervisor:
         worker.over_since = worker.over_since or now
         if held > limit + _OVER_BYTES or now - worker.over_since > _OVER_SECONDS:
             worker.error = f"held {held / 1e9:.1f} GB of the {limit / 1e9:.1f} GB that it may"
+            worker.outgrown = True
             worker.process.kill()
 
     def _hear(self, worker: _Worker, message: dict[str, Any]) -> None:
@@ -194,8 +196,11 @@ class Supervisor:
         return time.monotonic() - (self._down_since or 0.0)
 
     def _bury(self, worker: _Worker) -> None:
+        while select.select([worker.channel.fileno()], [], [], 0)[0] and (last := worker.channel.receive()):
+            for message in last:
+                self._hear(worker, message)
         if worker.ready and not worker.ends:
-            self._refusals.died(worker.board.read(), MEMORY if worker.over_since else DEATH)
+            self._refusals.died(worker.board.read(), MEMORY if worker.outgrown else DEATH)
         worker.end()
         if worker is self._spare:
             self._spare = None

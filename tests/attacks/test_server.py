@@ -113,7 +113,7 @@ def test_the_receipt_and_the_promised_schema_say_how_and_not_what(court: Court, 
             ("SELECT * FROM claims.open_claim", {"claims.open_claim": "both"}),
             ("SELECT * FROM claims.region_count", {"claims.region_count": "columns"}),
             ("SELECT claim_id FROM claims.secret_part", {"claims.secret_part": "none"}),
-            ("SELECT * FROM fraud.note_zq", {"fraud.note_zq": "rows"}),
+            ("SELECT * FROM fraud.note_zq", {"fraud.note_zq": "both"}),
             ("SELECT * FROM lake.claim, ledger.booking", {"lake.claim": "both", "ledger.booking": "both"}),
         ):
             tally.add("receipts")

@@ -166,7 +166,6 @@ def test_the_journal_shows_a_user_no_more_than_explain(app: App) -> None:
     tells_nothing(str(rows(app, "SELECT sql, error FROM system.queries", who())))
 
 
-@pytest.mark.xfail(strict=True, reason="system.scans has the object of every scan")
 def test_the_journal_does_not_name_what_a_rule_reads(app: App) -> None:
     person = who("full", "sub")
     ask(app, "SELECT count(*) FROM crm.customer", person)

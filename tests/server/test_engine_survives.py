@@ -120,7 +120,7 @@ def test_an_engine_that_gives_itself_up_is_replaced() -> None:
         assert "INTERNAL: internal error, reference" in error_of(supervisor.port, "SELECT 'lost' AS x")
         until(lambda: supervisor.ready.is_set() and supervisor.pid != pid, seconds=30)
         serving(supervisor)
-        assert "the engine failed" in said[1]
+        assert "the engine failed" in said[1], said
         assert "the engine failed when this statement ran" in error_of(supervisor.port, "SELECT 'lost' AS x")
         assert answers(supervisor.port)
 
@@ -138,6 +138,6 @@ def test_a_worker_that_does_not_end_itself_is_ended(monkeypatch: pytest.MonkeyPa
         spare_of(supervisor)
         assert "MEMORY_LIMIT" not in error_of(supervisor.port, UNNESTED)
         serving(supervisor)
-        assert "of the 0.7 GB that it may" in said[1]
+        assert "of the 0.7 GB that it may" in said[1], said
         assert "memory limit of 0.7 GB when this statement ran" in error_of(supervisor.port, UNNESTED)
         assert answers(supervisor.port)
