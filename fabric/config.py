@@ -197,7 +197,12 @@ def _users(
     auth = data.get("auth")
     said = auth.get("users") if isinstance(auth, dict) else None
     path = directory / (said if isinstance(said, str) else USERS_FILE)
-    if said is None and not path.exists() and fabric is not None and (fabric.auth.anonymous or fabric.auth.jwt):
+    if (
+        said is None
+        and not path.exists()
+        and fabric is not None
+        and (fabric.auth.anonymous or fabric.auth.jwt)
+    ):
         return {}, set()
     document, raw, files = _read(path, directory, environment, problems)
     if document is None:

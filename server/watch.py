@@ -33,7 +33,7 @@ HEED_SECONDS = 0.5
 STUCK_SECONDS = 30.0
 """Processor time after which a statement that is being planned, or was told to stop, is taken for stuck."""
 
-_FAR = 1.25  # beyond this many times its limit the worker ends without waiting
+_FAR_BYTES = 300 * 10**6  # so far beyond its limit the worker ends without waiting
 _FADES = 0.9  # what is left of a statement's charge after a poll
 _ALIKE = 0.8
 
@@ -229,7 +229,7 @@ class Watch:
         for work in works:
             work.stop(reason)
         until = time.monotonic() + HEED_SECONDS
-        while time.monotonic() < until and held < limit * _FAR and any(map(self._is_under_way, works)):
+        while time.monotonic() < until and held < limit + _FAR_BYTES and any(map(self._is_under_way, works)):
             time.sleep(POLL_SECONDS / 5)
             held = max(held, self._rss())
         left = [work for work in works if self._is_under_way(work)]

@@ -20,10 +20,13 @@ _COUNTED = pytest.StashKey[Counter[tuple[str, str]]]()
 
 @pytest.fixture(scope="session")
 def served() -> Iterator[tuple[Estate, Court]]:
-    with estate() as (made, raw), oracle(raw, made.directory.parent) as knows:
-        with closing(build(made.directory)) as app:
-            assert app.governor.errors() == ()
-            yield made, Court(app, knows)
+    with (
+        estate() as (made, raw),
+        oracle(raw, made.directory.parent) as knows,
+        closing(build(made.directory)) as app,
+    ):
+        assert app.governor.errors() == ()
+        yield made, Court(app, knows)
 
 
 @pytest.fixture(scope="session")
@@ -81,4 +84,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for category in [*categories, ""]:
         rows = [category] if category else categories
         numbers = [sum(counted[row, kind] for row in rows) for kind in ("", *_KINDS)]
-        terminalreporter.write_line(f"{category or 'all':<{width}}" + "".join(f"{number:>20}" for number in numbers))
+        terminalreporter.write_line(
+            f"{category or 'all':<{width}}" + "".join(f"{number:>20}" for number in numbers)
+        )

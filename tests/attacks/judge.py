@@ -69,7 +69,9 @@ def logs() -> Iterator[Logs]:
         root.setLevel(level)
 
 
-def read(app: App, sql: str, who: Principal, parameters: Sequence[object] = (), session: Session | None = None) -> pa.Table:
+def read(
+    app: App, sql: str, who: Principal, parameters: Sequence[object] = (), session: Session | None = None
+) -> pa.Table:
     """The line's answer."""
     with app.line.run(sql, who, session or Session(), parameters) as answer:
         return pa.Table.from_batches(list(answer.batches()), schema=answer.schema)
@@ -88,7 +90,15 @@ class Court:
     app: App
     oracle: Oracle
 
-    def judge(self, user: str, sql: str, expected: str = "rows", parameters: Sequence[object] = (), *, ordered: bool = False) -> None:
+    def judge(
+        self,
+        user: str,
+        sql: str,
+        expected: str = "rows",
+        parameters: Sequence[object] = (),
+        *,
+        ordered: bool = False,
+    ) -> None:
         """Ask, and hold the answer, and everything else that is shown, against what it must be.
 
         Args:
@@ -133,7 +143,14 @@ class Court:
         return table
 
     def compare(
-        self, user: str, sql: str, got: pa.Table | FabricError, expected: str, parameters: Sequence[object] = (), *, ordered: bool = False
+        self,
+        user: str,
+        sql: str,
+        got: pa.Table | FabricError,
+        expected: str,
+        parameters: Sequence[object] = (),
+        *,
+        ordered: bool = False,
     ) -> None:
         """Hold an answer against the oracle's.
 
@@ -160,7 +177,9 @@ class Court:
             rows, wanted_rows = sorted(rows, key=_key), sorted(wanted_rows, key=_key)
         types = ([str(kind) for kind in got.schema.types], [str(kind) for kind in wanted.schema.types])
         if rows != wanted_rows or types[0] != types[1] or not _same_names(got, wanted):
-            raise Wrong(WRONG, f"{user}: {sql}\n{_difference(rows, wanted_rows)}\n{got.schema}\n{wanted.schema}")
+            raise Wrong(
+                WRONG, f"{user}: {sql}\n{_difference(rows, wanted_rows)}\n{got.schema}\n{wanted.schema}"
+            )
 
     def _side_doors(self, user: str, sql: str, parameters: Sequence[object]) -> None:
         """What the same statement shows elsewhere: its schema, its receipt, its plan, and the journal."""
@@ -172,17 +191,34 @@ class Court:
 
         self._quietly(user, written, described, "the receipt")
         analyzed = f"EXPLAIN ANALYZE {sql}"
-        self._quietly(user, written, lambda: _plan(read(self.app, analyzed, who, parameters)), "EXPLAIN ANALYZE", counts=True)
-        self._quietly(user, written, lambda: str(read(self.app, _JOURNAL, who, [sql]).to_pylist()), "the journal", counts=True)
+        self._quietly(
+            user,
+            written,
+            lambda: _plan(read(self.app, analyzed, who, parameters)),
+            "EXPLAIN ANALYZE",
+            counts=True,
+        )
+        self._quietly(
+            user,
+            written,
+            lambda: str(read(self.app, _JOURNAL, who, [sql]).to_pylist()),
+            "the journal",
+            counts=True,
+        )
 
-    def _quietly(self, user: str, sql: str, ask: Callable[[], str], where: str, *, counts: bool = False) -> None:
+    def _quietly(
+        self, user: str, sql: str, ask: Callable[[], str], where: str, *, counts: bool = False
+    ) -> None:
         try:
             text = ask()
         except FabricError as error:
             text = str(error)
         self._search(user, sql, text, where)
         if counts and user != "aud" and (match := _RAW_COUNT.search(text)):
-            raise Wrong(LEAK, f"{user}: the count of the raw table in {where} of {sql}\n{text[max(0, match.start() - 300):][:600]}")
+            raise Wrong(
+                LEAK,
+                f"{user}: the count of the raw table in {where} of {sql}\n{text[max(0, match.start() - 300) :][:600]}",
+            )
 
     def _search(self, user: str, sql: str, text: str, where: str) -> None:
         if user != "aud" and (found := self.oracle.canaries(user).leaks(text, sql)):

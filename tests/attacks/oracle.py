@@ -37,7 +37,9 @@ class Oracle:
     def __init__(self, raw: duckdb.DuckDBPyConnection, folder: Path) -> None:
         self._file = folder / "raw.duckdb"
         raw.execute(f"ATTACH '{self._file}' AS kept")
-        for (table,) in raw.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = 'memory'").fetchall():
+        for (table,) in raw.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE database_name = 'memory'"
+        ).fetchall():
             raw.execute(f"CREATE TABLE kept.{table} AS FROM memory.{table}")
         self._secret = digests(values(_everything(raw, "memory")))
         raw.execute("DETACH kept")
@@ -137,7 +139,9 @@ def _everything(connection: duckdb.DuckDBPyConnection, catalog: str) -> str:
     texts = []
     for schema, name in names:
         try:
-            rows = connection.execute(f'SELECT CAST(COLUMNS(*) AS VARCHAR) FROM "{catalog}"."{schema}"."{name}"').fetchall()
+            rows = connection.execute(
+                f'SELECT CAST(COLUMNS(*) AS VARCHAR) FROM "{catalog}"."{schema}"."{name}"'
+            ).fetchall()
         except duckdb.ConversionException:
             continue  # a product whose body raises over what this user may see
         texts += [" ".join(value for value in row if value is not None) for row in rows]

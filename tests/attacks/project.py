@@ -111,13 +111,19 @@ class Estate:
         self._fill_postgres("public.policy", "policy_db_policy")
         self._fill_postgres("vault.box", "vault")
         # A key that holds a hidden column is not to be told either.
-        self.postgres.execute("ALTER TABLE public.policy ADD CONSTRAINT policy_key PRIMARY KEY (policy_id, holder_zqhid)")
+        self.postgres.execute(
+            "ALTER TABLE public.policy ADD CONSTRAINT policy_key PRIMARY KEY (policy_id, holder_zqhid)"
+        )
         self.postgres.execute(vault.LEAKY_POSTGRES)
         self.postgres.execute(
             f"CREATE ROLE reader LOGIN PASSWORD '{PASSWORD}'; GRANT USAGE ON SCHEMA vault TO reader; "
             "GRANT SELECT ON ALL TABLES IN SCHEMA public, vault TO reader; ANALYZE;"
         )
-        scores = {"claim_id": Filter("claim_id", "in"), "region": Filter("region", "in"), "model": Filter("model")}
+        scores = {
+            "claim_id": Filter("claim_id", "in"),
+            "region": Filter("region", "in"),
+            "model": Filter("model"),
+        }
         self.http.table("/v1/scores", self._rows("fraud_api_score"), "page", size=100, filters=scores)
         box = {"id": Filter("id", "in"), "region": Filter("region", "in"), "body": Filter("body")}
         self.http.table("/v1/box", self._rows("vault"), "cursor", size=30, filters=box)

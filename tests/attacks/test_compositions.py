@@ -34,7 +34,16 @@ WRAPPERS = [
     "SELECT DISTINCT * FROM ({q}) AS s",
     "SELECT (SELECT count(*) FROM ({q})) AS n",
 ]
-SPACES = [" ", "\n", "\t", " /* ; DROP TABLE lake.claim */ ", " -- ' \" $$\n", "\u00a0", " /* sqlglot.meta case_sensitive */ ", "  "]
+SPACES = [
+    " ",
+    "\n",
+    "\t",
+    " /* ; DROP TABLE lake.claim */ ",
+    " -- ' \" $$\n",
+    "\u00a0",
+    " /* sqlglot.meta case_sensitive */ ",
+    "  ",
+]
 # sqlglot reads ``ORDER BY`` as one word, and does not know it with a comment inside.
 _TOKEN = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|[^\W\d]\w*|\s+|.", re.DOTALL)
 _NAME = re.compile(r"\b(lake|claims|policy_db|ledger|fraud_api|desk|crm|fraud|underwriting)\.(\w+)\b")
@@ -47,7 +56,9 @@ ANSWERED = [
     and case.category != "dynamic_sql"
     and not re.search(r"\b(random|COLUMNS|SAMPLE|TABLESAMPLE|LIMIT|current_date)\b", case.sql)
 ]
-REFUSED = [case for case in CASES if case.expected in ("denied", "error") and re.match(r"SELECT|WITH|FROM", case.sql)]
+REFUSED = [
+    case for case in CASES if case.expected in ("denied", "error") and re.match(r"SELECT|WITH|FROM", case.sql)
+]
 
 
 @st.composite
@@ -81,7 +92,11 @@ def composed(draw: st.DrawFn, cases: list[Case]) -> tuple[Case, str]:
 def bounded(examples: int) -> settings:
     """So many examples, however slow the machine."""
     return settings(
-        max_examples=examples, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)
+        max_examples=examples,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
     )
 
 

@@ -25,7 +25,9 @@ def answer(court: Court, sql: str) -> list[tuple[str | None, ...]]:
     return _ANSWERS[sql]
 
 
-def attack(court: Court, tally: Tally, user: str, shapes: Mapping[str, str], kind: str, table: str, like: str) -> list[str]:
+def attack(
+    court: Court, tally: Tally, user: str, shapes: Mapping[str, str], kind: str, table: str, like: str
+) -> list[str]:
     """Ask every shape of a table; ``like`` is the kind whose copy knows the answers."""
     found = []
     for name, shape in shapes.items():
@@ -62,5 +64,8 @@ def test_nor_does_one_that_is_moved_while_the_query_runs(court: Court, tally: Ta
 
 def test_without_its_rule_nearly_every_expression_raises(court: Court) -> None:
     """The attacks are real: over all rows the same queries fail."""
-    raised = [isinstance(court.ask("aud", sql.replace("{t}", "vfiles.pq").replace("{k}", "parquet")), FabricError) for sql in SHAPES.values()]
+    raised = [
+        isinstance(court.ask("aud", sql.replace("{t}", "vfiles.pq").replace("{k}", "parquet")), FabricError)
+        for sql in SHAPES.values()
+    ]
     assert sum(raised) > 0.9 * len(SHAPES)

@@ -18,7 +18,11 @@ CASES: list[tuple[str, Sequence[object], str]] = [
     ("SELECT claim_id FROM lake.claim WHERE claim_id = ?", [1], "rows"),
     ("SELECT claim_id FROM lake.claim WHERE CAST(body AS INTEGER) = ?", [1], "rows"),
     ("SELECT claim_id FROM lake.claim WHERE body = ?", [1], "rows"),
-    ("SELECT claim_id FROM lake.claim WHERE CAST(body AS INTEGER) IN (?, ?, ?, ?, ?)", [0, 1, 2, 3, 4], "rows"),
+    (
+        "SELECT claim_id FROM lake.claim WHERE CAST(body AS INTEGER) IN (?, ?, ?, ?, ?)",
+        [0, 1, 2, 3, 4],
+        "rows",
+    ),
     ("SELECT claim_id FROM lake.claim WHERE list_contains(?, CAST(body AS INTEGER))", [[1, 2]], "rows"),
     ("SELECT claim_id FROM lake.claim WHERE phone LIKE ?", ["+49%"], "rows"),
     ("SELECT claim_id FROM lake.claim WHERE born > ?", [date(1913, 1, 2)], "rows"),

@@ -30,7 +30,9 @@ sources:
   lake: {type: local, domain: claims, uri: lake/, tables: {claim: {path: claim.csv, format: csv}}}
   desk: {type: local, domain: fraud, uri: lake/, tables: {score: {path: score.csv, format: csv}}}
 """
-FEDERATION = "p, ana, lake.claim, read, allow\np, ana, claims.*, read, allow\np, ana, desk.score, read, allow\n"
+FEDERATION = (
+    "p, ana, lake.claim, read, allow\np, ana, claims.*, read, allow\np, ana, desk.score, read, allow\n"
+)
 ANA = Principal("ana", frozenset(), {"region": "EU"})
 ALL = "SELECT * FROM lake.claim ORDER BY id"
 PRODUCT = "SELECT * FROM claims.every ORDER BY id"
@@ -65,7 +67,9 @@ class Project:
 def project(tmp_path: Path) -> Iterator[Project]:
     (tmp_path / "fabric.yaml").write_text(FABRIC)
     hashed = PasswordHasher(time_cost=1, memory_cost=1024).hash("secret")
-    (tmp_path / "users.yaml").write_text(f"users: {{ana: {{password: '{hashed}', attributes: {{region: EU}}}}}}\n")
+    (tmp_path / "users.yaml").write_text(
+        f"users: {{ana: {{password: '{hashed}', attributes: {{region: EU}}}}}}\n"
+    )
     for folder in ("policies", "lake", "products/claims"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "policies/federation.csv").write_text(FEDERATION)
@@ -95,7 +99,9 @@ def judge(text: str) -> None:
 
 @pytest.mark.parametrize("sql", [ALL, PRODUCT])
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_statement_after_a_change_is_under_the_new_rules(project: Project, tally: Tally, change: str, sql: str) -> None:
+def test_a_statement_after_a_change_is_under_the_new_rules(
+    project: Project, tally: Tally, change: str, sql: str
+) -> None:
     line = project.app.line
     assert MARK in shown(lambda: read(project.app, sql, ANA))
     described = line.describe(sql, ANA, Session())
@@ -116,8 +122,12 @@ def test_rules_that_come_and_go_leave_nothing_behind(project: Project, tally: Ta
         project.rewrite(FEDERATION + RULE)
         tally.add("policy changes")
         judge(shown(lambda: read(project.app, ALL, ANA)))
-        judge(shown(lambda: read(project.app, "SELECT id FROM lake.claim WHERE CAST(body AS INTEGER) = 1", ANA)))
-        assert read(project.app, "SELECT id FROM lake.claim WHERE CAST(body AS INTEGER) = 1", ANA).num_rows == 5
+        judge(
+            shown(lambda: read(project.app, "SELECT id FROM lake.claim WHERE CAST(body AS INTEGER) = 1", ANA))
+        )
+        assert (
+            read(project.app, "SELECT id FROM lake.claim WHERE CAST(body AS INTEGER) = 1", ANA).num_rows == 5
+        )
         project.rewrite(FEDERATION)
 
 
@@ -138,7 +148,12 @@ def test_a_combination_that_comes_counts_at_once(project: Project, tally: Tally)
 
 def test_a_file_that_does_not_load_keeps_its_last_rules(project: Project, tally: Tally) -> None:
     project.rewrite(FEDERATION + RULE)
-    for broken in ("p3, ana, lake.claim, \"region = \"\n", "p9, x\n", "p, ana, lake.claim, read, Allow\n", "p3, ana, lake.claim, \"count(*) > 1\"\n"):
+    for broken in (
+        'p3, ana, lake.claim, "region = "\n',
+        "p9, x\n",
+        "p, ana, lake.claim, read, Allow\n",
+        'p3, ana, lake.claim, "count(*) > 1"\n',
+    ):
         (project.directory / "policies/federation.csv").write_text(FEDERATION + broken)
         until(lambda: bool(project.app.governor.version and project.app.governor.errors()), 10)
         tally.add("policy changes")
@@ -153,7 +168,10 @@ def test_a_product_that_changes_beneath_a_user_is_governed_again(project: Projec
     project.rewrite(FEDERATION + RULE)
     judge(shown(lambda: read(project.app, PRODUCT, ANA)))
     file = project.directory / "products/claims/every.sql"
-    for body in ("SELECT id, region, body FROM lake.claim WHERE region = 'US'", "SELECT id, region, body || '' AS body FROM lake.claim UNION ALL SELECT id, region, body FROM lake.claim"):
+    for body in (
+        "SELECT id, region, body FROM lake.claim WHERE region = 'US'",
+        "SELECT id, region, body || '' AS body FROM lake.claim UNION ALL SELECT id, region, body FROM lake.claim",
+    ):
         before = shown(lambda: read(project.app, PRODUCT, ANA))
         file.write_text(body)
         until(lambda before=before: shown(lambda: read(project.app, PRODUCT, ANA)) != before, 10)

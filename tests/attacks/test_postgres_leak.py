@@ -14,7 +14,10 @@ from tests.attacks.judge import Court
 from tests.attacks.project import Estate
 from tests.attacks.shapes import SHAPES
 
-EXPRESSIONS = re.compile(r"\b(cast|regexp\w*|strptime|substr|length|lower|upper|chr|json\w*|coalesce|case|try)\b|::|->|[*/%+]|\" - ", re.I)
+EXPRESSIONS = re.compile(
+    r"\b(cast|regexp\w*|strptime|substr|length|lower|upper|chr|json\w*|coalesce|case|try)\b|::|->|[*/%+]|\" - ",
+    re.I,
+)
 SEEN = re.compile(r"f_leak met (\d+)")
 
 
@@ -85,7 +88,9 @@ LEAKY = [
 
 @pytest.mark.parametrize("sql", LEAKY)
 @pytest.mark.parametrize("user", ["v_equal", "v_list"])
-def test_a_leaky_function_meets_no_hidden_row(court: Court, tally: Tally, log: Log, user: str, sql: str) -> None:
+def test_a_leaky_function_meets_no_hidden_row(
+    court: Court, tally: Tally, log: Log, user: str, sql: str
+) -> None:
     """As in Postgres's own test of row security: a function costs next to nothing and tells whom it met."""
     tally.add("a leaky function in Postgres")
     assert not isinstance(court.ask(user, sql), FabricError)
@@ -111,6 +116,8 @@ def test_the_leaky_function_leaks(court: Court, log: Log) -> None:
     ],
 )
 @pytest.mark.parametrize("user", ["v_equal", "v_list"])
-def test_a_view_that_raises_on_hidden_rows_does_not_tell(court: Court, tally: Tally, user: str, sql: str) -> None:
+def test_a_view_that_raises_on_hidden_rows_does_not_tell(
+    court: Court, tally: Tally, user: str, sql: str
+) -> None:
     tally.add("a leaky function in Postgres")
     assert not isinstance(court.ask(user, sql), FabricError)

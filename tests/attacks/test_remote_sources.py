@@ -9,6 +9,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import duckdb
+
 from server.app import build
 from server.demo.ftp import EmbeddedFtp
 from server.demo.http import EmbeddedHttp
@@ -79,7 +80,14 @@ def remote(raw: duckdb.DuckDBPyConnection) -> Iterator[Path]:
             stack.callback(server.stop)
             server.start()
         http = stack.enter_context(EmbeddedHttp(PASSWORD, folder / "http"))
-        for place in ("sftp/outbox/box.csv", "ftp/box.jsonl", "ftp/box.parquet", "http/box.parquet", "http/box.csv", "box.parquet"):
+        for place in (
+            "sftp/outbox/box.csv",
+            "ftp/box.jsonl",
+            "ftp/box.parquet",
+            "http/box.parquet",
+            "http/box.csv",
+            "box.parquet",
+        ):
             kind = {"csv": "csv, HEADER true", "jsonl": "json"}.get(place.rpartition(".")[2], "parquet")
             raw.execute(f"COPY vault TO '{folder / place}' (FORMAT {kind})")
         for name in ("area", "block"):
@@ -90,10 +98,16 @@ def remote(raw: duckdb.DuckDBPyConnection) -> Iterator[Path]:
             client.put_object(Bucket="vault", Key="box.parquet", Body=(folder / "box.parquet").read_bytes())
         project = folder / "project"
         (project / "known_hosts").write_text(sftp.known_hosts_line())
-        text = FABRIC.format(key=KEY, s3=s3.endpoint, sftp=sftp.port, ftp=ftp.port, http=http.uri, password=PASSWORD)
+        text = FABRIC.format(
+            key=KEY, s3=s3.endpoint, sftp=sftp.port, ftp=ftp.port, http=http.uri, password=PASSWORD
+        )
         (project / "fabric.yaml").write_text(text)
         (project / "users.yaml").write_text("users: {}\n")
-        lines = [f"p, {subject}, {table}, read, allow" for subject in ("role:vault", "role:auditor") for table in TABLES]
+        lines = [
+            f"p, {subject}, {table}, read, allow"
+            for subject in ("role:vault", "role:auditor")
+            for table in TABLES
+        ]
         for user in USERS:
             rule = vault.RULES[user].replace("vfiles.", "sftp.")
             lines += [f'p3, {user}, {table}, "{rule}"' for table in TABLES]
@@ -105,12 +119,15 @@ def remote(raw: duckdb.DuckDBPyConnection) -> Iterator[Path]:
 def test_an_expression_never_meets_a_hidden_row_wherever_files_lie(tally: Tally) -> None:
     shapes = {name: SHAPES[name] for name in NASTY if not name.startswith("product")}
     found = []
-    with closing(raw_data()) as raw, remote(raw) as project, oracle(raw, project.parent) as knows:
-        with closing(build(project)) as app:
-            assert app.governor.errors() == ()
-            court = Court(app, knows)
-            for table in TABLES:
-                for user in USERS:
-                    found += attack(court, tally, user, shapes, table, table, "vfiles.pq")
+    with (
+        closing(raw_data()) as raw,
+        remote(raw) as project,
+        oracle(raw, project.parent) as knows,
+        closing(build(project)) as app,
+    ):
+        assert app.governor.errors() == ()
+        court = Court(app, knows)
+        for table in TABLES:
+            for user in USERS:
+                found += attack(court, tally, user, shapes, table, table, "vfiles.pq")
     assert not found, "\n".join(found)
-

@@ -32,9 +32,9 @@ ASKED = [(sql, user) for sql, users in STATEMENTS.items() for user in users]
 
 
 def ask(court: Court, sql: str, user: str) -> None:
-    court.compare(user.rstrip("!"), sql, court.ask(user.rstrip("!"), sql), "rows") if not user.endswith("!") else court.judge(
-        user.rstrip("!"), sql, "denied"
-    )
+    court.compare(user.rstrip("!"), sql, court.ask(user.rstrip("!"), sql), "rows") if not user.endswith(
+        "!"
+    ) else court.judge(user.rstrip("!"), sql, "denied")
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -58,7 +58,12 @@ def policies() -> str:
     lines = ["p, role:vault, vault.*, read, allow"]
     for table in (*_OBJECTS, BIG):
         lines.append(f"p, role:vault, {table}, read, allow")
-        rules = {**RULES, "role:vault-one": "id < 0", "role:vault-two": "region = 'EU'", "v_both": "code = '7'"}
+        rules = {
+            **RULES,
+            "role:vault-one": "id < 0",
+            "role:vault-two": "region = 'EU'",
+            "v_both": "code = '7'",
+        }
         rules["v_nothing"] = "false"
         if table in ("vpg.leaky", "vpg.strict"):
             rules = {"v_equal": "region = 'EU'", "v_list": "region IN ('EU', 'XX')"}

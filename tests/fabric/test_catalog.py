@@ -17,8 +17,7 @@ from fabric.errors import FabricError, InternalError, Unreachable
 from fabric.file_scan import FileTables
 from fabric.filesystem import FileSystem
 from fabric.products import ProductFiles
-from fabric.spi import Step
-from fabric.spi import View
+from fabric.spi import Step, View
 from fabric.types import Column, Principal, Product, Table, TableName
 
 ANA = Principal("ana")

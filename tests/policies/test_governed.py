@@ -210,9 +210,9 @@ def test_a_domains_declassify_never_touches_federation(tmp_path: Path) -> None:
 
 
 def test_reads_as_domain_never_drops_an_explicit_deny(tmp_path: Path) -> None:
-    with company(tmp_path, {"claims": "p, role:analyst, lake.claim, read, deny\n"}) as app:
-        with pytest.raises(AccessDenied):
-            ask(app, "SELECT * FROM claims.totals", ANA)
+    rules = {"claims": "p, role:analyst, lake.claim, read, deny\n"}
+    with company(tmp_path, rules) as app, pytest.raises(AccessDenied):
+        ask(app, "SELECT * FROM claims.totals", ANA)
 
 
 # ── combinations ─────────────────────────────────────────────────────────────────────────────
@@ -250,12 +250,18 @@ def test_a_combination_holds_through_products_and_its_reason_is_for_those_who_ma
 
 
 def test_a_combination_binds_a_domain_too(tmp_path: Path) -> None:
-    with company(
-        tmp_path,
-        {"federation": NEVER.replace("role:analyst", "domain:claims").replace("claims.claim", "lake.claim")},
-    ) as app:
-        with pytest.raises(AccessDenied):
-            ask(app, "SELECT * FROM claims.risk", ANA)
+    with (
+        company(
+            tmp_path,
+            {
+                "federation": NEVER.replace("role:analyst", "domain:claims").replace(
+                    "claims.claim", "lake.claim"
+                )
+            },
+        ) as app,
+        pytest.raises(AccessDenied),
+    ):
+        ask(app, "SELECT * FROM claims.risk", ANA)
 
 
 # ── what may be told ─────────────────────────────────────────────────────────────────────────
