@@ -164,10 +164,20 @@ class Journal:
     def scans(self, user: str | None) -> list[tuple[Any, ...]]:
         """The rows of ``system.scans``: everyone's, or one user's with what is not theirs to know left out."""
         return self._read(
-            "SELECT s.query_id, CASE WHEN named THEN s.source END, CASE WHEN named THEN s.object END, CASE WHEN shown THEN s.pushed END, CASE WHEN shown OR s.guarded THEN s.rows END, "
-            "CASE WHEN shown THEN s.bytes END, CASE WHEN shown THEN s.requests END, s.seconds, CASE WHEN shown THEN s.cache END, s.as_of "
-            "FROM (SELECT *, rowid AS at, ?1 IS NULL OR NOT veiled AS shown, ?1 IS NULL OR veiled < 2 AS named FROM scans) s "
-            "JOIN queries q USING (query_id) WHERE ?1 IS NULL OR q.user = ?1 ORDER BY q.number, s.at",
+            """
+            SELECT
+                s.query_id, CASE WHEN named THEN s.source END, CASE WHEN named THEN s.object END,
+                CASE WHEN shown THEN s.pushed END, CASE WHEN shown OR s.guarded THEN s.rows END,
+                CASE WHEN shown THEN s.bytes END, CASE WHEN shown THEN s.requests END, s.seconds,
+                CASE WHEN shown THEN s.cache END, s.as_of
+            FROM (
+                SELECT *, rowid AS at, ?1 IS NULL OR NOT veiled AS shown, ?1 IS NULL OR veiled < 2 AS named
+                FROM scans
+            ) s
+            JOIN queries q USING (query_id)
+            WHERE ?1 IS NULL OR q.user = ?1
+            ORDER BY q.number, s.at
+            """,
             (user,),
             times=(9,),
         )

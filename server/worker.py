@@ -112,7 +112,11 @@ def _serve(
         threading.Thread(target=_watch_engine, args=(live, orders), name="engine-watch", daemon=True).start()
         while (order := orders.get())["do"] not in ("drain", "end"):
             pass
-        server.close(order.get("seconds", 0.0))
+        t0 = time.monotonic()
+        server._calls.drain(0.0); t1 = time.monotonic()
+        server.shutdown(); t2 = time.monotonic()
+        server._calls.close(); t3=time.monotonic()
+        print("CLOSE", t1-t0, t2-t1, t3-t2, time.monotonic()-globals().get("T0",0), flush=True)
         if order["do"] == "end":
             os._exit(1)
         return 0
@@ -130,6 +134,7 @@ def _watch_engine(live: LiveApp, orders: SimpleQueue[dict[str, Any]]) -> None:
 
 def _end(orders: SimpleQueue[dict[str, Any]]) -> None:
     """End when every call has its error, and without giving anything back: DuckDB may hold a thread for ever."""
+    globals()["T0"]=time.monotonic()
     orders.put({"do": "end"})
     time.sleep(_LAST_SECONDS)
     os._exit(1)
