@@ -93,14 +93,6 @@ class Engine:
         """Shut the instance down."""
         self._root.close()
 
-    def is_usable(self) -> bool:
-        """Whether DuckDB still answers: after a fault of its own it refuses everything, for good."""
-        try:
-            with self.cursor() as cursor:
-                return cursor.execute("SELECT 1").fetchall() == [(1,)]
-        except duckdb.Error:
-            return False
-
     @contextmanager
     def cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection for one query; what is registered on it is seen by it alone."""

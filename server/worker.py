@@ -36,8 +36,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("ripstop.worker")
 
 _HEADROOM = 512 * 10**6
-_LAST_SECONDS = 0.5
-_ENGINE_SECONDS = 1.0
+_LAST_SECONDS = 0.3
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -109,14 +108,9 @@ def _serve(
             port=server.port,
             address=f"{'grpc+tls' if tls else 'grpc'}://{shown}:{server.port}",
         )
-        threading.Thread(target=_watch_engine, args=(live, orders), name="engine-watch", daemon=True).start()
         while (order := orders.get())["do"] not in ("drain", "end"):
             pass
-        t0 = time.monotonic()
-        server._calls.drain(0.0); t1 = time.monotonic()
-        server.shutdown(); t2 = time.monotonic()
-        server._calls.close(); t3=time.monotonic()
-        print("CLOSE", t1-t0, t2-t1, t3-t2, time.monotonic()-globals().get("T0",0), flush=True)
+        server.close(order.get("seconds", 0.0))
         if order["do"] == "end":
             os._exit(1)
         return 0
@@ -124,17 +118,8 @@ def _serve(
         live.close()
 
 
-def _watch_engine(live: LiveApp, orders: SimpleQueue[dict[str, Any]]) -> None:
-    """End when DuckDB refuses everything after a fault of its own; the spare takes over."""
-    while live.current().engine.is_usable():
-        time.sleep(_ENGINE_SECONDS)
-    _log.error("DuckDB has ended with a fault of its own; this worker ends, and its spare takes over")
-    _end(orders)
-
-
 def _end(orders: SimpleQueue[dict[str, Any]]) -> None:
     """End when every call has its error, and without giving anything back: DuckDB may hold a thread for ever."""
-    globals()["T0"]=time.monotonic()
     orders.put({"do": "end"})
     time.sleep(_LAST_SECONDS)
     os._exit(1)

@@ -161,12 +161,3 @@ def test_a_fault_is_a_reference_and_nothing_else(caplog: pytest.LogCaptureFixtur
     assert isinstance(failure, InternalError)
     assert SECRET not in str(failure)
     assert failure.reference in caplog.text
-
-
-def test_it_says_when_duckdb_has_ended_with_a_fault_of_its_own() -> None:
-    engine = Engine()
-    assert engine.is_usable()
-    with pytest.raises(FabricError):
-        engine.rows("""SELECT "="(x, y) FROM (VALUES (1, 'a')) t(x, y)""")  # confirm refuses it
-    assert not engine.is_usable()
-    engine.close()

@@ -15,6 +15,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import flight  # noqa: TID251
 
+from fabric.engine import Engine
+from fabric.engine_errors import EngineLost
 from server.supervisor import Supervisor
 from server.watch import Watch
 from tests.server.test_supervisor import ENDLESS, failing, query, spare_of, supervised
@@ -91,6 +93,19 @@ def test_what_ran_alone_in_a_worker_that_died_is_refused_by_the_next() -> None:
         assert answers(supervisor.port)
 
 
+def test_an_internal_error_of_duckdb_s_is_told_from_others() -> None:
+    # 16 GB for each of 100,000 groups: more than addresses reach, whatever the machine has.
+    sql = "SELECT reservoir_quantile(i, 0.5, 2000000000) AS q FROM range(100000) t(i) GROUP BY i"
+    engine = Engine()
+    try:
+        with pytest.raises(EngineLost):
+            engine.rows(sql)
+        with pytest.raises(EngineLost):
+            engine.rows("SELECT 1")
+    finally:
+        engine.close()
+
+
 class LosingApp(TinyApp):
     """An app whose engine gives itself up when it is asked for ``lost``, as DuckDB does."""
 
@@ -99,8 +114,6 @@ class LosingApp(TinyApp):
         describe, lost = self.line.describe, threading.Event()
 
         def described(text, *others):  # type: ignore[no-untyped-def]
-            from fabric.engine_errors import EngineLost
-
             if lost.is_set() or "lost" in text:
                 lost.set()
                 raise EngineLost

@@ -18,7 +18,6 @@ from pyarrow import flight  # noqa: TID251
 
 from fabric.catalog import Entry
 from fabric.config_model import LimitSettings, ServerSettings, UserSettings
-from fabric.engine import Engine
 from fabric.errors import Cancelled, FabricError, InvalidValue, NotFound, SyntaxProblem, Unreachable
 from fabric.pipeline import Description, Session
 from fabric.types import Column, ForeignKey, Principal, Product, Table, TableName
@@ -185,7 +184,6 @@ class TinyApp:
 
     def __init__(self) -> None:
         self.line = TinyLine()
-        self.engine = Engine()
         self.visible = TinyCatalog().visible
         self.signer = Signer(b"0123456789abcdef")
         users = {name: UserSettings(password=password) for name, password in USERS.items()}
