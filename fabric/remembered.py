@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 _ID = re.compile(r"\b([rc])_[0-9a-f]{16}")
+_QUOTED = re.compile(r"""'(?:[^']|'')*+'|"(?:[^"]|"")*+\"""")
 # Whatever gives another answer at another time: DuckDB's optimizer puts its value into the plan.
 _OF_THE_MOMENT = re.compile(
     r"\b(now|today|age|ago|random|setseed|uuid\w*|gen_random_uuid|nextval|currval|txid_current|getvariable"
@@ -24,23 +25,35 @@ _Value = TypeVar("_Value")
 
 
 class Numbered:
-    """A text in which each id is numbered in the order of its first occurrence, in an id's own form."""
+    """A text in which each id is numbered in the order of its first occurrence, in an id's own form.
+
+    Nothing is numbered where a value of the statement looks like an id: DuckDB reckons with values.
+    """
 
     def __init__(self, text: str) -> None:
         self._numbers: dict[str, str] = {}
+        self._plain = _has_value_like_an_id(text)
         self.text = self.number(text)
 
     def number(self, text: str) -> str:
         """Another text with the same numbers."""
-        return _ID.sub(self._number, text)
+        return text if self._plain else _ID.sub(self._number, text)
 
     def restore(self, text: str) -> str:
         """A text with the ids in the places of their numbers."""
+        if self._plain:
+            return text
         ids = {number: own for own, number in self._numbers.items()}
         return _ID.sub(lambda match: ids.get(match[0], match[0]), text)
 
     def _number(self, match: re.Match[str]) -> str:
         return self._numbers.setdefault(match[0], f"{match[1]}_{len(self._numbers):016x}")
+
+
+def _has_value_like_an_id(text: str) -> bool:
+    # Of the text that sqlglot generates: no comments, no dollar quotes, quotes within are doubled.
+    quoted = (match[0] for match in _QUOTED.finditer(text))
+    return "\\'" in text or any(each[0] == "'" and _ID.search(each) for each in quoted)
 
 
 class Remembered(Generic[_Value]):

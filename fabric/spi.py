@@ -222,8 +222,8 @@ class View:
 class Finding:
     """One thing that decides on a statement: for which ``reader`` which ``rule`` has which ``effect`` on an object.
 
-    ``rule`` is ``file:line``; ``effect`` is allowed, denied, not granted, rows, column, combination, misfit, or
-    restricted where the one who asks may not know more.
+    ``rule`` is ``file:line``; ``effect`` is allowed, denied, not granted, rows, column, overruled (another mask
+    counts), lifted (it falls beneath ``reads_as: domain``), combination, misfit, or restricted where the one who asks may not know more.
     """
 
     object: str

@@ -24,7 +24,7 @@ _RAW_COUNT = re.compile(r"(?<![\d.,-])313(?![\d.,-])")
 
 _JOURNAL = """
 SELECT q.sql, q.state, q.error, s.source, s.object, s.pushed, s.rows
-FROM system.queries q LEFT JOIN system.scans s USING (query_id) WHERE ends_with(q.sql, ?)
+FROM system.queries q LEFT JOIN system.scans s USING (query_id) WHERE q.sql IN ($1, 'EXPLAIN ANALYZE ' || $1)
 """
 
 

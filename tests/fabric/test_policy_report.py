@@ -55,7 +55,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 
 def told(app: App, about: str, sql: str, teller: Principal) -> list[Line]:
     """The findings, each as object, reader, effect, rule and detail; the last is the verdict."""
-    return [tuple(row.values()) for row in ask(app, f"EXPLAIN POLICY FOR {about} {sql}", teller).to_pylist()]  # type: ignore[misc]
+    return [tuple(row.values()) for row in ask(app, f"EXPLAIN POLICY FOR {about} {sql}", teller).to_pylist()]
 
 
 def text(found: list[Line]) -> str:

@@ -203,9 +203,6 @@ def test_a_value_that_looks_like_an_id_is_the_users(app: App) -> None:
         assert ask(app, "SELECT ? AS a FROM claims.claim LIMIT 1", ANA, [text])["a"].to_pylist() == [text]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="fabric/remembered.py: values that look like ids are numbered before they are folded"
-)
 @pytest.mark.parametrize(
     "condition",
     [

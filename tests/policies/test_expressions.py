@@ -104,7 +104,7 @@ REAL = [
     ('"user" = user()', {1, 3}),
     ("lower(claim.user) = USER()", {1, 3, 5}),
     ("coalesce(region, 'EU') ILIKE 'e_'", {1, 3, 4}),
-    ("region LIKE 'E%' ESCAPE '!' AND amount BETWEEN 1 AND 1e4", {1}),
+    ("region LIKE 'E%' AND amount BETWEEN 1 AND 1e4", {1}),
     ("extract(year FROM day) = 2026 AND tags[1] = 'a'", {1}),
     ("day > DATE '2025-12-31' AND len(tags) < 2", {1, 3}),
     ("(region, amount > 0) IN (('EU', true), ('US', true))", {1, 2}),

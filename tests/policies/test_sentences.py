@@ -9,8 +9,7 @@ What a rule sees. Raw columns, subqueries, its own object, raising, a missing at
 Objects and actions. ``test_govern``, ``test_objects``, ``test_load``; what ``*`` and ``prefix.*`` cover of rows: here.
 What a user may know. ``test_govern``, ``test_governed``, ``tests/fabric/test_discretion.py``; what discover shows: here.
 Masks. Each mask in ``test_masks``, ``test_masks_never_raise``; in queries ``test_trino_column_masks``; hashes that join,
-and tags that come from a source and travel: here.
-Stored data: not in this version.
+and tags that come from a source and travel: here. Stored data is not in this version.
 Loading. Files in ``test_files``, lines in ``test_load``; end to end: here.
 Corners. All above; the owner who is named: ``test_govern``.
 """

@@ -82,7 +82,7 @@ def amounts(app: App, *roles: str) -> list[object]:
 
 def column(app: App, sql: str, *roles: str) -> list[object]:
     """The first column of a statement's answer, in its order."""
-    return ask(app, sql, who(*roles)).column(0).to_pylist()
+    return list(ask(app, sql, who(*roles)).column(0).to_pylist())
 
 
 # ── one mask, several masks ──────────────────────────────────────────────────────────────────
