@@ -120,6 +120,8 @@ class Catalog:
         """Stop refreshing."""
         self._closed.set()
         self._pool.shutdown(wait=False, cancel_futures=True)
+        if self._clock.is_alive():
+            self._clock.join()
 
     def refresh(self, source: str) -> Future[None]:
         """List a source again in the background; a listing already under way is joined."""

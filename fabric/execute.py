@@ -59,6 +59,7 @@ class _Live:
     feed: Feed | None = None
     guarded: GuardedSource | None = None
     mount: Mount | None = None
+    prefetch: threading.Thread | None = None
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
@@ -140,9 +141,10 @@ class Answer:
                 live.feed.start()
             if live.mount is not None and isinstance(live.read, FileRead) and wanted(live.read):
                 arguments = (live.read, live.mount, self._engine)
-                threading.Thread(
+                live.prefetch = threading.Thread(
                     target=prefetch, args=arguments, name="ripstop-prefetch", daemon=True
-                ).start()
+                )
+                live.prefetch.start()
 
     def _feed(self, live: _Live, read: LiveRead, sessions: dict[str, ScanSession]) -> None:
         source, relation = read.connector.name, read.relation
@@ -278,6 +280,9 @@ class Answer:
             if live.feed is not None:
                 live.feed.join()
         self._resources.close()
+        for live in self._lives:
+            if live.prefetch is not None:
+                live.prefetch.join()
         self._ended(self._outcome())
 
     def _outcome(self) -> Outcome:

@@ -366,3 +366,11 @@ def test_what_was_asked_is_in_the_journal_of_the_one_who_asked(fresh: App) -> No
     assert {scan[key] for key in ("source", "object", "pushed", "bytes", "requests")} == {None}
     (scan,) = ask(fresh, "SELECT * FROM system.scans WHERE bytes > 0", AUD).to_pylist()
     assert (scan["object"], scan["pushed"]) == ("lake.claim", "2 of 2 files")
+
+
+def test_closing_an_app_ends_the_threads_that_it_started(tmp_path: Path) -> None:
+    before = set(threading.enumerate())
+    with project(tmp_path) as app:
+        assert ask(app, "SELECT count(*) FROM lake.claim", AUD)
+    left = [thread for thread in threading.enumerate() if thread not in before and thread.daemon]
+    assert left == []
