@@ -51,6 +51,18 @@ class _Listing:
     at: float = 0.0
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Stamp:
+    """The catalog at one moment."""
+
+    generation: int
+    products: Mapping[tuple[str, str], Product]
+
+    def holds(self, now: Stamp) -> bool:
+        """Whether nothing has changed until that other moment."""
+        return self.generation == now.generation and self.products is now.products
+
+
 @dataclass(frozen=True, slots=True)
 class _Shape:
     """A product's shape, as of a generation of the listings, among these products."""
@@ -165,9 +177,11 @@ class Catalog:
                 "reference %s: source '%s' cannot be listed", failure.reference, source, exc_info=error
             )
             listing = replace(before, failure=failure, at=time.monotonic())
-        if listing.tables != before.tables or source not in self._listings:
-            self._generation += 1
+        changed = listing.tables != before.tables or source not in self._listings
         self._listings[source] = listing
+        if changed:  # told when it is there: whoever read the number before may have seen either
+            with self._lock:
+                self._generation += 1
 
     def _listing(self, source: str) -> _Listing:
         """A source's tables; only one that was never listed is waited for."""
@@ -176,6 +190,10 @@ class Catalog:
             self.refresh(source).result()
             listing = self._listings[source]
         return listing
+
+    def stamp(self) -> Stamp:
+        """What tells whether anything has changed since; to be taken before the catalog is read."""
+        return Stamp(self._generation, self.products.current())
 
     # ── look-ups ────────────────────────────────────────────────────────────────────────────
 

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -75,6 +75,7 @@ class Answer:
         query_id: under which it is written down; made when absent.
         seconds: how long it may run; None, as long as it takes.
         ended: called once, when all is given back.
+        keep_bytes: how large a result may be to be ``kept``.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class Answer:
         query_id: str = "",
         seconds: float | None = None,
         ended: Callable[[Outcome], None] = lambda outcome: None,
+        keep_bytes: int = 0,
     ) -> None:
         self.query_id = query_id or uuid.uuid4().hex
         self.executed = ""
@@ -106,6 +108,8 @@ class Answer:
         self._stop: FabricError | None = None
         self._error: FabricError | None = None
         self._rows = self._bytes = 0
+        self._keep_bytes = keep_bytes
+        self._keeping: list[pa.RecordBatch] = []
         self._finished = False
         self._timer: threading.Timer | None = None
         try:
@@ -193,7 +197,12 @@ class Answer:
                 for batch in reader:
                     self._rows += batch.num_rows
                     self._bytes += batch.nbytes
-                    yield self._promised(batch)
+                    promised = self._promised(batch)
+                    if self._bytes <= self._keep_bytes:
+                        self._keeping.append(promised)
+                    else:
+                        self._keeping.clear()
+                    yield promised
             self._finished = True
         except GeneratorExit:
             raise
@@ -201,6 +210,11 @@ class Answer:
             raise self._fail(error) from None
         finally:
             self.close()
+
+    @property
+    def kept(self) -> Sequence[pa.RecordBatch] | None:
+        """The whole result, when it was read to its end and is no larger than ``keep_bytes``."""
+        return self._keeping if self._finished and self._bytes <= self._keep_bytes else None
 
     def _promised(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         if batch.schema == self.schema:

@@ -6,13 +6,10 @@ takes nothing else.
 
 from __future__ import annotations
 
-import hmac
-import json
 import logging
 import threading
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 
 import pyarrow as pa
 
@@ -21,7 +18,7 @@ from fabric.calls import Procedures
 from fabric.catalog import Catalog, known_to
 from fabric.confirm import confirm
 from fabric.discretion import Discretion
-from fabric.engine import Engine
+from fabric.engine import Engine, Probe
 from fabric.errors import NotSupported, PolicyChanged, SchemaChanged
 from fabric.execute import Answer, Outcome
 from fabric.explain import explain
@@ -29,48 +26,23 @@ from fabric.file_scan import FileTables
 from fabric.filesystem import FileSystem
 from fabric.journal import Journal
 from fabric.parse import bind, parameter_count, parse
-from fabric.plan import Plan, describe, plan
+from fabric.plan import Plan, describe, plan, relisted
+from fabric.plan_cache import Known, PlanCache
 from fabric.policy_report import POLICY_SCHEMA, policy_report, policy_table
+from fabric.questions import Description, Question, Session, fingerprint
 from fabric.records import Asked, Records
 from fabric.replies import EXPLAIN_SCHEMA, Analysis, Prepared, Reply, plan_lines
 from fabric.resolve import Whole, relations, resolve
+from fabric.results import KeptAnswer, Result, ResultCache, files_of
 from fabric.rules import RuleBinder
 from fabric.spi import Finding, Governor
 from fabric.system import PERSONAL, personal_rows, rows
-from fabric.types import Governed, Parsed, Principal, Relation
+from fabric.types import Governed, Kind, Parsed, Principal, Relation
 
 log = logging.getLogger("ripstop.line")
 
 _AUDIT_ROWS = 10_000
 _DESCRIBE = pa.schema([pa.field(name, pa.string()) for name in ("column_name", "column_type", "null")])
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """What a client set for its statements: ``schema`` completes one-part names.
-
-    ``caller`` is what is known of the login, for the audit: ``method``, ``address``, ``application``.
-    """
-
-    schema: str | None = None
-    timezone: str = "UTC"
-    options: Mapping[str, str] = field(default_factory=dict)
-    caller: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Description:
-    """What a statement will answer with.
-
-    ``policy_version`` is the fingerprint of the decisions on it: a run that carries it is refused when
-    the decisions have changed. ``rows`` is -1 when nobody knows.
-    """
-
-    schema: pa.Schema
-    parameters: int
-    policy_version: str
-    rows: int = -1
-    receipt: Mapping[str, object] = field(default_factory=dict)
 
 
 def hypothetical(name: str) -> Principal:
@@ -92,6 +64,7 @@ class Line:
         audit: where every statement is, before it runs.
         principals: a user by name, for those who ask about others.
         secret: the key of the digests of decisions that are shown.
+        result_bytes: how much of results is kept; 0, nothing.
     """
 
     def __init__(
@@ -107,6 +80,7 @@ class Line:
         audit: Audit | None = None,
         principals: Callable[[str], Principal] = hypothetical,
         secret: bytes = b"",
+        result_bytes: int = 0,
     ) -> None:
         self.catalog = catalog
         self._engine = engine
@@ -121,6 +95,8 @@ class Line:
         self._secret = secret
         self._binder = RuleBinder(catalog, engine)
         self._procedures = Procedures(catalog, governor, journal)
+        self._plans = PlanCache()
+        self._results = ResultCache(result_bytes)
         self._running: set[Answer] = set()
         self._lock = threading.Lock()
 
@@ -138,30 +114,35 @@ class Line:
         Raises:
             FabricError: the statement cannot run for this principal.
         """
-        with self._records.refusals(_asked(text, principal, session, parameters or ()), "describe"):
-            return self._description(parse(text), principal, session, parameters)
+        question = Question(text, principal, session, parameters)
+        with self._records.refusals(_asked(question), "describe"):
+            known = self._known(question)
+            if known is None:
+                parsed = parse(text)
+                if parsed.kind in ("explain policy", "command"):
+                    return self._described_apart(parsed, question)
+                known = self._judged(parsed, question)
+            return self._description(known, question)
 
-    def _description(
-        self, parsed: Parsed, principal: Principal, session: Session, parameters: Sequence[object] | None
-    ) -> Description:
-        if parsed.kind == "explain policy":
-            return Description(POLICY_SCHEMA, parameter_count(parsed), "")
+    def _described_apart(self, parsed: Parsed, question: Question) -> Description:
+        """Of a statement that reads nothing and is governed by itself."""
+        schema = POLICY_SCHEMA
         if parsed.kind == "command":
-            schema = self._procedures.describe(parsed, parameters, principal, session.schema)
-            return Description(schema, parameter_count(parsed), "")
-        governed = self._governed(parsed, principal, session, parameters)
-        if parsed.kind in ("explain", "explain analyze"):
+            who, within = question.principal, question.session.schema
+            schema = self._procedures.describe(parsed, question.parameters, who, within)
+        return Description(schema, parameter_count(parsed), "")
+
+    def _description(self, known: Known, question: Question) -> Description:
+        if known.kind in ("explain", "explain analyze"):
             schema = EXPLAIN_SCHEMA
-        elif parsed.kind == "describe":
+        elif known.kind == "describe":
             schema = _DESCRIBE
+        elif known.schema is not None:
+            schema = known.schema
         else:
-            schema = describe(governed, self.catalog, self._engine, self._discretion(governed)).schema
-        return Description(
-            schema=schema,
-            parameters=parameter_count(parsed),
-            policy_version=self._fingerprint(governed),
-            receipt=self._receipt(governed),
-        )
+            schema = self._probe(known.governed).schema
+            self._plans.complete(question.key, known, schema=schema)
+        return Description(schema, known.parameters, known.decided, receipt=self._receipt(known))
 
     def run(
         self,
@@ -184,30 +165,33 @@ class Line:
             PolicyChanged: see above; describing it again shows what holds now.
             FabricError: the statement cannot run for this principal.
         """
-        asked = _asked(text, principal, session, parameters)
+        question = Question(text, principal, session, parameters)
+        asked = _asked(question)
         with self._records.refusals(asked):
-            parsed = parse(text)
-            if parsed.kind == "explain policy":
-                return self._policy(parsed, asked, session)
-            if parsed.kind == "command":
-                return self._called(parsed, asked, session)
-            governed = self._governed(parsed, principal, session, parameters)
-            if policy_version is not None and policy_version != self._fingerprint(governed):
+            known = self._known(question)
+            if known is None:
+                parsed = parse(text)
+                if parsed.kind == "explain policy":
+                    return self._policy(parsed, asked, session)
+                if parsed.kind == "command":
+                    return self._called(parsed, asked, session)
+                known = self._judged(parsed, question)
+            if policy_version is not None and policy_version != known.decided:
                 raise PolicyChanged("the policies on this query have changed", hint="run it again")
-            self._records.allowed(asked, parsed.kind, governed)
-        with self._records.failures(asked, parsed.kind, governed):
-            if parsed.kind == "describe":
-                return self._described(governed)
+            self._records.allowed(asked, known.kind, known.governed)
+        with self._records.failures(asked, known.kind, known.governed):
+            if known.kind == "describe":
+                return self._described(known.governed)
             try:
-                planned = self._planned(governed)
+                planned = self._planned(known, question)
             except SchemaChanged as change:
                 self.catalog.refresh(change.source).result()
-                governed = self._governed(parsed, principal, session, parameters)
-                self._records.allowed(asked, parsed.kind, governed)
-                planned = self._planned(governed)
-        if parsed.kind in ("explain", "explain analyze"):
-            return self._explained(parsed, planned, asked)
-        return self._started(planned, asked)
+                known = self._judged(parse(text), question)
+                self._records.allowed(asked, known.kind, known.governed)
+                planned = self._planned(known, question)
+        if known.kind in ("explain", "explain analyze"):
+            return self._explained(known.kind, planned, asked)
+        return self._answered(planned, asked, question)
 
     @property
     def idle(self) -> bool:
@@ -221,7 +205,7 @@ class Line:
         Raises:
             AuditUnavailable: it could not be written, so it must not be answered.
         """
-        self._records.allowed(_asked(what, principal, session, ()), "metadata")
+        self._records.allowed(_asked(Question(what, principal, session, ())), "metadata")
 
     def close(self) -> None:
         """Cancel what runs."""
@@ -232,19 +216,27 @@ class Line:
 
     # ── the stages ──────────────────────────────────────────────────────────────────────────
 
-    def _governed(
-        self,
-        parsed: Parsed,
-        principal: Principal,
-        session: Session,
-        parameters: Sequence[object] | None,
-    ) -> Governed:
+    def _known(self, question: Question) -> Known | None:
+        known = self._plans.get(question.key, self.catalog.stamp(), self._governor.version)
+        if known is not None and known.parameters and question.has_no_values:
+            return None  # it was described with its parameters unbound
+        return known
+
+    def _judged(self, parsed: Parsed, question: Question) -> Known:
+        stamp = self.catalog.stamp()
+        governed = self._governed(parsed, question)
+        decided = fingerprint(governed, self._secret)
+        known = Known(parsed.kind, governed, decided, parameter_count(parsed), stamp)
+        return self._plans.put(question.key, known)
+
+    def _governed(self, parsed: Parsed, question: Question) -> Governed:
+        principal, session = question.principal, question.session
         if session.timezone.upper() not in ("UTC", "ETC/UTC"):
             raise NotSupported(
                 f"session time zone '{session.timezone}' is not in this version",
                 hint="use UTC, and AT TIME ZONE in the query",
             )
-        bound = bind(parsed, parameters)
+        bound = bind(parsed, question.parameters)
         names = self.catalog.names(principal, self._governor)
         resolved = resolve(bound, names, session.schema, principal.user)
         bodies = [relation.body for relation in relations(resolved) if relation.body is not None]
@@ -254,13 +246,28 @@ class Line:
             confirm(part.tree.sql(dialect="duckdb"), self._engine.serialize, ids)
         return governed
 
-    def _planned(self, governed: Governed) -> Plan:
-        return plan(governed, self.catalog, self._engine, self._files, self._discretion(governed))
+    def _planned(self, known: Known, question: Question) -> Plan:
+        discretion = self._discretion(known.governed)
+        if known.plan is not None:
+            return relisted(known.plan, self._files, discretion)
+        made = plan(known.governed, self.catalog, self._engine, self._files, discretion)
+        self._plans.complete(question.key, known, schema=made.schema, plan=made)
+        return made
+
+    def _probe(self, governed: Governed) -> Probe:
+        return describe(governed, self.catalog, self._engine, self._discretion(governed))
 
     def _discretion(self, governed: Governed) -> Discretion:
         return Discretion(governed, lambda found: known_to(self._governor, governed.principal, found))
 
-    def _started(self, planned: Plan, asked: Asked) -> Answer:
+    def _answered(self, planned: Plan, asked: Asked, question: Question) -> Reply:
+        """The result that is kept of the question, or a running query whose result will be."""
+        kept = self._results.get(question.key, planned)
+        if kept is None:
+            return self._started(planned, asked, question)
+        return KeptAnswer(kept, asked.query_id, lambda outcome: self._records.ended(asked, outcome, ""))
+
+    def _started(self, planned: Plan, asked: Asked, question: Question | None = None) -> Answer:
         answer: Answer | None = None
         principal = asked.principal
 
@@ -271,6 +278,8 @@ class Line:
             if "SCHEMA_CHANGED" in outcome.error:
                 for scan in outcome.scans:
                     self.catalog.refresh(scan.source)
+            if answer is not None and question is not None and answer.kept is not None:
+                self._keep(question, planned, answer.kept, outcome)
             self._records.ended(asked, outcome, answer.executed if answer else "")
 
         answer = Answer(
@@ -282,10 +291,19 @@ class Line:
             query_id=asked.query_id,
             seconds=self._seconds(principal),
             ended=ended,
+            keep_bytes=self._results.largest if question is not None else 0,
         )
         with self._lock:
             self._running.add(answer)
         return answer
+
+    def _keep(
+        self, question: Question, planned: Plan, batches: Sequence[pa.RecordBatch], outcome: Outcome
+    ) -> None:
+        files = files_of(planned)
+        if files is not None and self._plans.holds(question.key, planned.governed):
+            result = Result(planned.governed, files, planned.schema, tuple(batches), outcome.scans)
+            self._results.put(question.key, result)
 
     def _system(self, relation: Relation, principal: Principal) -> pa.Table:
         entries = self.catalog.visible(principal, self._governor)
@@ -307,7 +325,7 @@ class Line:
     # ── statements about statements ─────────────────────────────────────────────────────────
 
     def _described(self, governed: Governed) -> Prepared:
-        probe = describe(governed, self.catalog, self._engine, self._discretion(governed))
+        probe = self._probe(governed)
         rows = zip(probe.schema.names, probe.types, strict=True)
         return Prepared(
             pa.Table.from_pylist(
@@ -336,48 +354,27 @@ class Line:
         resolved = resolve(parse(f"FROM {found}"), names, None, about.user)
         return policy_report(resolved, about, None, self._governor, self._binder)
 
-    def _explained(self, parsed: Parsed, planned: Plan, asked: Asked) -> Reply:
+    def _explained(self, kind: Kind, planned: Plan, asked: Asked) -> Reply:
         discretion = self._discretion(planned.governed)
-        if parsed.kind == "explain":
+        if kind == "explain":
             return Prepared(plan_lines(explain(planned, discretion)))
         answer = self._started(planned, asked)
         return Analysis(answer, lambda receipts: explain(planned, discretion, receipts))
 
-    def _fingerprint(self, governed: Governed) -> str:
-        return fingerprint(governed, self._secret)
-
-    def _receipt(self, governed: Governed) -> dict[str, object]:
+    def _receipt(self, known: Known) -> dict[str, object]:
         """What the client is told beforehand: only names that the statement itself holds."""
-        discretion = self._discretion(governed)
+        discretion = self._discretion(known.governed)
         return {
-            "restricted": {r.written: discretion.restricted(r) for r in governed.resolved.relations},
-            "policy": self._fingerprint(governed),
+            "restricted": {r.written: discretion.restricted(r) for r in known.governed.resolved.relations},
+            "policy": known.decided,
         }
 
 
-def _asked(text: str, principal: Principal, session: Session, parameters: Sequence[object]) -> Asked:
+def _asked(question: Question) -> Asked:
+    session = question.session
     options = {**session.options, **({"schema": session.schema} if session.schema else {})}
-    return Asked(text, principal, uuid.uuid4().hex, options, session.caller, tuple(parameters))
-
-
-def fingerprint(governed: Governed, secret: bytes) -> str:
-    """A digest of every decision on a statement; equal decisions give equal digests.
-
-    Keyed, since it is shown: nobody can try out what a rule that they may not see says.
-    """
-    decided = sorted(
-        (
-            str(relation.name),
-            relation.reader,
-            decision.allow,
-            [[row_filter.text for row_filter in group] for group in decision.rows],
-            [[mask.column, mask.kind] for mask in decision.masks],
-            sorted(decision.hidden),
-        )
-        for relation in relations(governed.resolved, governed.decisions)
-        for decision in [governed.decisions[relation.id]]
-    )
-    return hmac.digest(secret, json.dumps(decided).encode(), "sha256").hex()[:16]
+    values = tuple(question.parameters or ())
+    return Asked(question.text, question.principal, uuid.uuid4().hex, options, session.caller, values)
 
 
 __all__ = ["Description", "Line", "Reply", "Session"]

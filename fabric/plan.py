@@ -218,6 +218,25 @@ def plan(
     return replace(made, barriers=_needs_barriers(made, engine))
 
 
+def relisted(known: Plan, files: FileTables, discretion: Discretion) -> Plan:
+    """The same plan over the files that its tables have now.
+
+    Raises:
+        SchemaChanged: a table's files no longer have the columns that the plan was made for.
+        FabricError: a source cannot list them.
+    """
+    reads: list[Read] = []
+    for read in known.reads:
+        if isinstance(read, FileRead):
+            try:
+                scan = files.scan(read.connector, read.scan.table, read.demand.predicates)
+            except FabricError as error:
+                raise discretion.told(read.relation, error) from None
+            read = replace(read, scan=scan)
+        reads.append(read)
+    return replace(known, reads=tuple(reads))
+
+
 def _needs_barriers(made: Plan, engine: Engine) -> bool:
     """Whether some expression may raise, and some filter stands in the same statement with it."""
     governed = made.governed

@@ -17,11 +17,17 @@ _QUOTED = re.compile(r"""'(?:[^']|'')*+'|"(?:[^"]|"")*+\"""")
 # Whatever gives another answer at another time: DuckDB's optimizer puts its value into the plan.
 _OF_THE_MOMENT = re.compile(
     r"\b(now|today|age|ago|random|setseed|uuid\w*|gen_random_uuid|nextval|currval|txid_current|getvariable"
-    r"|current_\w+|get_current_\w+|local\w+|transaction_timestamp|statement_timestamp|clock_timestamp)\b",
+    r"|current_\w+|get_current_\w+|local\w+|transaction_timestamp|statement_timestamp|clock_timestamp"
+    r"|sample|tablesample)\b",
     re.IGNORECASE,
 )
 
 _Value = TypeVar("_Value")
+
+
+def depends_on_the_moment(text: str) -> bool:
+    """Whether a statement may answer otherwise at another time, or the next time, over the same data."""
+    return _OF_THE_MOMENT.search(text) is not None
 
 
 class Numbered:
@@ -71,7 +77,7 @@ class Remembered(Generic[_Value]):
                 self._known.move_to_end(key)
                 return self._known[key]
         value = make()
-        if not _OF_THE_MOMENT.search(key):
+        if not depends_on_the_moment(key):
             with self._lock:
                 self._known[key] = value
                 if len(self._known) > self._most:

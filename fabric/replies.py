@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from fabric.errors import FabricError
 from fabric.execute import Answer
+from fabric.results import KeptAnswer
 from fabric.types import ScanReceipt
 
 EXPLAIN_SCHEMA = pa.schema([pa.field("plan", pa.string())])
@@ -78,4 +79,4 @@ def plan_lines(lines: list[str]) -> pa.Table:
     return pa.Table.from_pydict({"plan": lines}, schema=EXPLAIN_SCHEMA)
 
 
-Reply = Answer | Prepared | Analysis
+Reply = Answer | KeptAnswer | Prepared | Analysis

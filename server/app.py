@@ -112,6 +112,7 @@ def build(directory: Path, *, recorded: bool = True, key: bytes | None = None) -
         audit=audit,
         principals=known_principal(config),
         secret=signer.derived("decisions"),
+        result_bytes=cache.results if cache else 0,
     )
     catalog.start()
     return App(config, line, catalog, governor, authenticator, signer, engine, blocks, journal, audit)

@@ -1,0 +1,99 @@
+"""What is asked, and what is told of it before it runs."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+
+import pyarrow as pa
+
+from fabric.resolve import relations
+from fabric.types import Governed, Principal
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a client set for its statements: ``schema`` completes one-part names.
+
+    ``caller`` is what is known of the login, for the audit: ``method``, ``address``, ``application``.
+    """
+
+    schema: str | None = None
+    timezone: str = "UTC"
+    options: Mapping[str, str] = field(default_factory=dict)
+    caller: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a statement will answer with.
+
+    ``policy_version`` is the fingerprint of the decisions on it: a run that carries it is refused when
+    the decisions have changed. ``rows`` is -1 when nobody knows.
+    """
+
+    schema: pa.Schema
+    parameters: int
+    policy_version: str
+    rows: int = -1
+    receipt: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One statement of one principal; ``parameters`` are None while they are not bound."""
+
+    text: str
+    principal: Principal
+    session: Session
+    parameters: Sequence[object] | None
+
+    @property
+    def has_no_values(self) -> bool:
+        """Whether it is bound, to nothing."""
+        return self.parameters is not None and not self.parameters
+
+    @property
+    def key(self) -> str:
+        """What it is kept under: another for every question, in which values count with their types.
+
+        One whose parameters are not bound yet has the key of one without any.
+        """
+        who = [type(self.principal).__name__, *(_plain(each) for each in _fields(self.principal))]
+        session = (self.session.schema, self.session.timezone, _plain(self.session.options))
+        values = [(type(value).__name__, value) for value in self.parameters or ()]
+        return repr((self.text, who, session, values))
+
+
+def fingerprint(governed: Governed, secret: bytes) -> str:
+    """A digest of every decision on a statement; equal decisions give equal digests.
+
+    Keyed, since it is shown: nobody can try out what a rule that they may not see says.
+    """
+    decided = sorted(
+        (
+            str(relation.name),
+            relation.reader,
+            decision.allow,
+            [[row_filter.text for row_filter in group] for group in decision.rows],
+            [[mask.column, mask.kind] for mask in decision.masks],
+            sorted(decision.hidden),
+        )
+        for relation in relations(governed.resolved, governed.decisions)
+        for decision in [governed.decisions[relation.id]]
+    )
+    return hmac.digest(secret, json.dumps(decided).encode(), "sha256").hex()[:16]
+
+
+def _fields(principal: Principal) -> list[object]:
+    return [getattr(principal, each.name) for each in fields(principal)]
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, frozenset | set):
+        return sorted(map(repr, value))
+    if isinstance(value, Mapping):
+        return sorted((repr(name), repr(each)) for name, each in value.items())
+    return value
