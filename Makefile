@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install clients demo test check bench lock format clean
+.PHONY: install clients peers demo test check bench lock format clean
 
 install: $(VENV)/.installed
 
@@ -21,6 +21,14 @@ clients: .venv-dbapi/.installed
 	.venv-dbapi/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dbapi.lock
 	@touch $@
 
+# What the benchmarks put beside us.
+peers: .venv-peers/.installed
+
+.venv-peers/.installed: requirements-peers.lock
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-peers.lock
+	@touch $@
+
 demo: install
 	$(BIN)/ripstop demo
 
@@ -34,7 +42,7 @@ check: install
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 
-bench: install
+bench: install peers
 	$(BIN)/python -m benchmarks
 
 format: install
@@ -46,6 +54,8 @@ lock:
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header -q -o requirements.lock
 	printf 'flightsql-dbapi==0.2.2\npandas<3\n' | uv pip compile - --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header -q -o requirements-dbapi.lock
+	printf 'roapi==0.12.7\n' | uv pip compile - --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header -q -o requirements-peers.lock
 
 clean:
-	rm -rf $(VENV) .venv-dbapi build dist
+	rm -rf $(VENV) .venv-dbapi .venv-peers build dist

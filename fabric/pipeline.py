@@ -19,30 +19,35 @@ from fabric.catalog import Catalog, known_to
 from fabric.confirm import confirm
 from fabric.discretion import Discretion
 from fabric.engine import Engine, Probe
-from fabric.errors import NotSupported, PolicyChanged, SchemaChanged
+from fabric.errors import FabricError, NotSupported, PolicyChanged, SchemaChanged
 from fabric.execute import Answer, Outcome
 from fabric.explain import explain
 from fabric.file_scan import FileTables
 from fabric.filesystem import FileSystem
 from fabric.journal import Journal
+from fabric.own_tables import OwnTables
 from fabric.parse import bind, parameter_count, parse
 from fabric.plan import Plan, describe, plan, relisted
 from fabric.plan_cache import Known, PlanCache
 from fabric.policy_report import POLICY_SCHEMA, policy_report, policy_table
 from fabric.questions import Description, Question, Session, fingerprint
 from fabric.records import Asked, Records
-from fabric.replies import EXPLAIN_SCHEMA, Analysis, Prepared, Reply, plan_lines
+from fabric.replies import (
+    DESCRIBE_SCHEMA,
+    EXPLAIN_SCHEMA,
+    Analysis,
+    Prepared,
+    Reply,
+    described_columns,
+    plan_lines,
+)
 from fabric.resolve import Whole, relations, resolve
-from fabric.results import KeptAnswer, Result, ResultCache, files_of
+from fabric.results import KeptAnswer, Result, ResultCache, files_of, is_at_hand
 from fabric.rules import RuleBinder
 from fabric.spi import Finding, Governor
-from fabric.system import PERSONAL, personal_rows, rows
-from fabric.types import Governed, Kind, Parsed, Principal, Relation
+from fabric.types import Governed, Kind, Parsed, Principal
 
 log = logging.getLogger("ripstop.line")
-
-_AUDIT_ROWS = 10_000
-_DESCRIBE = pa.schema([pa.field(name, pa.string()) for name in ("column_name", "column_type", "null")])
 
 
 def hypothetical(name: str) -> Principal:
@@ -97,6 +102,7 @@ class Line:
         self._procedures = Procedures(catalog, governor, journal)
         self._plans = PlanCache()
         self._results = ResultCache(result_bytes)
+        self._own_tables = OwnTables(catalog, governor, engine, journal, audit)
         self._running: set[Answer] = set()
         self._lock = threading.Lock()
 
@@ -136,7 +142,7 @@ class Line:
         if known.kind in ("explain", "explain analyze"):
             schema = EXPLAIN_SCHEMA
         elif known.kind == "describe":
-            schema = _DESCRIBE
+            schema = DESCRIBE_SCHEMA
         elif known.schema is not None:
             schema = known.schema
         else:
@@ -181,7 +187,7 @@ class Line:
             self._records.allowed(asked, known.kind, known.governed)
         with self._records.failures(asked, known.kind, known.governed):
             if known.kind == "describe":
-                return self._described(known.governed)
+                return described_columns(self._probe(known.governed))
             try:
                 planned = self._planned(known, question)
             except SchemaChanged as change:
@@ -192,6 +198,44 @@ class Line:
         if known.kind in ("explain", "explain analyze"):
             return self._explained(known.kind, planned, asked)
         return self._answered(planned, asked, question)
+
+    def described(
+        self, text: str, principal: Principal, session: Session, parameters: Sequence[object] | None = None
+    ) -> Description | None:
+        """The same as ``describe`` where that is known already, without asking DuckDB; else None."""
+        question = Question(text, principal, session, parameters)
+        known = self._known(question)
+        return self._description(known, question) if known and known.schema is not None else None
+
+    def kept(
+        self,
+        text: str,
+        principal: Principal,
+        session: Session,
+        parameters: Sequence[object] = (),
+        policy_version: str | None = None,
+    ) -> Reply | None:
+        """The same as ``run`` where the result is kept and its files are at hand; else None.
+
+        Raises:
+            AuditUnavailable: as ``run``.
+        """
+        question = Question(text, principal, session, parameters)
+        known = self._known(question)
+        if known is None or known.plan is None or policy_version not in (None, known.decided):
+            return None
+        if not is_at_hand(known.plan) or not self._results.holds(question.key):
+            return None
+        try:
+            planned = self._planned(known, question)
+        except FabricError:
+            return None  # ``run`` meets it too, and writes it down
+        result = self._results.get(question.key, planned)
+        if result is None:
+            return None
+        asked = _asked(question)
+        self._records.allowed(asked, known.kind, known.governed)
+        return self._from_memory(result, asked)
 
     @property
     def idle(self) -> bool:
@@ -265,7 +309,10 @@ class Line:
         kept = self._results.get(question.key, planned)
         if kept is None:
             return self._started(planned, asked, question)
-        return KeptAnswer(kept, asked.query_id, lambda outcome: self._records.ended(asked, outcome, ""))
+        return self._from_memory(kept, asked)
+
+    def _from_memory(self, result: Result, asked: Asked) -> KeptAnswer:
+        return KeptAnswer(result, asked.query_id, lambda outcome: self._records.ended(asked, outcome, ""))
 
     def _started(self, planned: Plan, asked: Asked, question: Question | None = None) -> Answer:
         answer: Answer | None = None
@@ -286,7 +333,7 @@ class Line:
             planned,
             self._engine,
             self._filesystem,
-            lambda relation: self._system(relation, principal),
+            lambda relation: self._own_tables.of(relation, principal),
             self._discretion(planned.governed),
             query_id=asked.query_id,
             seconds=self._seconds(principal),
@@ -305,34 +352,7 @@ class Line:
             result = Result(planned.governed, files, planned.schema, tuple(batches), outcome.scans)
             self._results.put(question.key, result)
 
-    def _system(self, relation: Relation, principal: Principal) -> pa.Table:
-        entries = self.catalog.visible(principal, self._governor)
-        name = relation.object.name
-        if name.schema == "system" and name.name == "audit":
-            everyone = self._governor.may(principal, "read", "system.audit")
-            user = None if everyone else principal.user
-            found = self._audit.records(user, _AUDIT_ROWS) if self._audit else []
-        elif name.schema == "system" and name.name in PERSONAL:
-            found = personal_rows(name.name, principal, self._governor, self._journal, entries)
-        else:
-            found = rows(name.schema, name.name, entries, self.catalog.fabric)
-        columns = relation.object.columns
-        schema = self._engine.arrow_schema(columns)
-        arrays = [pa.array([row[n] for row in found], type=kind) for n, kind in enumerate(schema.types)]
-        names = [f"{relation.id}_{n}" for n in range(len(columns))]
-        return pa.Table.from_arrays(arrays, names=names)
-
     # ── statements about statements ─────────────────────────────────────────────────────────
-
-    def _described(self, governed: Governed) -> Prepared:
-        probe = self._probe(governed)
-        rows = zip(probe.schema.names, probe.types, strict=True)
-        return Prepared(
-            pa.Table.from_pylist(
-                [{"column_name": name, "column_type": kind, "null": "YES"} for name, kind in rows],
-                schema=_DESCRIBE,
-            )
-        )
 
     def _policy(self, parsed: Parsed, asked: Asked, session: Session) -> Prepared:
         teller = asked.principal

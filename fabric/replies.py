@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pyarrow as pa
 
+from fabric.engine import Probe
 from fabric.errors import FabricError
 from fabric.execute import Answer
 from fabric.results import KeptAnswer
 from fabric.types import ScanReceipt
 
+DESCRIBE_SCHEMA = pa.schema([pa.field(name, pa.string()) for name in ("column_name", "column_type", "null")])
 EXPLAIN_SCHEMA = pa.schema([pa.field("plan", pa.string())])
 
 
@@ -72,6 +74,14 @@ class Analysis:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def described_columns(probe: Probe) -> Prepared:
+    """The columns of a statement as DESCRIBE answers with them."""
+    names = (probe.schema.names, [str(kind) for kind in probe.types], ["YES"] * len(probe.types))
+    return Prepared(
+        pa.Table.from_arrays([pa.array(each, pa.string()) for each in names], schema=DESCRIBE_SCHEMA)
+    )
 
 
 def plan_lines(lines: list[str]) -> pa.Table:

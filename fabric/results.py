@@ -31,6 +31,11 @@ def files_of(plan: Plan) -> Files | None:
     return tuple(read.scan.files for read in plan.reads if isinstance(read, FileRead))
 
 
+def is_at_hand(plan: Plan) -> bool:
+    """Whether looking at a plan's files asks nobody over a network: what is read without a block cache is local."""
+    return not any(isinstance(read, FileRead) and read.connector.block_bytes for read in plan.reads)
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """Every batch of a query that succeeded; ``governed`` is the very one that it was answered for."""
@@ -60,6 +65,11 @@ class ResultCache:
     def largest(self) -> int:
         """The bytes of the largest result that is kept."""
         return self._most // _SHARE
+
+    def holds(self, key: str) -> bool:
+        """Whether there is a result of a question, be it of now or not."""
+        with self._lock:
+            return key in self._results
 
     def get(self, key: str, plan: Plan) -> Result | None:
         """The result of a question, if its plan and the files are still those of then."""

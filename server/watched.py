@@ -42,6 +42,9 @@ class WatchedLine:
         self, text: str, principal: Principal, session: Session, parameters: Sequence[object] | None = None
     ) -> Description:
         """As ``Line.describe``."""
+        known = self._line.described(text, principal, session, parameters)
+        if known is not None:
+            return known
         work = self._watch.begin(digest(text, parameters or ()))
 
         def describe() -> Description:
@@ -59,8 +62,11 @@ class WatchedLine:
         session: Session,
         parameters: Sequence[object] = (),
         policy_version: str | None = None,
-    ) -> WatchedReply:
-        """As ``Line.run``."""
+    ) -> Reply | WatchedReply:
+        """As ``Line.run``; what is in memory needs no watch."""
+        kept = self._line.kept(text, principal, session, parameters, policy_version)
+        if kept is not None:
+            return kept
         work = self._watch.begin(digest(text, parameters))
 
         def run() -> Reply:

@@ -97,6 +97,12 @@ class TinyLine:
     def metadata_asked(self, what: str, principal: Principal, session: Session) -> None:
         """Nothing is written down."""
 
+    def described(self, *asked: object) -> None:
+        """Nothing is known beforehand."""
+
+    def kept(self, *asked: object) -> None:
+        """Nothing is kept."""
+
     def describe(
         self, text: str, principal: Principal, session: Session, parameters: Sequence[object] | None = None
     ) -> Description:
