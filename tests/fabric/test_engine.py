@@ -156,7 +156,11 @@ def test_a_value_that_speaks_of_an_interrupt_is_no_cancellation(engine: Engine) 
 def test_a_query_that_needs_more_memory_than_it_may_have_is_told_the_limit() -> None:
     engine = Engine(memory=100 * 10**6)
     try:
-        with engine.cursor() as cursor, pytest.raises(MemoryLimit, match="than the 100 MB that"), translated():
+        with (
+            engine.cursor() as cursor,
+            pytest.raises(MemoryLimit, match="than the 100 MB that"),
+            translated(),
+        ):
             cursor.sql("SELECT len(list(i)) FROM range(300000000) t(i)").fetchall()
     finally:
         engine.close()

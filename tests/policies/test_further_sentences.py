@@ -84,7 +84,9 @@ def test_discover_shows_what_the_product_says_of_itself(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["fraud.score", "scores.score"])
-def test_where_a_product_names_no_owner_and_for_a_table_its_domains_is_named(tmp_path: Path, name: str) -> None:
+def test_where_a_product_names_no_owner_and_for_a_table_its_domains_is_named(
+    tmp_path: Path, name: str
+) -> None:
     rules = {"federation": f"p, role:finder, {name}, discover, allow\n"}
     with company(tmp_path, rules) as app, pytest.raises(AccessDenied, match="ask role:fraud-owner"):
         ask(app, f"FROM {name}", Principal("fin", frozenset({"role:finder"})))

@@ -96,6 +96,8 @@ def test_of_a_user_who_is_not_in_users_yaml_it_is_said_so(project: Path) -> None
     ("name", "hint"),
     [
         ("crm.nothing", "an object is"),
+        ("crm.custmer", "did you mean 'crm.customer'? an object is"),
+        ("crm_db.custmer", "did you mean 'crm_db.customer'? an object is"),
         ("crm", "an object is"),
         ("nothing", "an object is"),
         ("", "an object is"),
@@ -108,6 +110,14 @@ def test_what_is_not_there_is_an_error(project: Path, name: str, hint: str) -> N
     with pytest.raises(NotFound) as refused:
         list(explain_access(project, "ana", name))
     assert hint in (refused.value.hint or "")
+
+
+@pytest.mark.parametrize("name", ["domain:crm", "domain:", "role:*", "*", "grp:x"])
+def test_who_cannot_ask_is_an_error(project: Path, name: str) -> None:
+    """A domain, and everyone at once: what was told of them would be what is told of a name that nobody bears."""
+    with pytest.raises(InvalidValue) as refused:
+        list(explain_access(project, name, "crm.customer"))
+    assert "role:<name>" in (refused.value.hint or "")
 
 
 @pytest.mark.parametrize(
