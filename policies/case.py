@@ -24,7 +24,8 @@ from fabric.types import (
 )
 from policies.enforcer import Answer
 from policies.expressions import Asker
-from policies.files import Snapshot
+from policies.files import FEDERATION as FEDERATION_FILE
+from policies.files import FOLDER, Snapshot
 from policies.objects import SYSTEM_SCHEMAS, Estate
 from policies.restrictions import Carried, Misfit, Reader, Restrictions, carried_by, with_masks
 from policies.rules import RulesFailed
@@ -171,6 +172,13 @@ class Case:
         if parts[0] in SYSTEM_SCHEMAS:
             return True
         return domain in self.estate.owners and domain not in self.snapshot.refused
+
+    def closed_by(self, parts: tuple[str, ...]) -> str:
+        """The policy file that must load before anything may be done with this object; empty when it has."""
+        if not self.snapshot.open:
+            return f"{FOLDER}/{FEDERATION_FILE}"
+        domain = self.estate.domain_of(parts)
+        return f"{FOLDER}/{self.estate.spelled[domain]}.csv" if domain in self.snapshot.refused else ""
 
     # ── what is taken of it ─────────────────────────────────────────────────────────────────
 
