@@ -82,9 +82,10 @@ class Case:
         return any(self.ask(self.person, parts, each).allow for each in wanted)
 
     def administers(self, parts: tuple[str, ...]) -> bool:
-        """Whether the principal owns the object's domain, or has ``admin`` on the object."""
+        """Whether the principal owns the object's domain, or has ``admin`` on the object, and no rule denies it."""
         owner = self.estate.owners.get(self.estate.domain_of(parts) or "", "")
-        return self.may(parts, "admin") or owner.lower() in self.person
+        answer = self.ask(self.person, parts, "admin")
+        return not answer.denied and (answer.allow or owner.lower() in self.person)
 
     def require_known(self, relation: Relation) -> None:
         """Answer alike for what is not there and what the principal may not know of.
