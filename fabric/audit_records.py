@@ -153,6 +153,7 @@ def outcome_body(
             {
                 "source": scan.source,
                 "object": scan.object,
+                **({"columns": list(scan.columns)} if scan.columns else {}),
                 "pushed": redact(scan.pushed),
                 "rows": scan.rows,
                 "bytes": scan.bytes,

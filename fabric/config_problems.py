@@ -151,7 +151,7 @@ def _known_keys(model: type[BaseModel], location: Sequence[str | int]) -> set[st
         }
         tagged = {each for each in models if each.__name__ == part}
         models = stepped or tagged or models
-    return {name for each in models for name in each.model_fields}
+    return {field.alias or name for each in models for name, field in each.model_fields.items()}
 
 
 def _models_in(annotation: Any) -> set[type[BaseModel]]:

@@ -62,9 +62,12 @@ class Document:
         problems.add(self.file, self.line(path), message, dotted(path), settles=settles)
 
 
-def read_document(path: Path, problems: Problems) -> Document | None:
-    """Read a YAML file; what cannot be read is noted, and None says that nothing could."""
-    file = path.name
+def read_document(path: Path, problems: Problems, label: str = "") -> Document | None:
+    """Read a YAML file; what cannot be read is noted, and None says that nothing could.
+
+    ``label`` is what messages call the file, its bare name where it is not said.
+    """
+    file = label or path.name
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:

@@ -69,6 +69,8 @@ _TYPES = frozenset(
         "VARCHAR",
     ]
 )
+_MEMORY = re.compile(r"/([0-9.]+) ([KMGT]iB) used\)")
+_BINARY = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 _WORD = re.compile(r"[A-Z][A-Z0-9]+")
 
 
@@ -149,8 +151,16 @@ def _value(text: str) -> FabricError:
     return InvalidValue(f"a value cannot be converted{target}", hint="TRY_CAST gives NULL instead")
 
 
-def _memory(_: str) -> FabricError:
-    return MemoryLimit("the query needs more memory than it may have", hint="select fewer columns or rows")
+def _memory(text: str) -> FabricError:
+    limit = _MEMORY.search(text)
+    named = f" than the {_size(limit)} that queries here may have" if limit else " than it may have"
+    return MemoryLimit(f"the query needs more memory{named}", hint="select fewer columns or rows")
+
+
+def _size(found: re.Match[str]) -> str:
+    """DuckDB's size in the decimal units of fabric.yaml."""
+    size = float(found[1]) * _BINARY[found[2]]
+    return f"{size / 1e9:.1f} GB" if size > 1e9 else f"{size / 1e6:.0f} MB"
 
 
 def _parser(_: str) -> FabricError:

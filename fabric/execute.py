@@ -334,11 +334,14 @@ class Answer:
 
 def _receipt(live: _Live, discretion: Discretion) -> ScanReceipt:
     read, context = live.read, live.context
-    pushed = ""
+    pushed, touched = "", set[int]()
     if isinstance(read, LiveRead):
         pushed = " AND ".join(predicate_text(p) for p in read.offer.taken)
+        touched = set(read.positions)
     elif isinstance(read, FileRead):
         pushed = f"{len(read.scan.files)} of {read.scan.listed} files"
+        touched = read.demand.columns
+    columns = read.relation.object.columns
     return ScanReceipt(
         source=read.relation.name.catalog,
         object=str(read.relation.name),
@@ -352,4 +355,5 @@ def _receipt(live: _Live, discretion: Discretion) -> ScanReceipt:
         guarded=live.guarded is not None,
         veiled=not discretion.shows_source(read.relation),
         unnamed=not discretion.shows(read.relation),
+        columns=tuple(columns[n].name for n in sorted(touched)),
     )

@@ -23,6 +23,13 @@ def unknown_object(written: str) -> NotFound:
     )
 
 
+def of_nobody(message: str) -> str:
+    """What a user would be told of a name that is not there, for those who wrote the name into a file."""
+    for ending in (" that you may see", " in the relations of this query"):
+        message = message.removesuffix(ending)
+    return message
+
+
 def broken_product(written: str, owner: str) -> NotSupported:
     """The answer to a product that cannot serve; it says nothing of what is beneath."""
     return NotSupported(f"product '{written}' is broken", hint=f"tell its owner, {owner or 'the domain'}")

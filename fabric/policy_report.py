@@ -35,7 +35,7 @@ def policy_report(
     # Not by name: who is only assumed to hold a role has a name that a user may have too.
     if teller is not None and about is not teller:
         for relation in resolved.relations:
-            if not governor.may(teller, "admin", relation.object.name):
+            if not governor.administers(teller, relation.object.name):
                 raise AccessDenied(
                     f"what others may see of '{relation.written}' is told to its owner only",
                     hint="it needs the right `admin`; EXPLAIN POLICY FOR yourself needs none",

@@ -343,8 +343,8 @@ class Governed:
 class ScanReceipt:
     """What one scan really did; bytes and rows as they left the source, seconds of wall time.
 
-    ``guarded``: ``rows`` are those that the principal may see. ``veiled``: the rest is not theirs to know;
-    ``unnamed``: nor is the object's name.
+    ``columns`` are those that the answer depends on. ``guarded``: ``rows`` are those that the principal may see.
+    ``veiled``: the rest is not theirs to know; ``unnamed``: nor is the object's name.
     """
 
     source: str
@@ -359,3 +359,4 @@ class ScanReceipt:
     guarded: bool = False
     veiled: bool = False
     unnamed: bool = False
+    columns: tuple[str, ...] = ()

@@ -24,7 +24,8 @@ from fabric.types import (
 )
 from policies.enforcer import Answer
 from policies.expressions import Asker
-from policies.files import Snapshot
+from policies.files import FEDERATION as FEDERATION_FILE
+from policies.files import FOLDER, Snapshot
 from policies.objects import SYSTEM_SCHEMAS, Estate
 from policies.restrictions import Carried, Misfit, Reader, Restrictions, carried_by, with_masks
 from policies.rules import RulesFailed
@@ -81,9 +82,10 @@ class Case:
         return any(self.ask(self.person, parts, each).allow for each in wanted)
 
     def administers(self, parts: tuple[str, ...]) -> bool:
-        """Whether the principal owns the object's domain, or has ``admin`` on the object."""
+        """Whether the principal owns the object's domain, or has ``admin`` on the object, and no rule denies it."""
         owner = self.estate.owners.get(self.estate.domain_of(parts) or "", "")
-        return self.may(parts, "admin") or owner.lower() in self.person
+        answer = self.ask(self.person, parts, "admin")
+        return not answer.denied and (answer.allow or owner.lower() in self.person)
 
     def require_known(self, relation: Relation) -> None:
         """Answer alike for what is not there and what the principal may not know of.
@@ -171,6 +173,13 @@ class Case:
         if parts[0] in SYSTEM_SCHEMAS:
             return True
         return domain in self.estate.owners and domain not in self.snapshot.refused
+
+    def closed_by(self, parts: tuple[str, ...]) -> str:
+        """The policy file that must load before anything may be done with this object; empty when it has."""
+        if not self.snapshot.open:
+            return f"{FOLDER}/{FEDERATION_FILE}"
+        domain = self.estate.domain_of(parts)
+        return f"{FOLDER}/{self.estate.spelled[domain]}.csv" if domain in self.snapshot.refused else ""
 
     # ── what is taken of it ─────────────────────────────────────────────────────────────────
 

@@ -14,6 +14,7 @@ from functools import partial
 from sqlglot import exp
 
 from fabric.errors import FabricError
+from fabric.naming import of_nobody
 from fabric.spi import Binder
 from fabric.types import Column, Principal, Product, Table, TableName
 from policies.attributes import target
@@ -242,7 +243,7 @@ def _said(at: str, one: _Object, attempt: Callable[[], None]) -> str:
     except Misfit as error:
         return error.why if error.at in (at, one.name) else str(error)
     except FabricError as error:
-        return error.message
+        return of_nobody(error.message)
     except (Broken, RulesFailed) as error:
         return str(error) or "what it reads is broken"
     return ""

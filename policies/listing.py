@@ -28,7 +28,8 @@ def rules_for(case: Case) -> list[Rule]:
     return [
         rule
         for rule, patterns, file in _rules(case.snapshot)
-        if (file and file in mine.domains) or (patterns and all(mine.meets(each) for each in patterns))
+        if (file and file in mine.domains and not any(mine.denies(each) for each in patterns))
+        or (patterns and all(mine.meets(each) for each in patterns))
     ]
 
 
@@ -63,19 +64,22 @@ class _Administered:
     def __init__(self, case: Case) -> None:
         self._case = case
         owners, sources = case.estate.owners, case.estate.sources
-        self.domains = {domain for domain, owner in owners.items() if owner.lower() in case.person}
-        own = [*self.domains, *(name for name, domain in sources.items() if domain in self.domains)]
         said = [
             rule
             for rules in case.snapshot.loaded
             for rule in rules.access
             if rule.action in _ADMINISTERING and rule.subject in case.person
         ]
-        denied = [rule.pattern for rule in said if rule.effect == "deny"]
-        granted = {rule.pattern for rule in said if rule.effect == "allow"}
-        self._patterns = {f"{name}.*" for name in own} | {
-            pattern for pattern in granted if not any(covers(deny, pattern) for deny in denied)
-        }
+        self._denied = [rule.pattern for rule in said if rule.effect == "deny"]
+        owned = {domain for domain, owner in owners.items() if owner.lower() in case.person}
+        self.domains = {domain for domain in owned if not self.denies(f"{domain}.*")}
+        own = [*self.domains, *(name for name, domain in sources.items() if domain in owned)]
+        granted = {rule.pattern for rule in said if rule.effect == "allow"} | {f"{name}.*" for name in own}
+        self._patterns = {pattern for pattern in granted if not self.denies(pattern)}
+
+    def denies(self, pattern: str) -> bool:
+        """Whether a rule takes from them all that is under the pattern."""
+        return any(covers(deny, pattern) for deny in self._denied)
 
     def meets(self, pattern: str) -> bool:
         """Whether a rule with this pattern is about something of theirs."""

@@ -14,6 +14,7 @@ from datetime import datetime
 from sqlglot import exp
 
 from fabric.errors import FabricError
+from fabric.naming import of_nobody
 from fabric.spi import Binder, View
 from fabric.types import FEDERATION, Column, Mask, Product, Relation, Resolved, RowFilter, Table
 from policies.combine import lifted, row_groups, strictest
@@ -123,7 +124,7 @@ class Restrictions:
             try:
                 made = self._bound.bind(condition, found, owner_of(rule.file))
             except FabricError as error:
-                raise Misfit(rule.at, error.message) from None
+                raise Misfit(rule.at, of_nobody(error.message)) from None
             if not made.condition.relations:  # relations belong to one statement
                 self._known[key] = made
         tree = at_instant(made.condition.tree, self._now)

@@ -5,17 +5,19 @@ Told in full of what the one who wants to know administers; of anything else onl
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import combinations
 
-from fabric.errors import AccessDenied
+from fabric.errors import AccessDenied, FabricError
 from fabric.resolve import beneath, relations
 from fabric.spi import Finding
 from fabric.types import Column, Product, Relation, Resolved
 from policies.case import Case
 from policies.combine import lifted, strictest
 from policies.objects import SYSTEM_SCHEMAS
+from policies.restrictions import Misfit
 from policies.rules import ColumnRule, RulesFailed
 
 _HARMLESS = frozenset({"allowed", "lifted", "overruled"})
@@ -106,21 +108,29 @@ class Why:
         asked = [one for one in asked if one.subjects]  # of a name that nobody can bear, no rule speaks
         for one in asked:
             for rule in case.snapshot.rules.row_rules(one.subjects, parts):
-                effect = "lifted" if rule.file in one.lifted else "rows"
-                yield Finding(name, one.name, effect, rule.at, rule.text)
-        yield from self._masks(name, parts, self._columns(relation), asked)
+                if rule.file in one.lifted:
+                    yield Finding(name, one.name, "lifted", rule.at, rule.text)
+                    continue
+                yield Finding(name, one.name, "rows", rule.at, rule.text)
+                if self._columns(relation):
+                    attempt = partial(case.restrictions.row_filter, rule, relation.object)
+                    yield from _misfits(name, one, attempt)
+        yield from self._masks(name, parts, relation, asked)
         for one in asked:
             for gone in case.snapshot.rules.missing_columns(one.subjects, parts, self._columns(relation)):
                 yield Finding(name, one.name, "misfit", gone.at, f"there is no column '{gone.column}'")
 
     def _masks(
-        self, name: str, parts: tuple[str, ...], columns: tuple[Column, ...], asked: list[_Asked]
+        self, name: str, parts: tuple[str, ...], relation: Relation, asked: list[_Asked]
     ) -> Iterator[Finding]:
         """Every rule on a column; of several one counts, as ``Restrictions`` chooses it."""
+        shape = self._case.shape(relation.object)
+        declared = relation.object.columns if isinstance(relation.object, Product) else ()
+        of_name = {column.name.lower(): column for column in shape.columns}
         said: list[tuple[_Asked, str, ColumnRule]] = []
         counting: dict[str, list[ColumnRule]] = {}
         for one in asked:
-            found = self._case.snapshot.rules.column_rules(one.subjects, parts, columns)
+            found = self._case.snapshot.rules.column_rules(one.subjects, parts, shape.columns)
             for column, rules in found.items():
                 said += [(one, column, rule) for rule in rules]
                 left = (rule for rule in rules if rule.file not in one.lifted)
@@ -128,10 +138,13 @@ class Why:
         for one, column, rule in said:
             detail = f"{column}: {rule.mask.text}"
             if rule.file in one.lifted:
-                effect = "lifted"
+                yield Finding(name, one.name, "lifted", rule.at, detail)
+            elif rule != strictest(counting[column]):
+                yield Finding(name, one.name, "overruled", rule.at, detail)
             else:
-                effect = "column" if rule == strictest(counting[column]) else "overruled"
-            yield Finding(name, one.name, effect, rule.at, detail)
+                yield Finding(name, one.name, "column", rule.at, detail)
+                attempt = partial(self._case.restrictions.mask, rule, of_name[column], shape, declared)
+                yield from _misfits(name, one, attempt)
 
     def _access(self, name: str, parts: tuple[str, ...], one: _Asked, needed: bool) -> Iterator[Finding]:
         """Who is asked needs to be allowed; beneath a product a person only must not be denied."""
@@ -143,7 +156,9 @@ class Why:
                 yield Finding(name, one.name, "denied" if answer.denied else "allowed", at, "read")
         elif needed:
             known = self._case.ask(one.subjects, parts, "discover")
+            closed = self._case.closed_by(parts)
             detail = "no rule lets it be read" + ("; it may be discovered" if known.allow else "")
+            detail = f"nobody may read it, for {closed} does not load" if closed else detail
             yield Finding(name, one.name, "not granted", " ".join(known.rules), detail)
 
     def _columns(self, relation: Relation) -> tuple[Column, ...]:
@@ -168,3 +183,13 @@ class Why:
                     yield Finding(name, one.name, "combination", rule.at, rule.reason)
                 else:
                     yield Finding("the query", "", "denied", "", "it combines what may not be combined")
+
+
+def _misfits(name: str, one: _Asked, attempt: Callable[[], object]) -> Iterator[Finding]:
+    """Why a rule does not fit its object; an attribute that is missing is told with the verdict."""
+    try:
+        attempt()
+    except Misfit as error:
+        yield Finding(name, one.name, "misfit", error.at, error.why)
+    except FabricError:
+        return

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fabric.errors import FabricError, MissingExtra
@@ -26,12 +28,18 @@ _ANSWER = re.compile(r"(?P<code>[A-Z][A-Z_]+): (?P<message>.*?)(?: Hint: (?P<hin
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Where to ask, and as whom; ``ca_file`` holds the certificates to trust behind ``grpc+tls://``."""
+    """Where to ask, and as whom: by password, by a Bearer ``token``, by a certificate, which may stand beside either.
+
+    ``ca_file`` holds the certificates to trust behind ``grpc+tls://``, ``cert_file`` and ``key_file`` one's own.
+    """
 
     uri: str
-    user: str
-    password: str
+    user: str = ""
+    password: str = ""
     ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    token: str = ""
 
 
 class Client:
@@ -44,15 +52,12 @@ class Client:
 
     def __init__(self, login: Login) -> None:
         try:
-            from adbc_driver_flightsql import DatabaseOptions, dbapi
+            from adbc_driver_flightsql import dbapi
         except ImportError:
             raise MissingExtra(
                 "the ADBC Flight SQL driver is not installed", hint="pip install 'ripstop[client]'"
             ) from None
-        options = {"username": login.user, "password": login.password}
-        if login.ca_file:
-            with open(login.ca_file, encoding="utf-8") as file:
-                options[DatabaseOptions.TLS_ROOT_CERTS.value] = file.read()
+        options = _options(login)
         with answered(login.uri):
             self._connection: Any = dbapi.connect(login.uri, db_kwargs=options, autocommit=True)
         self._uri = login.uri
@@ -79,6 +84,29 @@ class Client:
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+
+
+def _options(login: Login) -> dict[str, str]:
+    """What the driver is told of a login."""
+    from adbc_driver_flightsql import DatabaseOptions
+
+    options: dict[str, str] = {}
+    if login.token:
+        options[DatabaseOptions.AUTHORIZATION_HEADER.value] = f"Bearer {login.token}"
+    elif login.user and login.cert_file:
+        # A server that logs in by certificate answers no Handshake.
+        pair = b64encode(f"{login.user}:{login.password}".encode()).decode()
+        options[DatabaseOptions.AUTHORIZATION_HEADER.value] = f"Basic {pair}"
+    elif login.user:
+        options |= {"username": login.user, "password": login.password}
+    for option, file in (
+        (DatabaseOptions.TLS_ROOT_CERTS, login.ca_file),
+        (DatabaseOptions.MTLS_CERT_CHAIN, login.cert_file),
+        (DatabaseOptions.MTLS_PRIVATE_KEY, login.key_file),
+    ):
+        if file:
+            options[option.value] = Path(file).read_text("utf-8")
+    return options
 
 
 class _Calls:
@@ -139,9 +167,12 @@ def answered(uri: str) -> Iterator[None]:
 def to_error(text: str, uri: str) -> FabricError:
     """The error that a driver's text holds: the server's own where it spoke, else that nobody answers."""
     said = _BEHIND.sub("", _BEFORE.sub("", text))
-    return spoken(said) or NotAnswered(
-        f"no Ripstop answers at {uri}: {said}", hint="is `ripstop serve` running? see --uri"
-    )
+    hint = "is `ripstop serve` running? see --uri"
+    if "x509: " in said:
+        hint = "say --ca with the certificates (PEM) to trust"
+    elif uri.startswith("grpc+tls:"):
+        hint += "; a server that wants a certificate of yours hangs up without --cert"
+    return spoken(said) or NotAnswered(f"no Ripstop answers at {uri}: {said}", hint=hint)
 
 
 def spoken(text: str) -> FabricError | None:

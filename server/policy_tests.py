@@ -17,6 +17,8 @@ from pydantic import Field, ValidationError
 
 from fabric.compose import probe
 from fabric.config_model import Role
+from fabric.config_problems import Problems, describe_errors, dotted
+from fabric.config_yaml import read_document
 from fabric.errors import AccessDenied, FabricError, InvalidConfig, NotFound
 from fabric.key import load_key
 from fabric.parse import bind, parse
@@ -59,35 +61,55 @@ def run_policy_tests(directory: Path) -> Iterator[Verdict]:
     """Run every test of the project.
 
     Raises:
-        InvalidConfig: a test file does not load; names file and key.
+        InvalidConfig: a test file, or a policy file, does not load; names file and line.
     """
     tests = list(_read(directory))
     if not tests:
         return
     with closing(build(directory, recorded=False)) as app:
+        _require_rules(app)
         for name, test in tests:
             yield Verdict(name, _problem(app, test))
 
 
-def _read(directory: Path) -> Iterator[tuple[str, PolicyTest]]:
-    for file in sorted((directory / FOLDER).glob("*.yaml")):
-        where = f"{FOLDER}/{file.name}"
+def _require_rules(app: App, where: str = "") -> None:
+    """Refuse rules of which some do not load: what they would deny, and nothing else, is then denied anyhow."""
+    if app.governor.errors():
+        said = "\n".join(f"{where}{error}" for error in app.governor.errors())
+        raise InvalidConfig(said, hint="correct what is named and retry")
+
+
+def _read(directory: Path) -> list[tuple[str, PolicyTest]]:
+    problems = Problems()
+    files = sorted((directory / FOLDER).glob("*.yaml"))
+    tests = [each for file in files for each in _tests_of(file, f"{FOLDER}/{file.name}", problems)]
+    problems.stop()
+    return tests
+
+
+def _tests_of(file: Path, where: str, problems: Problems) -> Iterator[tuple[str, PolicyTest]]:
+    document = read_document(file, problems, where)
+    if document is None:
+        return
+    try:
+        found = yaml.safe_load(file.read_text("utf-8-sig")) or []
+    except (yaml.YAMLError, ValueError):
+        # a date that no calendar has
+        problems.add(where, 0, "it holds a value that cannot be read")
+        return
+    if not isinstance(found, list):
+        problems.add(where, 0, "it is a list of tests, such as - {as: ana, query: SELECT …, count: 3}")
+        return
+    for number, each in enumerate(found):
+        named = f"test {number + 1}"
         try:
-            found = yaml.safe_load(file.read_text("utf-8")) or []
-        except (yaml.YAMLError, OSError, UnicodeDecodeError):
-            raise InvalidConfig(f"{where}: it cannot be read as YAML") from None
-        if not isinstance(found, list):
-            raise InvalidConfig(
-                f"{where}: it is a list of tests", hint="- {as: ana, query: SELECT …, count: 3}"
-            )
-        for number, each in enumerate(found, 1):
-            try:
-                test = PolicyTest.model_validate(each)
-            except ValidationError as error:
-                first = error.errors()[0]
-                key = ".".join(str(part) for part in first["loc"])
-                raise InvalidConfig(f"{where}: test {number}: {key}: {first['msg']}") from None
-            yield f"{where}: {test.name or f'test {number}'}", test
+            test = PolicyTest.model_validate(each)
+        except ValidationError as error:
+            for path, message in describe_errors(error, PolicyTest, each):
+                key = f"{named}: {dotted(path)}" if path else named
+                problems.add(where, document.line((number, *path)), message, key)
+            continue
+        yield f"{where}: {test.name or named}", test
 
 
 def _problem(app: App, test: PolicyTest) -> str:
@@ -207,6 +229,9 @@ def replay(directory: Path, changed: Path, most: int) -> Replayed:
         directory: the project directory; its ``.ripstop`` knows what was asked.
         changed: a project directory with the same sources and products, and the rules to be tried.
         most: how many queries, the newest.
+
+    Raises:
+        InvalidConfig: rules of one of the two do not load.
     """
     changes = []
     unjudged = 0
@@ -214,6 +239,8 @@ def replay(directory: Path, changed: Path, most: int) -> Replayed:
         closing(build(directory, recorded=False)) as now,
         closing(build(changed, recorded=False, key=load_key(now.config))) as then,
     ):
+        _require_rules(now)
+        _require_rules(then, f"{changed}/")
         asked = list(_asked(now, most))
         for user, sql in asked:
             if user not in now.config.users:

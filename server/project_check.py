@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fabric.check import RowReader, SourceReport, check_source
 from fabric.config import ProjectConfig
-from fabric.errors import FabricError
+from fabric.errors import AccessDenied, FabricError, NotFound
 from fabric.pipeline import Session
 from fabric.registry import build_connector
 from fabric.rules import RuleBinder
@@ -23,11 +23,12 @@ from server.app import App, build
 
 @dataclass(frozen=True, slots=True)
 class ProductReport:
-    """A product by its name, and what keeps it from answering, if anything does."""
+    """A product by its name, and what keeps it from answering, if anything does; ``unjudged`` while rules do not load."""
 
     product: str
     error: str = ""
     hint: str = ""
+    unjudged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,9 @@ def check_rules_and_products(directory: Path) -> tuple[RuleReport, list[ProductR
         )
         attributes = governor.stand_ins()
         products = app.catalog.products.current().values()
-        return rules, [_check_product(app, product, attributes) for product in products]
+        # Whoever asks is refused where rules are missing: that is not the product's fault.
+        loaded = not governor.errors()
+        return rules, [_check_product(app, product, attributes, loaded) for product in products]
 
 
 def known_objects(app: App) -> tuple[list[Table | Product], Binder, list[str]]:
@@ -76,7 +79,9 @@ def known_objects(app: App) -> tuple[list[Table | Product], Binder, list[str]]:
     return objects, RuleBinder(catalog, app.engine), failed
 
 
-def _check_product(app: App, product: Product, attributes: Mapping[str, object]) -> ProductReport:
+def _check_product(
+    app: App, product: Product, attributes: Mapping[str, object], loaded: bool
+) -> ProductReport:
     """Bind the product as its domain's owner, who may read whatever is the domain's own."""
     name = f"{product.domain}.{product.name.name}"
     if product.broken:
@@ -86,6 +91,8 @@ def _check_product(app: App, product: Product, attributes: Mapping[str, object])
         owner = replace(_owner(app.config.domains, product.domain), attributes=attributes)
         app.line.describe(asked, owner, Session())
     except FabricError as error:
+        if not loaded and isinstance(error, AccessDenied | NotFound):
+            return ProductReport(name, unjudged=True)
         return ProductReport(name, error.message, error.hint)
     return ProductReport(name)
 

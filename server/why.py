@@ -9,9 +9,9 @@ from pathlib import Path
 
 from fabric.errors import InvalidValue, NotFound
 from fabric.file_shapes import name as quoted
-from fabric.naming import suggest
+from fabric.naming import nearest, suggest
 from fabric.spi import Finding
-from fabric.types import Principal, Product
+from fabric.types import DEFAULT_SCHEMA, Principal, Product
 from server.app import App, build, known_principal
 
 
@@ -29,8 +29,9 @@ def explain_access(
 
     Raises:
         NotFound: there is no such object, or no such column of it.
-        InvalidValue: a role or an attribute that is not written so.
+        InvalidValue: a role or an attribute that is not written so, or nobody who could ask.
     """
+    _require_somebody(user)
     with closing(build(directory, recorded=False)) as app:
         name, column = _object(app, found)
         if user not in app.config.users and not user.startswith("role:"):
@@ -56,7 +57,30 @@ def _object(app: App, found: str) -> tuple[str, str]:
                 f"'{'.'.join(name)}' has no column '{column}'", hint=suggest(column, columns, "columns")
             )
         return ".".join(quoted(part) for part in name), column
-    raise NotFound(f"there is no '{found}'", hint="an object is domain.product or source.schema.table")
+    known = nearest(found, (".".join(each) for each in _names(app)))
+    meant = f"did you mean '{known}'? " if known else ""
+    raise NotFound(
+        f"there is no '{found}'", hint=f"{meant}an object is domain.product or source.schema.table"
+    )
+
+
+def _names(app: App) -> Iterator[tuple[str, ...]]:
+    for product in app.catalog.products.current().values():
+        yield (product.domain, product.name.name)
+    for table in app.catalog.tables():
+        parts = (table.name.catalog, table.name.schema, table.name.name)
+        yield from (parts, (parts[0], parts[2])) if table.name.schema == DEFAULT_SCHEMA else (parts,)
+
+
+def _require_somebody(user: str) -> None:
+    """A domain, and everyone at once, are subjects of rules; neither asks a question."""
+    if user.startswith("role:") and "*" not in user:
+        return
+    if ":" in user or "*" in user:
+        raise InvalidValue(
+            f"'{user}' is nobody who asks",
+            hint="name a user or role:<name>; what a domain may read is told of its products",
+        )
 
 
 def _assumed(about: Principal, roles: Sequence[str], attributes: Sequence[str]) -> Principal:

@@ -41,6 +41,9 @@ def check(directory: Directory = Path(".")) -> None:
     for text in rules.unjudged:
         print(f"  not judged: {text}")
     for product in products:
+        if product.unjudged:
+            print(f"  not judged: {product.product}, while rules do not load")
+            continue
         _line(product.product, not product.error, product.error or "binds", product.hint)
     failed += len(rules.errors) + sum(bool(product.error) for product in products)
     print(f"\n{'FAILED: ' + str(failed) if failed else 'ok'}")

@@ -25,11 +25,23 @@ def sql(
         str, typer.Option(help=f"Where it answers; by default fabric.yaml's server, else {_URI}.")
     ] = "",
     user: Annotated[
-        str, typer.Option(envvar="RIPSTOP_USER", help="Who asks; the password is in RIPSTOP_PASSWORD.")
+        str,
+        typer.Option(
+            envvar="RIPSTOP_USER",
+            help="Who asks; the password is in RIPSTOP_PASSWORD. Instead, a token may be in RIPSTOP_TOKEN.",
+        ),
     ] = "",
     ca: Annotated[
         Path | None,
         typer.Option(exists=True, dir_okay=False, help="Certificates (PEM) to trust behind grpc+tls://."),
+    ] = None,
+    cert: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="A certificate (PEM) to log in with."),
+    ] = None,
+    key: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Its key (PEM); by default in the same file."),
     ] = None,
     command: Annotated[str, typer.Option("-c", "--command", help="Run these statements and exit.")] = "",
     file: Annotated[
@@ -40,18 +52,23 @@ def sql(
     """Ask in SQL: -c, -f, or stdin; at a terminal, a shell with history."""
     if command and file:
         raise typer.BadParameter("-c and -f exclude each other")
+    if key and not cert:
+        raise typer.BadParameter("--key belongs to a --cert")
     script = _script(command, file)
     # Password before the driver: a person at a prompt does not wait for imports.
-    name, password = _login(user)
+    token = "" if user else os.environ.get("RIPSTOP_TOKEN", "")
+    name, password = ("", "") if not user and (token or cert) else _login(user)
 
     from server.client import Client, Login
 
-    login = Login(uri or _served(directory), name, password, str(ca) if ca else "")
+    trusted, shown, signing = (str(each) if each else "" for each in (ca, cert, key or cert))
+    login = Login(uri or _served(directory), name, password, trusted, shown, signing, token)
     with Client(login) as client:
         if script is None:
             from server.cli.shell import Shell
 
-            Shell(client, form, f"{name}@{login.uri.split('://')[-1]}").run()
+            whose = name or ("token" if token else "certificate")
+            Shell(client, form, f"{whose}@{login.uri.split('://')[-1]}").run()
         else:
             _run(client, script, form)
 
@@ -84,7 +101,7 @@ def _script(command: str, file: Path | None) -> str | None:
 
 def _login(user: str) -> tuple[str, str]:
     if not user:
-        raise typer.BadParameter("who asks? say --user NAME or set RIPSTOP_USER")
+        raise typer.BadParameter("who asks? say --user NAME, or set RIPSTOP_USER or RIPSTOP_TOKEN")
     password = os.environ.get("RIPSTOP_PASSWORD")
     if password is None and sys.stdin.isatty():
         password = getpass(f"password of {user}: ")

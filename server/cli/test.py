@@ -33,6 +33,8 @@ def _tested(directory: Path) -> bool:
         print(f"{'FAILED' if verdict.problem else 'ok    '}  {verdict.test}")
         if verdict.problem:
             print(f"    {verdict.problem}")
+    if not verdicts:
+        print("there are no tests; they stand in tests/*.yaml")
     failed = sum(bool(verdict.problem) for verdict in verdicts)
     print(f"\n{len(verdicts) - failed} passed, {failed} failed")
     return failed > 0

@@ -47,7 +47,10 @@ def new(
         for each in role or ():
             if each not in settings.roles:
                 told = suggest(each, settings.roles, "roles of users.yaml")
-                raise InvalidValue(f"users.yaml gives '{user}' no role '{each}'", hint=told)
+                raise InvalidValue(
+                    f"users.yaml gives '{user}' no role '{each}'",
+                    hint=f"{told}; a role that only a `g` line gives limits no token",
+                )
         token, made = tokens.make(user, password_mark(signer, user, settings), role or (), days)
     print(token)
     print(f"id {made.id}, good until {_day(made.until)}; it is not shown again", file=sys.stderr)

@@ -40,6 +40,7 @@ from fabric.types import (
     TableName,
 )
 from tests.fabric.audits import ANA, KEY, Ended, bodies, found, intent
+from tests.policies import governed as acme
 
 SECRET = "s3cret'\"\\ü"
 
@@ -316,3 +317,30 @@ def test_every_field_is_documented(tmp_path: Path) -> None:
     page = (Path(__file__).parents[2] / "docs" / "audit.md").read_text()
     names = {name for body in found for name in body} | {name for each in found[1]["reads"] for name in each}
     assert not {name for name in names if f"`{name}`" not in page}
+
+
+@pytest.mark.parametrize(
+    ("sql", "touched"),
+    [
+        ("SELECT claim_id FROM claims.claim WHERE region = 'EU'", {"lake.claim": ["claim_id", "region"]}),
+        ("SELECT count(*) FROM claims.claim ORDER BY max(amount)", {"lake.claim": ["amount"]}),
+        ("SELECT name FROM crm.customer WHERE email LIKE 'a%'", {"crm_db.customer": ["name", "email"]}),
+        (
+            "SELECT sum(amount) FROM claims.open WHERE name <> 'Bo'",
+            {"lake.claim": ["customer_id", "amount"], "crm_db.customer": ["customer_id", "name"]},
+        ),
+    ],
+)
+def test_an_outcome_says_which_columns_the_answer_depended_on(
+    tmp_path: Path, sql: str, touched: dict[str, list[str]]
+) -> None:
+    with acme.company(
+        tmp_path, {"claims": "p3, role:ruled, claims.claim, opened > DATE '2000-01-01'\n"}
+    ) as app:
+        acme.ask(app, sql, acme.ANA)
+        app.audit.close()  # type: ignore[union-attr]
+    lines = (tmp_path / ".ripstop" / "audit" / "000000000001.jsonl").read_text().splitlines()
+    scans = [scan for body in map(json.loads, lines) if body["event"] == "outcome" for scan in body["scans"]]
+    assert {scan["object"]: sorted(scan["columns"]) for scan in scans} == {
+        k: sorted(v) for k, v in touched.items()
+    }

@@ -16,6 +16,7 @@ from fabric.errors import (
     FabricError,
     InternalError,
     InvalidValue,
+    MemoryLimit,
     NotFound,
     SyntaxProblem,
 )
@@ -150,6 +151,19 @@ def test_a_value_that_speaks_of_an_interrupt_is_no_cancellation(engine: Engine) 
         cursor.register("t", pa.table({"s": ["interrupt"]}))
         with pytest.raises(InvalidValue), translated():
             cursor.sql("SELECT CAST(s AS INTEGER) FROM t").fetchall()
+
+
+def test_a_query_that_needs_more_memory_than_it_may_have_is_told_the_limit() -> None:
+    engine = Engine(memory=100 * 10**6)
+    try:
+        with (
+            engine.cursor() as cursor,
+            pytest.raises(MemoryLimit, match="than the 100 MB that"),
+            translated(),
+        ):
+            cursor.sql("SELECT len(list(i)) FROM range(300000000) t(i)").fetchall()
+    finally:
+        engine.close()
 
 
 def test_an_interrupt_is_a_cancellation() -> None:

@@ -32,6 +32,9 @@ p2, role:*, claims.claim, ssn, first(1)
 p2, role:analyst, claims.claim, note, clear
 p2, role:*, claims.claim, note, hash
 p2, role:gone, claims.claim, nothing, hide
+p3, role:odd, lake.claim, amount
+p3, role:odd, claims.claim, gone = 1
+p2, role:odd, claims.claim, amount, hash
 """,
     "crm": """
 p3, role:secret, crm_db.customer, "code = attr('clearance')"
@@ -119,6 +122,19 @@ def test_a_rule_on_a_column_that_is_gone_is_told(app: App) -> None:
         "policies/claims.csv:8",
         "there is no column 'nothing'",
     ) in found
+
+
+def test_a_rule_that_does_not_fit_is_told_with_its_reason_to_who_administers_its_object(app: App) -> None:
+    found = told(app, "'role:odd'", "FROM claims.claim", OWNER)
+    assert [line[3:] for line in found if line[2] == "misfit"] == [
+        ("policies/claims.csv:10", "no column 'gone'"),
+        ("policies/claims.csv:11", "the mask 'hash' does not fit column 'amount'"),
+        ("policies/claims.csv:9", "it is a BIGINT, and must be true or false"),
+    ]
+    assert "misfit" not in text(told(app, "ana", "FROM claims.claim", ANA))
+    own = Principal("odo", frozenset({"role:analyst", "role:odd"}), {})
+    assert "claims.csv" not in text(told(app, "odo", "FROM claims.claim", own))
+    assert "gone" not in text(told(app, "odo", "FROM claims.claim", own))
 
 
 def test_the_fabrics_own_tables_are_open(app: App) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from fabric.errors import AccessDenied, NotFound
 from fabric.spi import Rule
 from fabric.types import Principal
 from policies.scope import ScopedGovernor, ScopedPrincipal
@@ -102,6 +103,27 @@ def test_a_denied_admin_shows_nothing(tmp_path: Path) -> None:
     with company(tmp_path, rules) as app:
         assert told(app, BO) == set()
         assert len(told(app, Principal("lea", frozenset({"role:lead"})))) > 2
+
+
+@pytest.mark.parametrize("action", ["admin", "*"])
+def test_an_owner_to_whom_admin_is_denied_is_shown_nothing_of_it(tmp_path: Path, action: str) -> None:
+    """The owner may do everything with what is the domain's, *unless a rule denies*: an object, or all of it."""
+    rules = {
+        "federation": f"p, role:crm-owner, crm.customer, {action}, deny\np, carl, claims.*, {action}, deny\n"
+        f"p, carl, lake.*, {action}, deny\np3, role:*, claims.*, true\np, domain:crm, claims.claim, read, allow\n",
+        "crm": "p3, role:*, crm.customer, 'zqdenied' <> name\np3, role:*, crm_db.customer, 'zqown' <> name\n"
+        "p4, role:*, crm.customer, claims.claim, never, zqdenied\n",
+        "claims": "p3, role:*, claims.claim, 'zqcarl' <> note\np3, role:*, lake.claim, 'zqcarl' <> note\n",
+    }
+    with company(tmp_path, rules) as app:
+        assert "zqown" in text(app, CRM_OWNER)
+        assert "zqdenied" not in text(app, CRM_OWNER)
+        assert told(app, CLAIMS_OWNER) == set()
+        report = "EXPLAIN POLICY FOR ana FROM {}"
+        for name, who in (("crm.customer", CRM_OWNER), ("claims.claim", CLAIMS_OWNER)):
+            with pytest.raises((AccessDenied, NotFound)):
+                ask(app, report.format(name), who)
+        assert "zqown" in repr(ask(app, report.format("crm_db.customer"), CRM_OWNER).to_pylist())
 
 
 def test_admin_of_everything_is_not_admin_of_the_fabrics_own_tables(tmp_path: Path) -> None:

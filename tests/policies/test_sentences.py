@@ -11,7 +11,7 @@ What a user may know. ``test_govern``, ``test_governed``, ``tests/fabric/test_di
 Masks. Each mask in ``test_masks``, ``test_masks_never_raise``; in queries ``test_trino_column_masks``; hashes that join,
 and tags that come from a source and travel: here. Stored data is not in this version.
 Loading. Files in ``test_files``, lines in ``test_load``; end to end: here.
-Corners. All above; the owner who is named: ``test_govern``.
+Corners. All above; the owner who is named: ``test_govern``. What was left: ``test_further_sentences``.
 """
 
 from __future__ import annotations

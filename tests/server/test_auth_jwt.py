@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from adbc_driver_flightsql import DatabaseOptions, dbapi
 from pyarrow import flight  # noqa: TID251
+from typer.testing import CliRunner
 
 from fabric.errors import LoginRefused
 from server.app import build
 from server.auth import Authenticator
+from server.cli import app as command_line
 from server.flight import FlightServer
 from server.jwt import JwtLogins
 from server.keys import Signer
@@ -136,6 +138,24 @@ def test_adbc_takes_a_token_as_a_header(served: Served, issuer: Issuer) -> None:
     with dbapi.connect(served.uri, db_kwargs=header) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM desk.claim WHERE id > ?", (1,))
         assert cursor.fetchall() == [(1,)]
+
+
+def test_the_shell_takes_a_token_from_its_environment(
+    served: Served, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RIPSTOP_USER", raising=False)
+    asked = [
+        "sql",
+        "--uri",
+        f"grpc://127.0.0.1:{served.server.port}",
+        "-c",
+        "SELECT count(*) AS n FROM desk.claim",
+    ]
+    monkeypatch.setenv("RIPSTOP_TOKEN", issuer.token(roles=["analyst"]))
+    done = CliRunner().invoke(command_line, [*asked, "--format", "csv"])
+    assert (done.exit_code, done.output.split()) == (0, ["n", "2"]), done.output
+    monkeypatch.setenv("RIPSTOP_TOKEN", issuer.token(roles=[]))
+    assert CliRunner().invoke(command_line, asked).exit_code != 0
 
 
 def test_local_users_log_in_beside_the_issuer(client: flight.FlightClient) -> None:

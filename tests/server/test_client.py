@@ -50,3 +50,24 @@ from server.client import to_error
 def test_the_servers_code_message_and_hint_come_back(text: str, code: str, message: str, hint: str) -> None:
     error = to_error(text, "grpc://h:1")
     assert (error.code, error.message, error.hint) == (code, message, hint)
+
+
+@pytest.mark.parametrize(
+    ("uri", "said", "hint"),
+    [
+        (
+            "grpc+tls://h:1",
+            "tls: failed to verify certificate: x509: certificate signed by unknown authority",
+            "--ca",
+        ),
+        ("grpc+tls://h:1", "error reading server preface: EOF", "--cert"),
+    ],
+)
+def test_what_goes_wrong_with_certificates_is_told_with_the_option_for_it(
+    uri: str, said: str, hint: str
+) -> None:
+    error = to_error(
+        f'IO: [FlightSQL] connection error: desc = "{said}" (Unavailable; Prepare). Vendor code: 14', uri
+    )
+    assert error.code == "UNREACHABLE"
+    assert hint in error.hint

@@ -4,11 +4,13 @@ import pytest
 import trustme
 from adbc_driver_flightsql import DatabaseOptions, dbapi
 from pyarrow import flight  # noqa: TID251
+from typer.testing import CliRunner
 
 from fabric.config_model import TlsSettings
 from fabric.errors import InvalidConfig
 from server import flightsql
 from server.auth import Authenticator
+from server.cli import app as command_line
 from server.flight import FlightServer
 from tests.server.tiny import USERS, Raw, Served, TinyApp, serving
 
@@ -222,3 +224,22 @@ def test_adbc_logs_in_with_a_certificate(locked, papers):
     with dbapi.connect(uri, db_kwargs=options) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT 42")
         assert cursor.fetchall() == [(42,)]
+
+
+@pytest.mark.parametrize("beside", [[], ["--user", "bob"]])
+def test_the_shell_logs_in_with_a_certificate(locked, papers, beside, monkeypatch):
+    """Where certificates log in, a password beside one must come with every call."""
+    monkeypatch.setenv("RIPSTOP_PASSWORD", USERS["bob"])
+    uri = f"grpc+tls://localhost:{locked.server.port}"
+    own = [
+        "--ca",
+        str(papers / "ca.pem"),
+        "--cert",
+        str(papers / "client.pem"),
+        "--key",
+        str(papers / "client.key"),
+    ]
+    done = CliRunner().invoke(command_line, ["sql", "--uri", uri, *own, *beside, "-c", "SELECT 42 AS n"])
+    assert (done.exit_code, done.output.split()) == (0, ["|", "n", "|", "|----|", "|", "42", "|"]), (
+        done.output
+    )

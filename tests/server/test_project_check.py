@@ -64,3 +64,23 @@ def test_the_rules_on_a_dead_source_are_told_as_not_judged(tmp_path: Path) -> No
     assert "not judged: rules on crm_db: its tables are not known" in done.output
     assert "policies/crm.csv" not in done.output
     assert done.exit_code == 1  # for the source
+
+
+def test_a_product_whose_rules_do_not_load_is_told_as_not_judged(tmp_path: Path) -> None:
+    """It is refused to everyone then; the file is the one thing that is wrong."""
+    done = check(written(tmp_path, {"claims": "p, role:analyst, claims.claim, read, Deny\n"}))
+    assert (
+        "FAILED  policies  policies/claims.csv:1: the effect is 'Deny', and must be allow or deny"
+        in done.output
+    )
+    assert "not judged: claims.claim, while rules do not load" in done.output
+    assert "that you may see" not in done.output
+    assert "ok      crm.customer  binds" in done.output
+    assert (done.exit_code, done.output.splitlines()[-1]) == (1, "FAILED: 1")
+
+
+def test_a_rule_on_what_is_not_there_is_told_in_the_words_of_a_file(tmp_path: Path) -> None:
+    rules = "p3, role:x, claims.claim, gone = 1\np3, role:y, claims.claim, claim_id IN (SELECT id FROM lake.gone)\n"
+    done = check(written(tmp_path, {"claims": rules}))
+    assert "policies/claims.csv:1: no column 'gone' (claims.claim)" in done.output
+    assert "policies/claims.csv:2: there is no 'lake.gone' (claims.claim)" in done.output

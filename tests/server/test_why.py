@@ -96,6 +96,8 @@ def test_of_a_user_who_is_not_in_users_yaml_it_is_said_so(project: Path) -> None
     ("name", "hint"),
     [
         ("crm.nothing", "an object is"),
+        ("crm.custmer", "did you mean 'crm.customer'? an object is"),
+        ("crm_db.custmer", "did you mean 'crm_db.customer'? an object is"),
         ("crm", "an object is"),
         ("nothing", "an object is"),
         ("", "an object is"),
@@ -108,6 +110,30 @@ def test_what_is_not_there_is_an_error(project: Path, name: str, hint: str) -> N
     with pytest.raises(NotFound) as refused:
         list(explain_access(project, "ana", name))
     assert hint in (refused.value.hint or "")
+
+
+@pytest.mark.parametrize("file", ["crm", "federation"])
+def test_a_file_that_does_not_load_is_the_reason(project: Path, file: str) -> None:
+    """Not that no rule lets it be read: the rules that would are not known."""
+    policies = project / "policies" / f"{file}.csv"
+    text = policies.read_text()
+    policies.write_text("p, ana, crm.customer, read, Deny\n")
+    try:
+        found = list(explain_access(project, "ana", "crm.customer"))
+    finally:
+        policies.write_text(text)
+    assert (
+        f"crm.customer  ana: not granted  nobody may read it, for policies/{file}.csv does not load" in found
+    )
+    assert "no rule lets" not in "".join(found)
+
+
+@pytest.mark.parametrize("name", ["domain:crm", "domain:", "role:*", "*", "grp:x"])
+def test_who_cannot_ask_is_an_error(project: Path, name: str) -> None:
+    """A domain, and everyone at once: what was told of them would be what is told of a name that nobody bears."""
+    with pytest.raises(InvalidValue) as refused:
+        list(explain_access(project, name, "crm.customer"))
+    assert "role:<name>" in (refused.value.hint or "")
 
 
 @pytest.mark.parametrize(

@@ -200,14 +200,34 @@ def test_values_are_compared_as_what_they_say(project: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("- {as: ana, query: SELECT 1, expect: 3}", "tests/a.yaml: test 1: expect"),
-        ("- {query: SELECT 1}", "tests/a.yaml: test 1: as"),
-        ("- {as: ana, query: SELECT 1}\n- {as: ana}", "tests/a.yaml: test 2: query"),
-        ("- {as: ana, roles: [analyst], query: SELECT 1}", "tests/a.yaml: test 1: roles.0"),
-        ("- {as: ana, query: SELECT 1, count: many}", "tests/a.yaml: test 1: count"),
+        (
+            "- {as: ana, query: SELECT 1, expct: 3}",
+            "tests/a.yaml:1: test 1: expct: unknown key; known keys: as, attributes, columns, count",
+        ),
+        (
+            "- as: ana\n  qery: SELECT 1",
+            "tests/a.yaml:1: test 1: query: required\ntests/a.yaml:2: test 1: qery: unk",
+        ),
+        (
+            "- as: ana\n  qery: SELECT 1\n  query: x",
+            "tests/a.yaml:2: test 1: qery: unknown key; did you mean 'query'?",
+        ),
+        ("- {a: ana, query: SELECT 1}", "tests/a.yaml:1: test 1: a: unknown key; did you mean 'as'?\n"),
+        ("- {query: SELECT 1}", "tests/a.yaml:1: test 1: as: required"),
+        ("- {as: ana, query: SELECT 1}\n- {as: ana}", "tests/a.yaml:2: test 2: query: required"),
+        ("- as: ana\n  roles:\n  - analyst\n  query: SELECT 1", "tests/a.yaml:3: test 1: roles[0]: "),
+        ("- {as: ana, query: SELECT 1, count: many}", "tests/a.yaml:1: test 1: count: "),
+        (
+            "- {as: ana, query: SELECT 1, count: 1, count: 2}",
+            "tests/a.yaml:1: [0].count: this key stands here twice",
+        ),
+        (
+            "- {as: ana, query: SELECT 1, rows: [[2024-13-45]]}",
+            "tests/a.yaml: it holds a value that cannot be read",
+        ),
         ("as: ana", "tests/a.yaml: it is a list of tests"),
-        ("- [", "tests/a.yaml: it cannot be read as YAML"),
-        ("- 1", "tests/a.yaml: test 1"),
+        ("- {}\n- [", "tests/a.yaml:2: not YAML: "),
+        ("- 1", "tests/a.yaml:1: test 1: must be a mapping"),
     ],
 )
 def test_a_file_that_does_not_load_is_an_error(project: Path, text: str, told: str) -> None:
@@ -215,6 +235,18 @@ def test_a_file_that_does_not_load_is_an_error(project: Path, text: str, told: s
     with pytest.raises(InvalidConfig) as refused:
         list(run_policy_tests(project))
     assert refused.value.message.startswith(told)
+
+
+def test_rules_that_do_not_load_fail_and_are_no_denial(project: Path) -> None:
+    (project / "tests" / "a.yaml").write_text("- {as: ana, query: FROM claims.claim, denied: true}\n")
+    rules = project / "policies" / "claims.csv"
+    rules.write_text("p, ana, claims.claim, read, Deny\n")
+    try:
+        status, out, err = ripstop(project, "test")
+    finally:
+        rules.write_text(_RULES["claims"])
+    assert (status, out) == (1, "")
+    assert "error: CONFIG: policies/claims.csv:1: the effect is 'Deny', and must be allow or deny\n" in err
 
 
 def test_tests_ask_on_nobodys_behalf(project: Path) -> None:
@@ -273,6 +305,11 @@ def test_a_query_changes_when_its_restrictions_do(asked: Path, tmp_path: Path) -
         ("FROM crm.customer", "answers (crm.customer: columns)", "answers (crm.customer: columns)"),
         ("FROM claims.claim", "answers (claims.claim: both)", "answers (claims.claim: both)"),
     ]
+
+
+def test_rules_that_do_not_load_are_not_replayed(asked: Path, tmp_path: Path) -> None:
+    with pytest.raises(InvalidConfig, match=r"changed/policies/crm\.csv:1: 2 fields, where 4 belong"):
+        replayed(asked, tmp_path, crm="p3, ana\n")
 
 
 def test_only_the_newest_are_replayed_and_each_once(asked: Path, tmp_path: Path) -> None:
