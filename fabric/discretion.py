@@ -7,6 +7,7 @@ its requests, predicates and complaints may hold hidden columns, rules and count
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 
 from fabric.errors import FabricError, SourceError, UserError
@@ -60,7 +61,8 @@ class Discretion:
 
     def told(self, relation: Relation, error: FabricError) -> FabricError:
         """The error as the principal may read it; the log keeps the whole of it."""
-        if self.shows_source(relation) or (isinstance(error, UserError) and self.shows(relation)):
+        theirs = isinstance(error, UserError) and self.shows(relation)
+        if self.shows_source(relation) or (theirs and not self._tells_hidden(relation, error)):
             return error
         log.warning("%s: %s", relation.name, error)
         named = self.named(relation)
@@ -72,6 +74,14 @@ class Discretion:
         if isinstance(error, SourceError):
             told.__dict__["source"] = error.source
         return told
+
+    def _tells_hidden(self, relation: Relation, error: FabricError) -> bool:
+        """Whether an error names a column that is hidden, as of a parameter that an API requires."""
+        decision = self._governed.decisions[relation.id]
+        # Beneath a product a hidden column is NULL.
+        hidden = {*decision.hidden, *(mask.column for mask in decision.masks if mask.kind == "hide")}
+        text = f"{error.message} {error.hint}".lower()
+        return any(re.search(rf"(?<!\w){re.escape(column)}(?!\w)", text) for column in hidden)
 
     def restricted(self, named: Relation) -> str:
         """What the receipt says of a relation that the statement names: none, rows, columns or both."""
