@@ -273,6 +273,19 @@ def test_what_would_be_read_again_and_again_is_refused_at_once(before: str, with
     assert time.monotonic() - began < 5
 
 
+@pytest.mark.parametrize("join", ["JOIN b", "LEFT JOIN b", "SEMI JOIN (SELECT 1)", "JOIN LATERAL (SELECT 1)"])
+def test_joins_that_wait_for_their_conditions_are_refused_at_once(join: str) -> None:
+    began = time.monotonic()
+    with pytest.raises(NotSupported, match="nested too deeply"):
+        parse(f"SELECT 1 FROM a {f'{join} ' * 40}")
+    assert time.monotonic() - began < 5
+    assert parse("SELECT 1 FROM a JOIN b JOIN c JOIN d ON true ON true ON true").kind == "query"
+    assert parse("SELECT 1 FROM a" + " JOIN b ON a.c = b.d LEFT JOIN e USING (f)" * 500).kind == "query"
+    assert (
+        parse("SELECT 1 FROM a" + " CROSS JOIN b NATURAL LEFT JOIN c POSITIONAL JOIN d" * 10).kind == "query"
+    )
+
+
 @pytest.mark.parametrize(
     "text",
     [
