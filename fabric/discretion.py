@@ -52,6 +52,13 @@ class Discretion:
         """Whether it may be told what its source is asked and what it says."""
         return self.shows(relation) and relation.id not in self._veiled
 
+    def counts(self, relation: Relation) -> bool:
+        """Whether the rows that a relation's own restrictions leave are no more than the principal may see.
+
+        A domain's rights decide on what a product that reads as its domain meets, and on what a row rule reads.
+        """
+        return any(relation is named for named in self._governed.resolved.relations)
+
     def named(self, relation: Relation) -> Relation:
         """The relation that the statement itself names, of which this one is a part, or itself."""
         for top in self._governed.resolved.relations:
