@@ -7,6 +7,7 @@ its requests, predicates and complaints may hold hidden columns, rules and count
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 
 from fabric.errors import FabricError, SourceError, UserError
@@ -51,6 +52,13 @@ class Discretion:
         """Whether it may be told what its source is asked and what it says."""
         return self.shows(relation) and relation.id not in self._veiled
 
+    def counts(self, relation: Relation) -> bool:
+        """Whether the rows that a relation's own restrictions leave are no more than the principal may see.
+
+        A domain's rights decide on what a product that reads as its domain meets, and on what a row rule reads.
+        """
+        return any(relation is named for named in self._governed.resolved.relations)
+
     def named(self, relation: Relation) -> Relation:
         """The relation that the statement itself names, of which this one is a part, or itself."""
         for top in self._governed.resolved.relations:
@@ -60,7 +68,8 @@ class Discretion:
 
     def told(self, relation: Relation, error: FabricError) -> FabricError:
         """The error as the principal may read it; the log keeps the whole of it."""
-        if self.shows_source(relation) or (isinstance(error, UserError) and self.shows(relation)):
+        theirs = isinstance(error, UserError) and self.shows(relation)
+        if self.shows_source(relation) or (theirs and not self._tells_hidden(relation, error)):
             return error
         log.warning("%s: %s", relation.name, error)
         named = self.named(relation)
@@ -72,6 +81,14 @@ class Discretion:
         if isinstance(error, SourceError):
             told.__dict__["source"] = error.source
         return told
+
+    def _tells_hidden(self, relation: Relation, error: FabricError) -> bool:
+        """Whether an error names a column that is hidden, as of a parameter that an API requires."""
+        decision = self._governed.decisions[relation.id]
+        # Beneath a product a hidden column is NULL.
+        hidden = {*decision.hidden, *(mask.column for mask in decision.masks if mask.kind == "hide")}
+        text = f"{error.message} {error.hint}".lower()
+        return any(re.search(rf"(?<!\w){re.escape(column)}(?!\w)", text) for column in hidden)
 
     def restricted(self, named: Relation) -> str:
         """What the receipt says of a relation that the statement names: none, rows, columns or both."""

@@ -352,7 +352,7 @@ def _receipt(live: _Live, discretion: Discretion) -> ScanReceipt:
         seconds=live.feed.seconds if live.feed else (time.time() - live.began.timestamp()),
         cache=f"{context.cache_hits} hits" if context.cache_hits else "",
         as_of=live.began,
-        guarded=live.guarded is not None,
+        guarded=live.guarded is not None and discretion.counts(read.relation),
         veiled=not discretion.shows_source(read.relation),
         unnamed=not discretion.shows(read.relation),
         columns=tuple(columns[n].name for n in sorted(touched)),

@@ -20,11 +20,15 @@ from sqlglot.errors import ParseError, SqlglotError, TokenError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from fabric.errors import FabricError, InvalidValue, NotSupported, SyntaxProblem
+from fabric.parse_steps import is_bearable
 from fabric.pushdown import literal
 from fabric.types import Kind, Parsed
 
 MAX_TEXT = 1_000_000
 MAX_DEPTH = 200
+MAX_PARAMETERS = 65_535
+"""As Postgres has it; what a client is told of each takes memory, also of those that are only counted over."""
+
 _DUCKDB = sqlglot.Dialect.get_or_raise("duckdb")
 _ROOTS = (exp.Select, exp.SetOperation, exp.Subquery, exp.Values, exp.Pivot)
 
@@ -34,119 +38,17 @@ PROCEDURES = {"system.request": "CALL system.request('<product>', '<why>')"}
 # Every node that is not a function call must be one of these; functions are judged by name in confirm.
 _NODES: frozenset[type[exp.Expr]] = frozenset(
     getattr(exp, name)
-    for name in [
-        "Add",
-        "Alias",
-        "Aliases",
-        "All",
-        "Any",
-        "AtTimeZone",
-        "Between",
-        "BitString",
-        "BitwiseAnd",
-        "BitwiseLeftShift",
-        "BitwiseNot",
-        "BitwiseOr",
-        "BitwiseRightShift",
-        "BitwiseXor",
-        "Boolean",
-        "Bracket",
-        "ByteString",
-        "CTE",
-        "Column",
-        "ColumnDef",
-        "Comprehension",
-        "Cube",
-        "DPipe",
-        "DataType",
-        "DataTypeParam",
-        "Distinct",
-        "Div",
-        "Dot",
-        "EQ",
-        "Escape",
-        "Except",
-        "Filter",
-        "From",
-        "GT",
-        "GTE",
-        "Glob",
-        "Group",
-        "GroupingSets",
-        "Having",
-        "HexString",
-        "ILike",
-        "Identifier",
-        "IgnoreNulls",
-        "In",
-        "IntDiv",
-        "Intersect",
-        "Interval",
-        "IntervalSpan",
-        "Is",
-        "JSONPath",
-        "JSONPathFilter",
-        "JSONPathKey",
-        "JSONPathRecursive",
-        "JSONPathRoot",
-        "JSONPathScript",
-        "JSONPathSelector",
-        "JSONPathSlice",
-        "JSONPathSubscript",
-        "JSONPathUnion",
-        "JSONPathWildcard",
-        "Join",
-        "Kwarg",
-        "LT",
-        "LTE",
-        "JSONKeyValue",
-        "Lambda",
-        "Lateral",
-        "Like",
-        "Limit",
-        "LimitOptions",
-        "Literal",
-        "Mod",
-        "Mul",
-        "NEQ",
-        "Neg",
-        "Not",
-        "Null",
-        "NullSafeEQ",
-        "NullSafeNEQ",
-        "Offset",
-        "Order",
-        "Ordered",
-        "Paren",
-        "Pivot",
-        "PivotAlias",
-        "Placeholder",
-        "Parameter",
-        "PositionalColumn",
-        "PropertyEQ",
-        "Qualify",
-        "RespectNulls",
-        "Rollup",
-        "Select",
-        "SimilarTo",
-        "Slice",
-        "Star",
-        "Sub",
-        "Subquery",
-        "Table",
-        "TableAlias",
-        "TableSample",
-        "Tuple",
-        "Union",
-        "UnpivotColumns",
-        "Values",
-        "Var",
-        "Where",
-        "Window",
-        "WindowSpec",
-        "With",
-        "WithinGroup",
-    ]
+    for name in """
+    Add Alias Aliases All Any AtTimeZone Between BitString BitwiseAnd BitwiseLeftShift BitwiseNot BitwiseOr
+    BitwiseRightShift BitwiseXor Boolean Bracket ByteString CTE Column ColumnDef Comprehension Cube DPipe
+    DataType DataTypeParam Distinct Div Dot EQ Escape Except Filter From GT GTE Glob Group GroupingSets Having
+    HexString ILike Identifier IgnoreNulls In IntDiv Intersect Interval IntervalSpan Is JSONPath JSONPathFilter
+    JSONPathKey JSONPathRecursive JSONPathRoot JSONPathScript JSONPathSelector JSONPathSlice JSONPathSubscript
+    JSONPathUnion JSONPathWildcard Join Kwarg LT LTE JSONKeyValue Lambda Lateral Like Limit LimitOptions Literal
+    Mod Mul NEQ Neg Not Null NullSafeEQ NullSafeNEQ Offset Order Ordered Paren Pivot PivotAlias Placeholder
+    Parameter PositionalColumn PropertyEQ Qualify RespectNulls Rollup Select SimilarTo Slice Star Sub Subquery
+    Table TableAlias TableSample Tuple Union UnpivotColumns Values Var Where Window WindowSpec With WithinGroup
+    """.split()  # noqa: SIM905
 )
 
 
@@ -252,6 +154,8 @@ def _explain(text: str, tokens: list[Token]) -> tuple[Kind, str, list[Token]]:
 
 
 def _statement(text: str, tokens: list[Token]) -> Parsed:
+    if not is_bearable(tokens):
+        raise NotSupported("the statement is nested too deeply", hint="write it in simpler parts")
     try:
         trees = [tree for tree in _DUCKDB.parser().parse(tokens, text) if tree is not None]
         trees = [tree for tree in trees if not isinstance(tree, exp.Semicolon)]
@@ -350,8 +254,11 @@ def _call(text: str, rest: str) -> Parsed:
 
 def _number(holder: exp.Expr) -> int:
     name = str(holder.name or "")
-    if not name.isdigit() or int(name) < 1:
-        raise NotSupported("parameters are written ?, $1 or $name, and numbered from $1")
+    known = name.isascii() and name.isdigit() and len(name) <= len(str(MAX_PARAMETERS))
+    if not known or not 1 <= int(name) <= MAX_PARAMETERS:
+        raise NotSupported(
+            f"parameters are written ?, $1 or $name, and numbered from $1 to ${MAX_PARAMETERS}"
+        )
     return int(name)
 
 

@@ -40,6 +40,7 @@ _NOW = ("today", "current_date", "now", "get_current_timestamp", "current_timest
 _MOMENTS = ("DATE", "TIMESTAMP", "TIMESTAMPTZ")
 _REACH: Mapping[str, int] = {**dict.fromkeys(_MOMENTS, _FAR), "TIMESTAMP_NS": 100_000}  # NS: 1696 to 2243
 _TRUNCATED = 366_000  # days that date_trunc goes back at most: a thousand years
+_PARTS = frozenset("millennium century decade year quarter month week day hour minute second".split())  # noqa: SIM905
 
 _TIME = r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?"
 _ZONE = r"(Z|[+-](0\d|1[0-4])(:[0-5]\d)?)?"
@@ -163,7 +164,9 @@ def _called(name: str, arguments: list[Constant], target: str) -> Constant | Non
     if all(isinstance(value, int) for value in arguments) and target in RANGES:
         return _reckoned(name, [value for value in arguments if isinstance(value, int)], target)
     if name in ("date_trunc", "datetrunc") and isinstance(arguments[-1], Moment):
-        return _far(arguments[-1].days + _TRUNCATED)
+        # With a zone an unknown part is no error before there is a row.
+        known_part = isinstance(arguments[0], str) and arguments[0].lower() in _PARTS
+        return _far(arguments[-1].days + _TRUNCATED) if known_part else None
     if name in ("+", "-", "add", "subtract") and len(arguments) == 2 and target in _MOMENTS:
         days = [_days(value) for value in arguments]
         return None if None in days else _far(sum(day for day in days if day is not None))

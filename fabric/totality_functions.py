@@ -106,9 +106,10 @@ def _named(names: frozenset[str]) -> Callable[[Sequence[Node], int], int]:
 
 
 def _escaped(arguments: Sequence[Node], position: int) -> int:
-    """A LIKE pattern that does not end with the character that escapes."""
+    """A LIKE pattern that does not end with the character that escapes, which is one byte to DuckDB."""
     pattern, escape = _text(arguments, position), _text(arguments, position + 1)
-    return int(pattern is not None and escape is not None and len(escape) == 1 and pattern[-1:] != escape)
+    one = escape is not None and len(escape) == 1 and escape.isascii()
+    return int(pattern is not None and one and pattern[-1:] != escape)
 
 
 def _replacement(arguments: Sequence[Node], position: int) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
@@ -210,11 +211,40 @@ def _same(wanted: str | None, name: str) -> bool:
 
 
 def _like(pattern: str | None, name: str) -> bool:
+    """Each part between two ``%`` where it first fits: tried in all their places, many would take for ever."""
     if pattern is None:
         return True
-    parts = re.findall(r"\\(.)|(%)|(_)|(.)", pattern, re.DOTALL)
-    text = "".join(".*" if p else "." if u else re.escape(e or c) for e, p, u, c in parts)
-    return re.fullmatch(text, name, re.IGNORECASE | re.DOTALL) is not None
+    name, (first, *others) = name.lower(), _parts(pattern.lower())
+    if not others:
+        return len(first) == len(name) and _fits(first, name, 0)
+    at = len(first)
+    if not _fits(first, name, 0):
+        return False
+    for part in others[:-1]:
+        found = next((start for start in range(at, len(name)) if _fits(part, name, start)), None)
+        if found is None:
+            return False
+        at = found + len(part)
+    end = len(name) - len(others[-1])
+    return at <= end and _fits(others[-1], name, end)
+
+
+@lru_cache(maxsize=16)
+def _parts(pattern: str) -> tuple[tuple[str, ...], ...]:
+    """What stands before, between and behind ``%``, character by character; an empty one is ``_``."""
+    parts: list[list[str]] = [[]]
+    for escaped, wild, one, other in re.findall(r"\\(.)|(%)|(_)|(.)", pattern, re.DOTALL):
+        if not wild:
+            parts[-1].append("" if one else escaped or other)
+        elif len(parts) == 1 or parts[-1]:
+            parts.append([])
+    return tuple(map(tuple, parts))
+
+
+def _fits(part: tuple[str, ...], name: str, start: int) -> bool:
+    return len(part) <= len(name) - start and all(
+        not wanted or wanted == there for wanted, there in zip(part, name[start:], strict=False)
+    )
 
 
 def _named(entries: Sequence[Entry], catalog: str | None, schema: str | None, table: str) -> list[Entry]:

@@ -42,6 +42,8 @@ _EXPRESSIONS = {
     "hex": "from_hex('0' || body) IS NOT NULL",
     "strptime": "strptime(day, '%Y-%m-%d') > TIMESTAMP '2024-01-03'",
     "date part from a column": "date_part(CASE WHEN grp IN ('a', 'b', 'c') THEN 'day' ELSE grp END, DATE '2024-01-02') = 2",
+    "escape of two bytes": "CASE WHEN region = 'EU' THEN id > 3 ELSE body LIKE 'x' ESCAPE 'é' END",
+    "unknown part of a fixed instant": "CASE WHEN region = 'EU' THEN id > 3 ELSE date_trunc('zq', now()) < now() END",
     "and": "id > 0 AND CAST(body AS INTEGER) = 1",
     "or": "CAST(body AS INTEGER) = 1 OR id = 4",
     "not": "NOT (CAST(body AS INTEGER) = 1)",

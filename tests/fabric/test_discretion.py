@@ -144,6 +144,28 @@ def test_of_a_live_scan_only_governed_rows_are_counted(app: App) -> None:
     assert "did: 3 rows, " in lines(app, "EXPLAIN ANALYZE SELECT name FROM crm_db.customer", who("full"))
 
 
+def test_rows_are_not_counted_where_other_rights_than_the_askers_decide(tmp_path: Path) -> None:
+    """What a product that reads as its domain met, and what a row rule read, is more than the user may see."""
+    crm = """
+p, domain:claims, crm.customer, declassify, allow
+p3, domain:crm, crm_db.customer, name <> 'nobody'
+p3, domain:crm, crm_db.territory, keeper <> 'nobody'
+p3, role:eu, crm_db.customer, region = 'EU'
+p3, role:sub, crm_db.customer, region IN (SELECT region FROM crm_db.territory)
+"""
+    with company(tmp_path, {**_RULES, "crm": crm}) as app:
+        for person, sql in (
+            (who("full", "eu"), "SELECT emails FROM claims.contacts"),
+            (who("full", "sub"), "SELECT name FROM crm.customer"),
+        ):
+            text = lines(app, f"EXPLAIN ANALYZE {sql}", person)
+            assert " s" in text
+            assert not re.search(r"did: \d+ rows", text), text
+            ask(app, sql, person)
+            assert {row[0] for row in rows(app, "SELECT rows FROM system.scans", person)} == {None}
+        assert "did: 1 rows" in lines(app, "EXPLAIN ANALYZE FROM crm_db.customer", who("full", "eu"))
+
+
 # ── receipts and system tables ───────────────────────────────────────────────────────────────
 
 

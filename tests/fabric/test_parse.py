@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from uuid import UUID
@@ -243,3 +245,61 @@ def test_a_value_without_a_literal_is_refused() -> None:
 def test_describe_of_a_name_cannot_carry_more_than_a_name() -> None:
     with pytest.raises((NotSupported, SyntaxProblem)):
         parse("DESCRIBE a.b; SELECT 1")
+
+
+@pytest.mark.parametrize(
+    ("before", "within", "behind"),
+    [
+        ("INT(", "1", ")"),
+        ("CAST(INT((", "1", ")) AS INT)"),
+        ("ROW((x, ", "1", "))"),
+        ("DATE(f(", "1", "))"),
+        ("ARRAY[", "1", "]"),
+        ("ENUM(1, ", "1", ")"),
+        ("if[", "1", "]"),
+        ("if -f(", "1", ")"),
+        ("f(1 LIMIT (", "1", "))"),
+        ("f(1 LIMIT g(", "1", "))"),
+        ("(SELECT f(x LIMIT (SELECT ", "1", ")))"),
+    ],
+)
+def test_what_would_be_read_again_and_again_is_refused_at_once(before: str, within: str, behind: str) -> None:
+    began = time.monotonic()
+    for levels in (12, 25, 40):
+        with suppress(SyntaxProblem, NotSupported):
+            parse(f"SELECT {before * levels}{within}{behind * levels}")
+    with pytest.raises(NotSupported, match="nested too deeply"):
+        parse(f"SELECT {before * 30}{within}{behind * 30}")
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("join", ["JOIN b", "LEFT JOIN b", "SEMI JOIN (SELECT 1)", "JOIN LATERAL (SELECT 1)"])
+def test_joins_that_wait_for_their_conditions_are_refused_at_once(join: str) -> None:
+    began = time.monotonic()
+    with pytest.raises(NotSupported, match="nested too deeply"):
+        parse(f"SELECT 1 FROM a {f'{join} ' * 40}")
+    assert time.monotonic() - began < 5
+    assert parse("SELECT 1 FROM a JOIN b JOIN c JOIN d ON true ON true ON true").kind == "query"
+    assert parse("SELECT 1 FROM a" + " JOIN b ON a.c = b.d LEFT JOIN e USING (f)" * 500).kind == "query"
+    assert (
+        parse("SELECT 1 FROM a" + " CROSS JOIN b NATURAL LEFT JOIN c POSITIONAL JOIN d" * 10).kind == "query"
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT " + ", ".join(["CAST(a AS DECIMAL(10, 2))"] * 5_000),
+        "SELECT CAST(a AS STRUCT(b STRUCT(c MAP(VARCHAR, STRUCT(d DECIMAL(10, 2)[])), e STRUCT(f INT)[]))) FROM b.c",
+        "SELECT date(timestamp(text(json(a)))), MAP {'a': [[1, 2], [3]]}, list(a ORDER BY b LIMIT 3) FROM b.c",
+        "SELECT a FROM (SELECT a FROM (SELECT a FROM b.c LIMIT 5) LIMIT 4) WHERE a IN (SELECT d FROM b.d LIMIT 3) LIMIT 9",
+    ],
+)
+def test_what_people_nest_is_read(text: str) -> None:
+    assert parse(text).kind == "query"
+
+
+@pytest.mark.parametrize("number", ["0", "65536", "999999999", "9" * 5_000])
+def test_a_parameter_has_a_number_that_can_be_counted_to(number: str) -> None:
+    with pytest.raises((NotSupported, SyntaxProblem)):
+        parameter_count(parse(f"SELECT ${number}"))

@@ -236,6 +236,10 @@ SELECT repeat(s, 100000000000) FROM t
 SELECT s LIKE 'a!' ESCAPE '!' FROM t
 SELECT s LIKE s ESCAPE '!' FROM t
 SELECT s LIKE 'a' ESCAPE s FROM t
+SELECT s LIKE 'a' ESCAPE 'é' FROM t
+SELECT s NOT ILIKE 'a%' ESCAPE 'é' FROM t
+SELECT date_trunc('foo', now()) FROM t
+SELECT k FROM t WHERE tz < datetrunc('foo', CAST('2024-01-01' AS TIMESTAMPTZ))
 SELECT regexp_matches(s, s) FROM t
 SELECT regexp_extract(s, '[') FROM t
 SELECT regexp_replace(s, 'a', '\\2') FROM t
@@ -448,7 +452,7 @@ CONSTANTS: dict[str, Sequence[str]] = {
     "@unit": [f"'{part}'" for part in PARTS],
     "@clock": [f"'{part}'" for part in PARTS],
     "@escaped": ["''", "'a'", "'a!'", "'%!%_'", "'!!a'"],
-    "@escape": ["'!'", "'!!'", "''"],
+    "@escape": ["'!'", "'!!'", "''", "'é'"],
     "@replacement": ["''", "'é'", "'aa'"],
     "@calendar": [f"'%{letter}'" for letter in "YymdbBaAjHMSwuUWVGcxXpIZzfgn"]
     + ["'%Y-%m'", "'%-d%%é'", "'%'", "''"],

@@ -1,3 +1,6 @@
+import time
+from itertools import product
+
 import pyarrow as pa
 import pytest
 
@@ -41,6 +44,30 @@ def test_tables_are_filtered_and_sorted():
 
 def test_a_dot_in_a_pattern_is_a_dot():
     assert rows("CommandGetTables", table_name_filter_pattern="open.claims") == []
+
+
+def test_a_pattern_of_many_parts_is_judged_at_once():
+    began = time.monotonic()
+    for pattern in ("%" * 40 + "x", "%_" * 40 + "x", "%c%l%a%i%m" * 9, "%" * 300_000 + "q", "%_" * 300_000):
+        assert rows("CommandGetTables", table_name_filter_pattern=pattern) == []
+    assert time.monotonic() - began < 5
+
+
+def like(pattern, name):
+    """As SQL has it, tried in every way."""
+    if not pattern:
+        return not name
+    if pattern[0] == "%":
+        return like(pattern[1:], name) or (bool(name) and like(pattern, name[1:]))
+    return bool(name) and pattern[0] in ("_", name[0]) and like(pattern[1:], name[1:])
+
+
+@pytest.mark.parametrize("length", range(6))
+def test_patterns_mean_what_like_means(length):
+    for pattern in map("".join, product("%_ab", repeat=length)):
+        for name in ("", "a", "b", "ab", "ba", "aab", "abab", "bbaa"):
+            assert metadata._like(pattern, name) == like(pattern, name), (pattern, name)
+            assert metadata._like(pattern.upper(), name) == like(pattern, name)
 
 
 def test_a_table_s_schema_tells_clients_the_column_s_type_place_and_comment():

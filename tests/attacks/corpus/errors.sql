@@ -90,3 +90,12 @@ SELECT claim_id // 0 AS x FROM lake.claim LIMIT 1
 
 -- a division by zero on hidden rows only [ana] rows
 SELECT sum(100 // (claim_id - 4)) AS x, sum(100 % (claim_id - 5)) AS y, sum(1 / (claim_id - 7)) AS z FROM lake.claim
+
+-- a parameter that an API requires, of a hidden column [ana] denied
+SELECT claim_id FROM fraud_api.lookup
+
+-- the same beneath a product [ana] denied
+SELECT * FROM fraud.looked_up
+
+-- the same, explained [ana] denied
+EXPLAIN SELECT claim_id FROM fraud_api.lookup

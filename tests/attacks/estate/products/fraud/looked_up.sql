@@ -1,0 +1,1 @@
+SELECT claim_id, score FROM fraud_api.lookup
