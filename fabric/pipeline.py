@@ -28,6 +28,7 @@ from fabric.explain import explain
 from fabric.file_scan import FileTables
 from fabric.filesystem import FileSystem
 from fabric.journal import Journal
+from fabric.limits import Allowance
 from fabric.parse import bind, parameter_count, parse
 from fabric.plan import Plan, describe, plan
 from fabric.policy_report import POLICY_SCHEMA, policy_report, policy_table
@@ -36,12 +37,13 @@ from fabric.replies import EXPLAIN_SCHEMA, Analysis, Prepared, Reply, plan_lines
 from fabric.resolve import Whole, relations, resolve
 from fabric.rules import RuleBinder
 from fabric.spi import Finding, Governor
-from fabric.system import PERSONAL, personal_rows, rows
+from fabric.stop import Stop
+from fabric.system import Desk, system_rows
 from fabric.types import Governed, Parsed, Principal, Relation
+from fabric.underway import Place, Underway
 
 log = logging.getLogger("ripstop.line")
 
-_AUDIT_ROWS = 10_000
 _DESCRIBE = pa.schema([pa.field(name, pa.string()) for name in ("column_name", "column_type", "null")])
 
 
@@ -49,13 +51,15 @@ _DESCRIBE = pa.schema([pa.field(name, pa.string()) for name in ("column_name", "
 class Session:
     """What a client set for its statements: ``schema`` completes one-part names.
 
-    ``caller`` is what is known of the login, for the audit: ``method``, ``address``, ``application``.
+    ``caller`` is what is known of the login, for the audit: ``method``, ``address``, ``application``. ``stop`` ends
+    what it runs.
     """
 
     schema: str | None = None
     timezone: str = "UTC"
     options: Mapping[str, str] = field(default_factory=dict)
     caller: Mapping[str, str] = field(default_factory=dict)
+    stop: Stop = field(default_factory=Stop, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,8 @@ class Line:
         filesystem: the one that the engine reads through.
         files: looks into files.
         governor: decides.
-        seconds: how long a principal's query may run; None, as long as it takes.
+        allowed: what applies to a principal.
+        underway: where every statement has its place, and waits for its turn.
         journal: where every query that ran is written down.
         audit: where every statement is, before it runs.
         principals: a user by name, for those who ask about others.
@@ -102,7 +107,8 @@ class Line:
         files: FileTables,
         governor: Governor,
         *,
-        seconds: Callable[[Principal], float | None] = lambda principal: None,
+        allowed: Callable[[Principal], Allowance] = lambda principal: Allowance(),
+        underway: Underway | None = None,
         journal: Journal | None = None,
         audit: Audit | None = None,
         principals: Callable[[str], Principal] = hypothetical,
@@ -113,14 +119,15 @@ class Line:
         self._filesystem = filesystem
         self._files = files
         self._governor = governor
-        self._seconds = seconds
+        self._allowed = allowed
+        self._underway = underway or Underway()
         self._journal = journal
         self._audit = audit
         self._records = Records(audit, journal)
         self._principals = principals
         self._secret = secret
         self._binder = RuleBinder(catalog, engine)
-        self._procedures = Procedures(catalog, governor, journal)
+        self._procedures = Procedures(catalog, governor, journal, self._underway)
         self._running: set[Answer] = set()
         self._lock = threading.Lock()
 
@@ -185,12 +192,25 @@ class Line:
             FabricError: the statement cannot run for this principal.
         """
         asked = _asked(text, principal, session, parameters)
+        place = self._underway.place(asked.query_id, principal.user, text, session.stop)
+        try:
+            reply = self._run(asked, session, policy_version, place)
+        except BaseException:
+            place.leave()
+            raise
+        if isinstance(reply, Prepared):
+            place.leave()
+        return reply
+
+    def _run(self, asked: Asked, session: Session, policy_version: str | None, place: Place) -> Reply:
+        text, principal, parameters = asked.text, asked.principal, asked.parameters
         with self._records.refusals(asked):
             parsed = parse(text)
             if parsed.kind == "explain policy":
                 return self._policy(parsed, asked, session)
             if parsed.kind == "command":
                 return self._called(parsed, asked, session)
+            place.wait(parsed, self._allowed(principal))
             governed = self._governed(parsed, principal, session, parameters)
             if policy_version is not None and policy_version != self._fingerprint(governed):
                 raise PolicyChanged("the policies on this query have changed", hint="run it again")
@@ -206,8 +226,8 @@ class Line:
                 self._records.allowed(asked, parsed.kind, governed)
                 planned = self._planned(governed)
         if parsed.kind in ("explain", "explain analyze"):
-            return self._explained(parsed, planned, asked)
-        return self._started(planned, asked)
+            return self._explained(parsed, planned, asked, place)
+        return self._started(planned, asked, place)
 
     @property
     def idle(self) -> bool:
@@ -260,7 +280,7 @@ class Line:
     def _discretion(self, governed: Governed) -> Discretion:
         return Discretion(governed, lambda found: known_to(self._governor, governed.principal, found))
 
-    def _started(self, planned: Plan, asked: Asked) -> Answer:
+    def _started(self, planned: Plan, asked: Asked, place: Place) -> Answer:
         answer: Answer | None = None
         principal = asked.principal
 
@@ -272,6 +292,7 @@ class Line:
                 for scan in outcome.scans:
                     self.catalog.refresh(scan.source)
             self._records.ended(asked, outcome, answer.executed if answer else "")
+            place.leave()
 
         answer = Answer(
             planned,
@@ -280,24 +301,19 @@ class Line:
             lambda relation: self._system(relation, principal),
             self._discretion(planned.governed),
             query_id=asked.query_id,
-            seconds=self._seconds(principal),
+            limits=self._allowed(principal).limits,
+            streams=place.streams,
             ended=ended,
         )
         with self._lock:
             self._running.add(answer)
+        place.stop.by(answer.cancel)
         return answer
 
     def _system(self, relation: Relation, principal: Principal) -> pa.Table:
+        desk = Desk(self._governor, self._journal, self._audit, self._underway, self._allowed(principal))
         entries = self.catalog.visible(principal, self._governor)
-        name = relation.object.name
-        if name.schema == "system" and name.name == "audit":
-            everyone = self._governor.may(principal, "read", "system.audit")
-            user = None if everyone else principal.user
-            found = self._audit.records(user, _AUDIT_ROWS) if self._audit else []
-        elif name.schema == "system" and name.name in PERSONAL:
-            found = personal_rows(name.name, principal, self._governor, self._journal, entries)
-        else:
-            found = rows(name.schema, name.name, entries, self.catalog.fabric)
+        found = system_rows(relation.object.name, principal, desk, entries, self.catalog.fabric)
         columns = relation.object.columns
         schema = self._engine.arrow_schema(columns)
         arrays = [pa.array([row[n] for row in found], type=kind) for n, kind in enumerate(schema.types)]
@@ -336,11 +352,11 @@ class Line:
         resolved = resolve(parse(f"FROM {found}"), names, None, about.user)
         return policy_report(resolved, about, None, self._governor, self._binder)
 
-    def _explained(self, parsed: Parsed, planned: Plan, asked: Asked) -> Reply:
+    def _explained(self, parsed: Parsed, planned: Plan, asked: Asked, place: Place) -> Reply:
         discretion = self._discretion(planned.governed)
         if parsed.kind == "explain":
             return Prepared(plan_lines(explain(planned, discretion)))
-        answer = self._started(planned, asked)
+        answer = self._started(planned, asked, place)
         return Analysis(answer, lambda receipts: explain(planned, discretion, receipts))
 
     def _fingerprint(self, governed: Governed) -> str:

@@ -30,7 +30,10 @@ _CALLS: dict[str, AuditCall] = {
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One statement as it came: ``caller`` is what is known of the login, ``options`` those of the session."""
+    """One statement as it came: ``caller`` is what is known of the login, ``options`` those of the session.
+
+    ``at`` is when it came, in seconds since 1970.
+    """
 
     text: str
     principal: Principal
@@ -38,6 +41,7 @@ class Asked:
     options: Mapping[str, object] = field(default_factory=dict)
     caller: Mapping[str, str] = field(default_factory=dict)
     parameters: Sequence[object] = ()
+    at: float = field(default_factory=time.time)
 
     def intent(self, **said: object) -> Intent:
         """The record of it."""
@@ -116,7 +120,7 @@ class Records:
         if self._audit is not None:
             self._audit.outcome(outcome, asked.principal.user, executed=Numbered(executed).text)
         if self._journal is not None:
-            self._journal.record(asked.principal, asked.text, outcome)
+            self._journal.record(asked.principal, asked.text, outcome, asked.at)
 
 
 def _fault(error: Exception) -> InternalError:
