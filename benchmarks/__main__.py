@@ -5,7 +5,18 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("stream", "overhead", "recovery", "cancel", "policies", "governed", "crowd", "audit")
+NAMES = (
+    "stream",
+    "overhead",
+    "recovery",
+    "cancel",
+    "policies",
+    "governed",
+    "crowd",
+    "audit",
+    "mixed",
+    "workers",
+)
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or NAMES:

@@ -1,6 +1,7 @@
-"""CALL: what a statement does beside reading, by the name of its procedure (``fabric.parse.PROCEDURES``).
+"""CALL: what a statement does beside reading, by the name of its procedure (``fabric.types.PROCEDURES``).
 
 ``system.request`` records a wish: something that a user may know of and would like to read, and why.
+``system.cancel`` ends a query that waits or runs.
 """
 
 from __future__ import annotations
@@ -13,16 +14,20 @@ import pyarrow as pa
 from sqlglot import exp
 
 from fabric.catalog import Catalog
-from fabric.errors import InvalidValue, NotSupported
+from fabric.errors import Cancelled, InvalidValue, NotFound, NotSupported
 from fabric.journal import Journal
 from fabric.naming import unknown_object
 from fabric.parse import bind, parameter_count
 from fabric.resolve import resolve
 from fabric.spi import Governor
 from fabric.types import Parsed, Principal, Product, Table
+from fabric.underway import Underway
 
-CALL_SCHEMA = pa.schema([pa.field("request_id", pa.string()), pa.field("owner", pa.string())])
-"""What ``system.request`` answers with: one row."""
+_SCHEMAS = {
+    "system.request": pa.schema([pa.field("request_id", pa.string()), pa.field("owner", pa.string())]),
+    "system.cancel": pa.schema([pa.field("query_id", pa.string()), pa.field("state", pa.string())]),
+}
+"""What each answers with: one row."""
 
 MOST_CHARACTERS = 2_000
 """How long a text that is written down may be."""
@@ -31,13 +36,21 @@ _PART = re.compile(r'"((?:[^"]|"")+)"|([^\s."]+)')
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """A call that may be done: ``principal`` wishes for an object, ``written`` as users write it."""
+class Wanted:
+    """A wish that may be made: ``principal`` would like an object, ``written`` as users write it."""
 
     principal: Principal
     object: Table | Product
     written: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelling:
+    """A query that shall end; whether there is one, and it may be ended, shows when it is done."""
+
+    principal: Principal
+    query_id: str
 
 
 class Procedures:
@@ -47,12 +60,16 @@ class Procedures:
         catalog: what there is to wish for.
         governor: says what a principal may know of, and whom to ask.
         journal: keeps the wishes; without one there are none.
+        underway: the queries that can be cancelled.
     """
 
-    def __init__(self, catalog: Catalog, governor: Governor, journal: Journal | None) -> None:
+    def __init__(
+        self, catalog: Catalog, governor: Governor, journal: Journal | None, underway: Underway
+    ) -> None:
         self._catalog = catalog
         self._governor = governor
         self._journal = journal
+        self._underway = underway
 
     def describe(
         self, parsed: Parsed, parameters: Sequence[object] | None, principal: Principal, schema: str | None
@@ -64,11 +81,11 @@ class Procedures:
         """
         if parameters is not None or not parameter_count(parsed):
             self.judge(parsed, parameters or (), principal, schema)
-        return CALL_SCHEMA
+        return _SCHEMAS[parsed.about]
 
     def judge(
         self, parsed: Parsed, parameters: Sequence[object], principal: Principal, schema: str | None
-    ) -> Call:
+    ) -> Wanted | Cancelling:
         """Whether the principal may do it; nothing is done.
 
         Args:
@@ -82,7 +99,12 @@ class Procedures:
             InvalidValue: an argument that is no text, or too long.
         """
         arguments = bind(parsed, parameters).tree.expressions[0].expressions
-        written, reason = (_text(argument) for argument in arguments)
+        texts = [_text(argument) for argument in arguments]
+        if parsed.about == "system.cancel":
+            return Cancelling(principal, texts[0])
+        return self._wanted(texts[0], texts[1], principal, schema)
+
+    def _wanted(self, written: str, reason: str, principal: Principal, schema: str | None) -> Wanted:
         if not reason:
             raise InvalidValue("a wish needs a reason", hint="say what you need it for: its owner reads that")
         names = self._catalog.names(principal, self._governor)
@@ -92,19 +114,39 @@ class Procedures:
         if not self._governor.may(principal, "discover", name):
             raise unknown_object(relation.written)
         is_own = name.catalog == self._catalog.fabric
-        return Call(principal, relation.object, f"{name.schema}.{name.name}" if is_own else str(name), reason)
+        return Wanted(
+            principal, relation.object, f"{name.schema}.{name.name}" if is_own else str(name), reason
+        )
 
-    def do(self, call: Call) -> pa.Table:
+    def do(self, call: Wanted | Cancelling) -> pa.Table:
         """Do it.
 
         Raises:
             LimitError: too many wishes.
+            NotFound: no such query, or none that the principal may end.
         """
+        return self._wish(call) if isinstance(call, Wanted) else self._cancel(call)
+
+    def _cancel(self, call: Cancelling) -> pa.Table:
+        """Of others' queries and of none that is there, the same is said."""
+        user = call.principal.user
+        everyone = self._governor.may(call.principal, "admin", "system.queries")
+        if not self._underway.stop(call.query_id, user, Cancelled("the query was cancelled")) and not (
+            everyone
+            and self._underway.stop(call.query_id, None, Cancelled(f"the query was cancelled by {user}"))
+        ):
+            raise NotFound(
+                "no such query runs", hint="system.queries shows yours; it may have ended in the meantime"
+            )
+        row = {"query_id": call.query_id, "state": "cancelled"}
+        return pa.Table.from_pylist([row], schema=_SCHEMAS["system.cancel"])
+
+    def _wish(self, call: Wanted) -> pa.Table:
         if self._journal is None:
             raise NotSupported("this fabric keeps no wishes", hint="ask the owner yourself")
         owner = self._governor.owner(call.object)
         made = self._journal.wish(call.principal.user, call.object.name, call.written, call.reason, owner)
-        return pa.Table.from_pylist([{"request_id": made, "owner": owner}], schema=CALL_SCHEMA)
+        return pa.Table.from_pylist([{"request_id": made, "owner": owner}], schema=_SCHEMAS["system.request"])
 
 
 def _text(argument: exp.Expr) -> str:

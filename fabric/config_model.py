@@ -129,13 +129,20 @@ class DomainSettings(Strict):
 class LimitSettings(Strict):
     """What queries may use; a key that is absent is not limited here."""
 
-    running: int | None = Field(default=None, ge=1, description="queries that run at once")
-    queued: int | None = Field(default=None, ge=0, description="queries that wait at once")
+    running: int | None = Field(
+        default=None, ge=1, description="queries that run at once in the whole server"
+    )
+    queued: int | None = Field(
+        default=None, ge=0, description="queries that wait at once in the whole server"
+    )
     per_user: int | None = Field(default=None, ge=1, description="queries of one user that run at once")
     seconds: Seconds | None = Field(default=None, description="time that one query may run")
     memory: Bytes | None = Field(default=None, description="memory of the engine")
     rows: int | None = Field(default=None, ge=1, description="rows of one result")
     source_bytes: Bytes | None = Field(default=None, description="bytes that one query may read of sources")
+    priority: int | None = Field(
+        default=None, ge=-100, le=100, description="of those who wait, the highest goes first; 0 when absent"
+    )
 
 
 DEFAULT_LIMITS = LimitSettings(running=8, queued=64, per_user=4, seconds=300, memory=2 * 10**9)

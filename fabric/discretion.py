@@ -90,6 +90,15 @@ class Discretion:
         text = f"{error.message} {error.hint}".lower()
         return any(re.search(rf"(?<!\w){re.escape(column)}(?!\w)", text) for column in hidden)
 
+    def receipt(self, decided: str) -> dict[str, object]:
+        """What the client is told before the statement runs: only names that the statement itself holds.
+
+        Args:
+            decided: the fingerprint of the decisions.
+        """
+        named = self._governed.resolved.relations
+        return {"restricted": {each.written: self.restricted(each) for each in named}, "policy": decided}
+
     def restricted(self, named: Relation) -> str:
         """What the receipt says of a relation that the statement names: none, rows, columns or both."""
         # What row rules read restricts nothing of its own.

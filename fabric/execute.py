@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -15,23 +16,26 @@ import duckdb
 import pyarrow as pa
 
 from fabric.compose import guarded_name, raw_name
+from fabric.config_model import LimitSettings
 from fabric.discretion import Discretion
 from fabric.engine import BATCH_ROWS, Engine
 from fabric.engine_errors import translate
-from fabric.errors import Cancelled, FabricError, SchemaChanged, Timeout
+from fabric.errors import Cancelled, FabricError, LimitError, ResultTooLarge, SchemaChanged, Timeout
 from fabric.feed import Feed, FeedSource
 from fabric.file_errors import blame
 from fabric.filesystem import FileSystem, Mount
 from fabric.guarded import GuardedSource
+from fabric.limits import size_text
 from fabric.plan import FileRead, LiveRead, Plan, Read, SystemRead
 from fabric.prefetch import prefetch, wanted
 from fabric.pushdown import describe as predicate_text
 from fabric.spi import ScanContext, ScanSession
 from fabric.types import Relation, ScanReceipt
+from fabric.watchdog import WATCHDOG
 
 log = logging.getLogger("ripstop.execute")
 
-_AGAIN_SECONDS = 0.05
+_UNLIMITED = LimitSettings()
 
 SystemRows = Callable[[Relation], pa.Table]
 
@@ -73,7 +77,8 @@ class Answer:
         system: the rows of the fabric's own tables, for the one who asks.
         discretion: what may be said of each part to the one who asks.
         query_id: under which it is written down; made when absent.
-        seconds: how long it may run; None, as long as it takes.
+        limits: its ``seconds``, ``rows`` and ``source_bytes``; None of each is as many as it takes.
+        streams: called when rows are there, before they are handed out.
         ended: called once, when all is given back.
         keep_bytes: how large a result may be to be ``kept``.
     """
@@ -87,7 +92,8 @@ class Answer:
         discretion: Discretion,
         *,
         query_id: str = "",
-        seconds: float | None = None,
+        limits: LimitSettings = _UNLIMITED,
+        streams: Callable[[], None] = lambda: None,
         ended: Callable[[Outcome], None] = lambda outcome: None,
         keep_bytes: int = 0,
     ) -> None:
@@ -96,7 +102,10 @@ class Answer:
         self.plan = plan
         self.schema = plan.schema
         self._discretion = discretion
+        self._limits = limits
+        self._streams = streams
         self._ended = ended
+        self._until = None if limits.seconds is None else time.monotonic() + limits.seconds
         self._began = datetime.now(UTC)
         self._resources = ExitStack()
         self._lives: list[_Live] = []
@@ -111,7 +120,7 @@ class Answer:
         self._keep_bytes = keep_bytes
         self._keeping: list[pa.RecordBatch] = []
         self._finished = False
-        self._timer: threading.Timer | None = None
+        self._watched: object | None = None
         try:
             self._start(filesystem, system)
             self._cursor = self._open_cursor()
@@ -120,10 +129,7 @@ class Answer:
             failure = self._fail(error)
             self.close()
             raise failure from None
-        if seconds is not None:
-            self._timer = threading.Timer(seconds, self._time_out, (seconds,))
-            self._timer.daemon = True
-            self._timer.start()
+        self._watched = WATCHDOG.watch(self._look)
 
     def _start(self, filesystem: FileSystem, system: SystemRows) -> None:
         self._paths: dict[str, dict[str, str]] = {}
@@ -195,14 +201,15 @@ class Answer:
             reader = self._cursor.sql(self.executed).to_arrow_reader(BATCH_ROWS)
             with reader:
                 for batch in reader:
-                    self._rows += batch.num_rows
-                    self._bytes += batch.nbytes
+                    self._count(batch)
+                    self._streams()
                     promised = self._promised(batch)
                     if self._bytes <= self._keep_bytes:
                         self._keeping.append(promised)
                     else:
                         self._keeping.clear()
                     yield promised
+            self._require_within(self._source_bytes())
             self._finished = True
         except GeneratorExit:
             raise
@@ -215,6 +222,17 @@ class Answer:
     def kept(self) -> Sequence[pa.RecordBatch] | None:
         """The whole result, when it was read to its end and is no larger than ``keep_bytes``."""
         return self._keeping if self._finished and self._bytes <= self._keep_bytes else None
+
+    def _count(self, batch: pa.RecordBatch) -> None:
+        self._require_within(self._source_bytes())
+        most = self._limits.rows
+        if most is not None and self._rows + batch.num_rows > most:
+            raise ResultTooLarge(
+                f"the result has more than the {most:,} rows that you may take",
+                hint="narrow it with WHERE or LIMIT, or aggregate it",
+            )
+        self._rows += batch.num_rows
+        self._bytes += batch.nbytes
 
     def _promised(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         if batch.schema == self.schema:
@@ -231,26 +249,42 @@ class Answer:
             self._stop = reason or Cancelled("the query was cancelled")
         for live in self._lives:
             live.context.cancel()
-        threading.Thread(target=self._interrupt, name="ripstop-interrupt", daemon=True).start()
+
+    def _look(self) -> None:
+        """For the watchdog, again and again until the query has ended."""
+        if self._stop is not None:
+            self._interrupt()
+        elif self._until is not None and time.monotonic() > self._until:
+            self.cancel(
+                Timeout(
+                    f"the query ran longer than {self._limits.seconds:g} seconds",
+                    hint="narrow it, or ask for a higher limit",
+                )
+            )
+        else:
+            try:
+                self._require_within(self._source_bytes())
+            except LimitError as error:
+                self.cancel(error)
 
     def _interrupt(self) -> None:
-        """An interrupt counts only while DuckDB runs, so it is repeated until the query has ended."""
-        while not self._closed.wait(_AGAIN_SECONDS):
-            with self._lock:
-                cursors = list(self._cursors)
-            for cursor in cursors:
-                try:
-                    cursor.interrupt()
-                except duckdb.Error:
-                    return
+        """Interrupt DuckDB; that counts only while it runs, so it is done at every look."""
+        with self._lock:
+            cursors = list(self._cursors)
+        for cursor in cursors:
+            with contextlib.suppress(duckdb.Error):
+                cursor.interrupt()
 
-    def _time_out(self, seconds: float) -> None:
-        self.cancel(
-            Timeout(
-                f"the query ran longer than {seconds:g} seconds",
-                hint="narrow it, or ask for a higher limit",
+    def _source_bytes(self) -> int:
+        return sum(live.context.bytes for live in self._lives)
+
+    def _require_within(self, read: int) -> None:
+        most = self._limits.source_bytes
+        if most is not None and read > most:
+            raise LimitError(
+                f"the query read more than the {size_text(most)} that it may of its sources",
+                hint="narrow it so that less is read: EXPLAIN shows what each source is asked",
             )
-        )
 
     def _fail(self, error: BaseException) -> FabricError:
         """The one error of this query: why it was stopped, else the source's, else DuckDB's own."""
@@ -286,8 +320,6 @@ class Answer:
             if self._closed.is_set():
                 return
             self._closed.set()
-        if self._timer is not None:
-            self._timer.cancel()
         for live in self._lives:
             live.context.cancel()
         for live in self._lives:
@@ -297,6 +329,8 @@ class Answer:
         for live in self._lives:
             if live.prefetch is not None:
                 live.prefetch.join()
+        if self._watched is not None:
+            WATCHDOG.forget(self._watched)
         self._ended(self._outcome())
 
     def _outcome(self) -> Outcome:

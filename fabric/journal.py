@@ -106,15 +106,17 @@ class Journal:
                     self._connection.execute(statement)
                 self._connection.execute(f"PRAGMA user_version = {number}")
 
-    def record(self, principal: Principal, text: str, outcome: Outcome) -> None:
-        """Write down a query that ended."""
+    def record(
+        self, principal: Principal, text: str, outcome: Outcome, queued_at: float | None = None
+    ) -> None:
+        """Write down a query that ended; ``queued_at`` is when it came, in seconds since 1970."""
         ended = datetime.now(UTC).timestamp()
         row = (
             outcome.query_id,
             principal.user,
             self._redact(text),
             outcome.state,
-            outcome.started_at,
+            outcome.started_at if queued_at is None else queued_at,
             outcome.started_at,
             ended,
             outcome.rows,
@@ -151,6 +153,10 @@ class Journal:
             self._connection.execute(
                 "DELETE FROM queries WHERE number <= ?", ((cursor.lastrowid or 0) - KEPT_QUERIES,)
             )
+
+    def redacted(self, text: str) -> str:
+        """The text without secrets, as it is written down."""
+        return self._redact(text)
 
     def queries(self, user: str | None) -> list[tuple[Any, ...]]:
         """The rows of ``system.queries``, of one user or of everyone."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -11,11 +11,11 @@ from fabric.audit import Audit
 from fabric.catalog import Catalog
 from fabric.engine import Engine
 from fabric.journal import Journal
+from fabric.limits import Allowance
 from fabric.spi import Governor
-from fabric.system import PERSONAL, personal_rows, rows
+from fabric.system import Desk, system_rows
 from fabric.types import Principal, Relation
-
-_AUDIT_ROWS = 10_000
+from fabric.underway import Underway
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,22 +27,15 @@ class OwnTables:
     engine: Engine
     journal: Journal | None
     audit: Audit | None
+    underway: Underway
+    allowed: Callable[[Principal], Allowance]
 
     def of(self, relation: Relation, principal: Principal) -> pa.Table:
         """The rows that concern the principal, its columns named for this occurrence."""
+        desk = Desk(self.governor, self.journal, self.audit, self.underway, self.allowed(principal))
+        entries = self.catalog.visible(principal, self.governor)
+        found = system_rows(relation.object.name, principal, desk, entries, self.catalog.fabric)
         columns = relation.object.columns
         schema = self.engine.arrow_schema(columns)
-        found = self._rows(relation, principal)
         arrays = [pa.array([row[n] for row in found], type=kind) for n, kind in enumerate(schema.types)]
         return pa.Table.from_arrays(arrays, names=[f"{relation.id}_{n}" for n in range(len(columns))])
-
-    def _rows(self, relation: Relation, principal: Principal) -> Sequence[Sequence[object]]:
-        name = relation.object.name
-        if name.schema == "system" and name.name == "audit":
-            everyone = self.governor.may(principal, "read", "system.audit")
-            user = None if everyone else principal.user
-            return self.audit.records(user, _AUDIT_ROWS) if self.audit else []
-        entries = self.catalog.visible(principal, self.governor)
-        if name.schema == "system" and name.name in PERSONAL:
-            return personal_rows(name.name, principal, self.governor, self.journal, entries)
-        return rows(name.schema, name.name, entries, self.catalog.fabric)

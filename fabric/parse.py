@@ -22,7 +22,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 from fabric.errors import FabricError, InvalidValue, NotSupported, SyntaxProblem
 from fabric.parse_steps import is_bearable
 from fabric.pushdown import literal
-from fabric.types import Kind, Parsed
+from fabric.types import PROCEDURES, Kind, Parsed
 
 MAX_TEXT = 1_000_000
 MAX_DEPTH = 200
@@ -31,9 +31,6 @@ MAX_PARAMETERS = 65_535
 
 _DUCKDB = sqlglot.Dialect.get_or_raise("duckdb")
 _ROOTS = (exp.Select, exp.SetOperation, exp.Subquery, exp.Values, exp.Pivot)
-
-PROCEDURES = {"system.request": "CALL system.request('<product>', '<why>')"}
-"""What can be called, and how it is written."""
 
 # Every node that is not a function call must be one of these; functions are judged by name in confirm.
 _NODES: frozenset[type[exp.Expr]] = frozenset(
@@ -247,6 +244,8 @@ def _call(text: str, rest: str) -> Parsed:
     clauses = {key for key, value in made.tree.args.items() if value}
     arguments = made.tree.expressions[0] if clauses == {"expressions"} else None
     form = PROCEDURES[name]
+    if isinstance(arguments, exp.Paren):
+        arguments.replace(arguments := exp.Tuple(expressions=[arguments.this]))
     if not isinstance(arguments, exp.Tuple) or len(arguments.expressions) != form.count(",") + 1:
         raise SyntaxProblem("the call cannot be read", hint=f"it is {form}")
     return Parsed(text=text, tree=made.tree, kind="command", about=name)

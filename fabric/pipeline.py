@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-import uuid
 from collections.abc import Callable, Sequence
-
-import pyarrow as pa
 
 from fabric.audit import Audit
 from fabric.calls import Procedures
@@ -25,12 +22,13 @@ from fabric.explain import explain
 from fabric.file_scan import FileTables
 from fabric.filesystem import FileSystem
 from fabric.journal import Journal
+from fabric.limits import Allowance
 from fabric.own_tables import OwnTables
 from fabric.parse import bind, parameter_count, parse
 from fabric.plan import Plan, describe, plan, relisted
 from fabric.plan_cache import Known, PlanCache
 from fabric.policy_report import POLICY_SCHEMA, policy_report, policy_table
-from fabric.questions import Description, Question, Session, fingerprint
+from fabric.questions import Description, Question, Session, fingerprint, hypothetical
 from fabric.records import Asked, Records
 from fabric.replies import (
     DESCRIBE_SCHEMA,
@@ -42,17 +40,13 @@ from fabric.replies import (
     plan_lines,
 )
 from fabric.resolve import Whole, relations, resolve
-from fabric.results import KeptAnswer, Result, ResultCache, files_of, is_at_hand
+from fabric.results import KeptAnswer, Result, ResultCache, is_at_hand
 from fabric.rules import RuleBinder
 from fabric.spi import Finding, Governor
 from fabric.types import Governed, Kind, Parsed, Principal
+from fabric.underway import Place, Underway
 
 log = logging.getLogger("ripstop.line")
-
-
-def hypothetical(name: str) -> Principal:
-    """Somebody of whom nothing but a name is known; ``role:<name>`` is somebody who holds that role."""
-    return Principal("somebody", frozenset({name})) if name.startswith("role:") else Principal(name)
 
 
 class Line:
@@ -64,7 +58,8 @@ class Line:
         filesystem: the one that the engine reads through.
         files: looks into files.
         governor: decides.
-        seconds: how long a principal's query may run; None, as long as it takes.
+        allowed: what a principal may use.
+        underway: where every statement has its place, and waits for its turn.
         journal: where every query that ran is written down.
         audit: where every statement is, before it runs.
         principals: a user by name, for those who ask about others.
@@ -80,7 +75,8 @@ class Line:
         files: FileTables,
         governor: Governor,
         *,
-        seconds: Callable[[Principal], float | None] = lambda principal: None,
+        allowed: Callable[[Principal], Allowance] = lambda principal: Allowance(),
+        underway: Underway | None = None,
         journal: Journal | None = None,
         audit: Audit | None = None,
         principals: Callable[[str], Principal] = hypothetical,
@@ -92,17 +88,18 @@ class Line:
         self._filesystem = filesystem
         self._files = files
         self._governor = governor
-        self._seconds = seconds
+        self._allowed = allowed
+        self._underway = underway or Underway()
         self._journal = journal
         self._audit = audit
         self._records = Records(audit, journal)
         self._principals = principals
         self._secret = secret
         self._binder = RuleBinder(catalog, engine)
-        self._procedures = Procedures(catalog, governor, journal)
+        self._procedures = Procedures(catalog, governor, journal, self._underway)
         self._plans = PlanCache()
         self._results = ResultCache(result_bytes)
-        self._own_tables = OwnTables(catalog, governor, engine, journal, audit)
+        self._own_tables = OwnTables(catalog, governor, engine, journal, audit, self._underway, allowed)
         self._running: set[Answer] = set()
         self._lock = threading.Lock()
 
@@ -121,7 +118,7 @@ class Line:
             FabricError: the statement cannot run for this principal.
         """
         question = Question(text, principal, session, parameters)
-        with self._records.refusals(_asked(question), "describe"):
+        with self._records.refusals(Asked.of(question), "describe"):
             known = self._known(question)
             if known is None:
                 parsed = parse(text)
@@ -148,7 +145,12 @@ class Line:
         else:
             schema = self._probe(known.governed).schema
             self._plans.complete(question.key, known, schema=schema)
-        return Description(schema, known.parameters, known.decided, receipt=self._receipt(known))
+        return Description(
+            schema,
+            known.parameters,
+            known.decided,
+            receipt=self._discretion(known.governed).receipt(known.decided),
+        )
 
     def run(
         self,
@@ -172,16 +174,27 @@ class Line:
             FabricError: the statement cannot run for this principal.
         """
         question = Question(text, principal, session, parameters)
-        asked = _asked(question)
+        asked = Asked.of(question)
+        place = self._underway.place(asked.query_id, principal.user, text, session.stop)
+        try:
+            reply = self._run(question, asked, policy_version, place)
+        except BaseException:
+            place.leave()
+            raise
+        if isinstance(reply, Prepared):
+            place.leave()
+        return reply
+
+    def _run(self, question: Question, asked: Asked, policy_version: str | None, place: Place) -> Reply:
         with self._records.refusals(asked):
             known = self._known(question)
-            if known is None:
-                parsed = parse(text)
-                if parsed.kind == "explain policy":
-                    return self._policy(parsed, asked, session)
-                if parsed.kind == "command":
-                    return self._called(parsed, asked, session)
-                known = self._judged(parsed, question)
+            parsed = known.parsed if known else parse(question.text)
+            if parsed.kind == "explain policy":
+                return self._policy(parsed, asked, question.session)
+            if parsed.kind == "command":
+                return self._called(parsed, asked, question.session)
+            place.wait(parsed, self._allowed(question.principal))
+            known = self._known(question) or self._judged(parsed, question)
             if policy_version is not None and policy_version != known.decided:
                 raise PolicyChanged("the policies on this query have changed", hint="run it again")
             self._records.allowed(asked, known.kind, known.governed)
@@ -192,12 +205,12 @@ class Line:
                 planned = self._planned(known, question)
             except SchemaChanged as change:
                 self.catalog.refresh(change.source).result()
-                known = self._judged(parse(text), question)
+                known = self._judged(parsed, question)
                 self._records.allowed(asked, known.kind, known.governed)
                 planned = self._planned(known, question)
         if known.kind in ("explain", "explain analyze"):
-            return self._explained(known.kind, planned, asked)
-        return self._answered(planned, asked, question)
+            return self._explained(known.kind, planned, asked, place)
+        return self._answered(planned, asked, place, question)
 
     def described(
         self, text: str, principal: Principal, session: Session, parameters: Sequence[object] | None = None
@@ -233,7 +246,7 @@ class Line:
         result = self._results.get(question.key, planned)
         if result is None:
             return None
-        asked = _asked(question)
+        asked = Asked.of(question)
         self._records.allowed(asked, known.kind, known.governed)
         return self._from_memory(result, asked)
 
@@ -249,7 +262,7 @@ class Line:
         Raises:
             AuditUnavailable: it could not be written, so it must not be answered.
         """
-        self._records.allowed(_asked(Question(what, principal, session, ())), "metadata")
+        self._records.allowed(Asked.of(Question(what, principal, session, ())), "metadata")
 
     def close(self) -> None:
         """Cancel what runs."""
@@ -270,7 +283,7 @@ class Line:
         stamp = self.catalog.stamp()
         governed = self._governed(parsed, question)
         decided = fingerprint(governed, self._secret)
-        known = Known(parsed.kind, governed, decided, parameter_count(parsed), stamp)
+        known = Known(parsed, governed, decided, parameter_count(parsed), stamp)
         return self._plans.put(question.key, known)
 
     def _governed(self, parsed: Parsed, question: Question) -> Governed:
@@ -304,17 +317,18 @@ class Line:
     def _discretion(self, governed: Governed) -> Discretion:
         return Discretion(governed, lambda found: known_to(self._governor, governed.principal, found))
 
-    def _answered(self, planned: Plan, asked: Asked, question: Question) -> Reply:
+    def _answered(self, planned: Plan, asked: Asked, place: Place, question: Question) -> Reply:
         """The result that is kept of the question, or a running query whose result will be."""
         kept = self._results.get(question.key, planned)
         if kept is None:
-            return self._started(planned, asked, question)
+            return self._started(planned, asked, place, question)
+        place.leave()  # nothing is computed any more
         return self._from_memory(kept, asked)
 
     def _from_memory(self, result: Result, asked: Asked) -> KeptAnswer:
         return KeptAnswer(result, asked.query_id, lambda outcome: self._records.ended(asked, outcome, ""))
 
-    def _started(self, planned: Plan, asked: Asked, question: Question | None = None) -> Answer:
+    def _started(self, planned: Plan, asked: Asked, place: Place, question: Question | None = None) -> Answer:
         answer: Answer | None = None
         principal = asked.principal
 
@@ -325,9 +339,11 @@ class Line:
             if "SCHEMA_CHANGED" in outcome.error:
                 for scan in outcome.scans:
                     self.catalog.refresh(scan.source)
-            if answer is not None and question is not None and answer.kept is not None:
-                self._keep(question, planned, answer.kept, outcome)
+            kept = answer.kept if answer and question else None
+            if question and kept is not None and self._plans.holds(question.key, planned.governed):
+                self._results.put(question.key, planned, kept, outcome.scans)
             self._records.ended(asked, outcome, answer.executed if answer else "")
+            place.leave()
 
         answer = Answer(
             planned,
@@ -336,21 +352,15 @@ class Line:
             lambda relation: self._own_tables.of(relation, principal),
             self._discretion(planned.governed),
             query_id=asked.query_id,
-            seconds=self._seconds(principal),
+            limits=self._allowed(principal).limits,
+            streams=place.streams,
             ended=ended,
             keep_bytes=self._results.largest if question is not None else 0,
         )
         with self._lock:
             self._running.add(answer)
+        place.stop.by(answer.cancel)
         return answer
-
-    def _keep(
-        self, question: Question, planned: Plan, batches: Sequence[pa.RecordBatch], outcome: Outcome
-    ) -> None:
-        files = files_of(planned)
-        if files is not None and self._plans.holds(question.key, planned.governed):
-            result = Result(planned.governed, files, planned.schema, tuple(batches), outcome.scans)
-            self._results.put(question.key, result)
 
     # ── statements about statements ─────────────────────────────────────────────────────────
 
@@ -374,27 +384,12 @@ class Line:
         resolved = resolve(parse(f"FROM {found}"), names, None, about.user)
         return policy_report(resolved, about, None, self._governor, self._binder)
 
-    def _explained(self, kind: Kind, planned: Plan, asked: Asked) -> Reply:
+    def _explained(self, kind: Kind, planned: Plan, asked: Asked, place: Place) -> Reply:
         discretion = self._discretion(planned.governed)
         if kind == "explain":
             return Prepared(plan_lines(explain(planned, discretion)))
-        answer = self._started(planned, asked)
+        answer = self._started(planned, asked, place)
         return Analysis(answer, lambda receipts: explain(planned, discretion, receipts))
-
-    def _receipt(self, known: Known) -> dict[str, object]:
-        """What the client is told beforehand: only names that the statement itself holds."""
-        discretion = self._discretion(known.governed)
-        return {
-            "restricted": {r.written: discretion.restricted(r) for r in known.governed.resolved.relations},
-            "policy": known.decided,
-        }
-
-
-def _asked(question: Question) -> Asked:
-    session = question.session
-    options = {**session.options, **({"schema": session.schema} if session.schema else {})}
-    values = tuple(question.parameters or ())
-    return Asked(question.text, question.principal, uuid.uuid4().hex, options, session.caller, values)
 
 
 __all__ = ["Description", "Line", "Reply", "Session"]

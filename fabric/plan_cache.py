@@ -17,7 +17,7 @@ from fabric.compose import inline
 from fabric.plan import Plan
 from fabric.remembered import depends_on_the_moment
 from fabric.resolve import relations
-from fabric.types import Governed, Kind
+from fabric.types import Governed, Kind, Parsed
 
 MOST_PLANS = 2_000
 """Plans that are kept; one takes some 30 kB."""
@@ -30,13 +30,18 @@ class Known:
     ``decided`` is the fingerprint of the decisions; ``stamp`` is the catalog's from before it was read.
     """
 
-    kind: Kind
+    parsed: Parsed
     governed: Governed
     decided: str
     parameters: int
     stamp: Stamp
     schema: pa.Schema | None = None
     plan: Plan | None = None
+
+    @property
+    def kind(self) -> Kind:
+        """What kind of statement it is."""
+        return self.parsed.kind
 
 
 class PlanCache:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 import pyarrow as pa
 
 from fabric.resolve import relations
+from fabric.stop import Stop
 from fabric.types import Governed, Principal
 
 
@@ -17,13 +18,15 @@ from fabric.types import Governed, Principal
 class Session:
     """What a client set for its statements: ``schema`` completes one-part names.
 
-    ``caller`` is what is known of the login, for the audit: ``method``, ``address``, ``application``.
+    ``caller`` is what is known of the login, for the audit: ``method``, ``address``, ``application``. ``stop`` ends
+    what it runs.
     """
 
     schema: str | None = None
     timezone: str = "UTC"
     options: Mapping[str, str] = field(default_factory=dict)
     caller: Mapping[str, str] = field(default_factory=dict)
+    stop: Stop = field(default_factory=Stop, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,11 @@ class Question:
         session = (self.session.schema, self.session.timezone, _plain(self.session.options))
         values = [(type(value).__name__, value) for value in self.parameters or ()]
         return repr((self.text, who, session, values))
+
+
+def hypothetical(name: str) -> Principal:
+    """Somebody of whom nothing but a name is known; ``role:<name>`` is somebody who holds that role."""
+    return Principal("somebody", frozenset({name})) if name.startswith("role:") else Principal(name)
 
 
 def fingerprint(governed: Governed, secret: bytes) -> str:

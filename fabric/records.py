@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from fabric.audit_records import AuditCall, Intent, judged, readings
 from fabric.errors import AuditUnavailable, FabricError, InternalError
 from fabric.execute import Outcome
 from fabric.journal import Journal
+from fabric.questions import Question
 from fabric.remembered import Numbered
 from fabric.types import Governed, Kind, Principal
 
@@ -30,7 +32,10 @@ _CALLS: dict[str, AuditCall] = {
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One statement as it came: ``caller`` is what is known of the login, ``options`` those of the session."""
+    """One statement as it came: ``caller`` is what is known of the login, ``options`` those of the session.
+
+    ``at`` is when it came, in seconds since 1970.
+    """
 
     text: str
     principal: Principal
@@ -38,6 +43,15 @@ class Asked:
     options: Mapping[str, object] = field(default_factory=dict)
     caller: Mapping[str, str] = field(default_factory=dict)
     parameters: Sequence[object] = ()
+    at: float = field(default_factory=time.time)
+
+    @classmethod
+    def of(cls, question: Question) -> Asked:
+        """A question that has just come."""
+        session = question.session
+        options = {**session.options, **({"schema": session.schema} if session.schema else {})}
+        values = tuple(question.parameters or ())
+        return cls(question.text, question.principal, uuid.uuid4().hex, options, session.caller, values)
 
     def intent(self, **said: object) -> Intent:
         """The record of it."""
@@ -116,7 +130,7 @@ class Records:
         if self._audit is not None:
             self._audit.outcome(outcome, asked.principal.user, executed=Numbered(executed).text)
         if self._journal is not None:
-            self._journal.record(asked.principal, asked.text, outcome)
+            self._journal.record(asked.principal, asked.text, outcome, asked.at)
 
 
 def _fault(error: Exception) -> InternalError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
@@ -83,8 +83,14 @@ class ResultCache:
             self._results.move_to_end(key)
             return found
 
-    def put(self, key: str, result: Result) -> None:
-        """Keep a result, unless it is too large."""
+    def put(
+        self, key: str, plan: Plan, batches: Sequence[pa.RecordBatch], scans: tuple[ScanReceipt, ...]
+    ) -> None:
+        """Keep a question's result, if it is of files only and not too large."""
+        files = files_of(plan)
+        if files is None:
+            return
+        result = Result(plan.governed, files, plan.schema, tuple(batches), scans)
         if result.bytes > self.largest:
             return
         with self._lock:

@@ -292,6 +292,10 @@ class Governor(Protocol):
         """Whether the principal owns the object's domain, or has ``admin`` on the object."""
         ...
 
+    def roles(self, principal: Principal) -> frozenset[str]:
+        """Every ``role:x`` that the principal holds, those that the rules give or imply included, in lower case."""
+        ...
+
     def rules(self, principal: Principal | None) -> Sequence[Rule]:
         """The rules on what the principal administers; None, every rule."""
         ...

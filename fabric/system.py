@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple
+from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING, Any
 
 from fabric.types import Column, Product, Table, TableName
 
 if TYPE_CHECKING:
+    from fabric.audit import Audit
     from fabric.catalog import Entry
     from fabric.journal import Journal
+    from fabric.limits import Allowance
     from fabric.spi import Governor
     from fabric.types import Principal
+    from fabric.underway import Underway
+
+_AUDIT_ROWS = 10_000
 
 Row = tuple[Any, ...]
 
@@ -75,6 +80,13 @@ _TABLES = (
         "sql VARCHAR, objects VARCHAR[], rules VARCHAR[], policy_version VARCHAR, rows BIGINT, error VARCHAR",
         "What was asked and decided: your own, or everyone's for those who may read system.audit",
     ),
+    _table(
+        "system",
+        "limits",
+        "name VARCHAR, value DOUBLE, in_use BIGINT, given_by VARCHAR, meaning VARCHAR",
+        "What applies to you, and how much of it your statements use; the server's use for those who may read "
+        "system.limits",
+    ),
     _table("system", "sources", "name VARCHAR, tables BIGINT", "Sources of which you may read a table"),
     _table(
         "information_schema",
@@ -101,47 +113,79 @@ _TABLES = (
 
 SYSTEM_TABLES: Mapping[tuple[str, str], Table] = {table.name.key[1:]: table for table in _TABLES}
 
-PERSONAL = frozenset({"queries", "scans", "requests", "policies"})
+PERSONAL = frozenset({"queries", "scans", "requests", "policies", "audit", "limits"})
 """Tables of ``system`` that show each principal their own, and everyone's to those who may ``read`` them."""
 
 
-def rows(schema: str, name: str, entries: Sequence[Entry], fabric: str) -> list[Row]:
-    """The rows of a system table that is made from the catalog, of what the principal may know.
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What the tables in ``PERSONAL`` are made from, for one principal.
+
+    ``governor`` says what else than their own they may see; journal and audit may be absent.
+    """
+
+    governor: Governor
+    journal: Journal | None
+    audit: Audit | None
+    underway: Underway
+    allowed: Allowance
+
+
+def system_rows(
+    name: TableName, principal: Principal, desk: Desk, entries: Sequence[Entry], fabric: str
+) -> list[Row]:
+    """The rows of a table of ``system`` or ``information_schema``, of what the principal may know.
 
     Args:
-        schema: ``system`` or ``information_schema``.
         name: the table.
-        entries: everything visible to the one who asks.
+        principal: who asks.
+        desk: what the personal tables are made from.
+        entries: everything visible to the principal: a scan of anything else shows no name and no text.
         fabric: the fabric's name.
     """
-    return _ROWS[schema, name](entries, fabric)
+    if name.schema == "system" and name.name in PERSONAL:
+        return _personal_rows(name.name, principal, desk, entries)
+    return _ROWS[name.schema, name.name](entries, fabric)
 
 
-def personal_rows(
-    name: str, principal: Principal, governor: Governor, journal: Journal | None, entries: Sequence[Entry]
-) -> list[Row]:
-    """The rows of one of the tables in ``PERSONAL``.
-
-    Args:
-        name: which.
-        principal: who asks.
-        governor: says what else than their own they may see.
-        journal: where queries, scans and wishes are written.
-        entries: everything visible to the principal: a scan of anything else shows no name and no text.
-    """
-    everyone = governor.may(principal, "read", f"system.{name}")
+def _personal_rows(name: str, principal: Principal, desk: Desk, entries: Sequence[Entry]) -> list[Row]:
+    everyone = desk.governor.may(principal, "read", f"system.{name}")
+    user = None if everyone else principal.user
     if name == "policies":
-        return [astuple(rule) for rule in governor.rules(None if everyone else principal)]
-    if journal is None:
-        return []
+        return [astuple(rule) for rule in desk.governor.rules(None if everyone else principal)]
+    if name == "limits":
+        return _limits(desk, principal.user, everyone)
+    if name == "audit":
+        return desk.audit.records(user, _AUDIT_ROWS) if desk.audit else []
     if name == "requests":
-        return _requests(journal, governor, None if everyone else principal)
-    return _journal_rows(name, journal, None if everyone else principal.user, entries)
+        asker = None if everyone else principal
+        return _requests(desk.journal, desk.governor, asker) if desk.journal else []
+    return _journal_rows(name, desk.journal, desk.underway, user, entries) if desk.journal else []
 
 
-def _journal_rows(name: str, journal: Journal, user: str | None, entries: Sequence[Entry]) -> list[Row]:
+def _limits(desk: Desk, user: str, everyone: bool) -> list[Row]:
+    counts, limits = desk.underway.gate.counts(user), desk.allowed.limits
+    whose = "" if everyone else "my_"
+    in_use = {
+        "running": counts.get(f"{whose}running"),
+        "queued": counts.get(f"{whose}queued"),
+        "per_user": counts.get("my_running"),
+    }
+    return [
+        (key, getattr(limits, key), in_use.get(key), desk.allowed.given_by.get(key), field.description)
+        for key, field in type(limits).model_fields.items()
+    ]
+
+
+def _journal_rows(
+    name: str, journal: Journal, underway: Underway, user: str | None, entries: Sequence[Entry]
+) -> list[Row]:
     if name == "queries":
-        return journal.queries(user)
+        # Asked in this order, so that one that ends meanwhile is not missed.
+        live = [entry.row(journal.redacted) for entry in underway.entries(user)]
+        ended = journal.queries(user)
+        known_ids = {row[0] for row in ended}
+        return ended + [row for row in live if row[0] not in known_ids]
     known = {str(entry.name) for entry in entries}
     return [
         row if user is None or row[2] in known else (row[0], None, None, None, *row[4:])

@@ -304,6 +304,12 @@ class Relation:
     body: Resolved | None = None
 
 
+PROCEDURES = {
+    "system.request": "CALL system.request('<product>', '<why>')",
+    "system.cancel": "CALL system.cancel('<query id>')",
+}
+"""What can be called, and how it is written."""
+
 Kind = Literal["query", "explain", "explain analyze", "explain policy", "show", "describe", "command"]
 
 

@@ -122,6 +122,11 @@ class CasbinGovernor:
         except ValueError:
             return False
 
+    def roles(self, principal: Principal) -> frozenset[str]:
+        """Every ``role:x`` that the principal holds, those that the rules give or imply included, in lower case."""
+        held = self._files.current().rules.person(principal)
+        return frozenset(subject for subject in held if subject.startswith("role:"))
+
     def rules(self, principal: Principal | None) -> Sequence[Rule]:
         """The rules on what the principal administers; None, every rule."""
         return every_rule(self._files.current()) if principal is None else rules_for(self._case(principal))

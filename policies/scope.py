@@ -100,6 +100,10 @@ class ScopedGovernor:
             return False
         return self._inner.administers(principal, name)
 
+    def roles(self, principal: Principal) -> frozenset[str]:
+        """The whole user's."""
+        return self._inner.roles(principal)
+
     def rules(self, principal: Principal | None) -> Sequence[Rule]:
         """The rules on what the user administers, and the token's roles would alone; None, every rule."""
         found = self._inner.rules(principal)

@@ -16,17 +16,22 @@ from fabric.file_scan import FileTables
 from fabric.filesystem import FileSystem
 from fabric.journal import Journal
 from fabric.key import load_key
+from fabric.limits import Allowance, allowance
 from fabric.naming import default_schema
-from fabric.pipeline import Line, hypothetical
+from fabric.pipeline import Line
 from fabric.products import ProductFiles
+from fabric.questions import hypothetical
 from fabric.registry import build_connector
 from fabric.secrets import redact
+from fabric.spi import Governor
 from fabric.types import Principal
+from fabric.underway import Underway
 from policies.govern import CasbinGovernor
 from policies.objects import estate_of
 from policies.scope import ScopedGovernor
 from server.api_tokens import ApiTokens
 from server.auth import Authenticator, build_authenticator
+from server.gates import OwnGate
 from server.keys import Signer
 
 
@@ -44,6 +49,7 @@ class App:
     blocks: BlockCache
     journal: Journal
     audit: Audit | None
+    underway: Underway
 
     def visible(self, principal: Principal) -> Sequence[Entry]:
         """What the principal may know of, for the metadata calls."""
@@ -63,13 +69,16 @@ class App:
             self.audit.close()
 
 
-def build(directory: Path, *, recorded: bool = True, key: bytes | None = None) -> App:
+def build(
+    directory: Path, *, recorded: bool = True, key: bytes | None = None, underway: Underway | None = None
+) -> App:
     """Build the app of a project directory; every source has been tried when it returns.
 
     Args:
         directory: the project directory.
         recorded: what is asked is audited and in ``system.queries``; false for commands that ask on nobody's behalf.
         key: another fabric's, whose digests of decisions are then the same; absent, its own.
+        underway: of the app before a reload, whose statements go on and count.
 
     Raises:
         InvalidConfig: the configuration does not load.
@@ -101,13 +110,15 @@ def build(directory: Path, *, recorded: bool = True, key: bytes | None = None) -
     audit = Audit(state / "audit", load_key(config), config.audit.fsync, redact) if recorded else None
     if audit is not None:
         governor.observe(audit.policy_changed)
+    underway = underway or Underway(OwnGate())
     line = Line(
         catalog,
         engine,
         filesystem,
         files,
         scoped,
-        seconds=_seconds(config),
+        allowed=_allowed(config, governor),
+        underway=underway,
         journal=journal if recorded else None,
         audit=audit,
         principals=known_principal(config),
@@ -115,7 +126,9 @@ def build(directory: Path, *, recorded: bool = True, key: bytes | None = None) -
         result_bytes=cache.results if cache else 0,
     )
     catalog.start()
-    return App(config, line, catalog, governor, authenticator, signer, engine, blocks, journal, audit)
+    return App(
+        config, line, catalog, governor, authenticator, signer, engine, blocks, journal, audit, underway
+    )
 
 
 def with_config(app: App, directory: Path) -> App | None:
@@ -133,15 +146,19 @@ def with_config(app: App, directory: Path) -> App | None:
     return replace(app, config=config, authenticator=authenticator)
 
 
-def _seconds(config: ProjectConfig) -> Callable[[Principal], float | None]:
-    """How long a principal's query may run: the longest that one of their roles allows, else the default."""
+def _allowed(config: ProjectConfig, governor: Governor) -> Callable[[Principal], Allowance]:
+    """What applies to a principal; decided once for each set of roles."""
+    known: dict[frozenset[str], Allowance] = {}
+    limited = {subject.lower() for subject in config.limits}
 
-    def seconds(principal: Principal) -> float | None:
-        of_roles = [config.limits[role].seconds for role in principal.roles if role in config.limits]
-        given = [limit for limit in of_roles if limit is not None]
-        return max(given) if given else config.limits["default"].seconds
+    def allowed(principal: Principal) -> Allowance:
+        # As many as there are sets of limited roles, whatever else people hold.
+        roles = governor.roles(principal) & limited
+        if roles not in known:
+            known[roles] = allowance(config.limits, roles)
+        return known[roles]
 
-    return seconds
+    return allowed
 
 
 def known_principal(config: ProjectConfig) -> Callable[[str], Principal]:

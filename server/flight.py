@@ -71,7 +71,6 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
                 **certificates,
             )
         except (pa.ArrowException, OSError):
-            self._calls.close()
             raise InvalidConfig(
                 f"cannot listen on {shown}:{port}",
                 hint="is another server running there? server.port in fabric.yaml says which port to take",
@@ -81,7 +80,6 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
         """Refuse new statements, give running ones ``seconds`` to end, cancel the rest, and stop."""
         self._calls.drain(seconds)
         self.shutdown()
-        self._calls.close()
 
     # ── statements and metadata ──────────────────────────────────────────────────────────────
 
@@ -248,7 +246,7 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
         answer = self._desk.line.run(
             statement.text,
             principal,
-            sessions.to_session(statement.options, call.caller(context)),
+            replace(sessions.to_session(statement.options, call.caller(context)), stop=running.cancel),
             statement.parameters,
             statement.policy_version,
         )

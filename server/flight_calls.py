@@ -1,8 +1,8 @@
 """One call: who makes it, with which session, and whether its client is still there.
 
-gRPC tells nobody that a client went away while DuckDB computes, so a thread asks for every call that
-runs a statement. It asks through a pointer into the call, which dies with it: ``call_completed`` runs
-before that, and takes the call out under the lock that the thread asks under.
+gRPC tells nobody that a client went away while DuckDB computes or a statement waits for its turn, so the
+watchdog asks for every call that runs a statement. It asks through a pointer into the call, which dies with it: ``call_completed`` runs
+before that, and takes the call out under the lock that it is asked under.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ from urllib.parse import unquote
 
 from pyarrow import flight  # noqa: TID251
 
-from fabric.errors import Cancelled, FabricError, LimitError, LoginRefused, NotSupported
+from fabric.errors import Cancelled, LimitError, LoginRefused, NotSupported
 from fabric.pipeline import Reply
+from fabric.stop import Stop
 from fabric.types import Principal
+from fabric.watchdog import WATCHDOG
 from server import sessions
 from server.app import App
 from server.auth import Authenticator, Login
@@ -27,8 +29,6 @@ from server.flight_errors import to_flight
 from server.keys import Signer
 
 _log = logging.getLogger("ripstop.flight")
-
-_POLL_SECONDS = 0.1
 
 
 class Call(flight.ServerMiddleware):  # type: ignore[misc]
@@ -116,25 +116,14 @@ class Running:
 
     def __init__(self, id: str, user: str) -> None:
         self.id, self.user = id, user
-        self._lock = threading.Lock()
+        self.cancel = Stop()
+        self.watched: object = None
         self._answer: Reply | None = None
-        self._stop: FabricError | None = None
 
     def attach(self, answer: Reply) -> None:
         """The answer is there: cancel it at once if that was asked for meanwhile."""
-        with self._lock:
-            self._answer = answer
-            stop = self._stop
-        if stop is not None:
-            answer.cancel(stop)
-
-    def cancel(self, reason: FabricError) -> None:
-        """Stop DuckDB and the sources; only the first reason counts."""
-        with self._lock:
-            first, self._stop = self._stop is None, self._stop or reason
-            answer = self._answer
-        if first and answer is not None:
-            answer.cancel(reason)
+        self._answer = answer
+        self.cancel.by(answer.cancel)
 
     def close(self) -> None:
         """Close the answer, if it came to one."""
@@ -156,9 +145,6 @@ class Calls(flight.ServerMiddlewareFactory):  # type: ignore[misc]
         self.draining = False
         self._running: dict[Call, tuple[flight.ServerCallContext, Running]] = {}
         self._changed = threading.Condition()
-        self._closed = False
-        self._watch = threading.Thread(target=self._poll, name="flight-watch", daemon=True)
-        self._watch.start()
 
     @property
     def authenticator(self) -> Authenticator:
@@ -190,14 +176,19 @@ class Calls(flight.ServerMiddlewareFactory):  # type: ignore[misc]
     def watch(self, call: Call, context: flight.ServerCallContext, running: Running) -> None:
         """Cancel the statement when the call's client goes away."""
         with self._changed:
+            _, before = self._running.get(call, (None, None))
             self._running[call] = (context, running)
-            self._changed.notify_all()
+        if before is not None:
+            WATCHDOG.forget(before.watched)
+        running.watched = WATCHDOG.watch(lambda: self._look(call))
 
     def forget(self, call: Call) -> Running | None:
         """The call is over: its context must not be asked again. What it ran is returned."""
         with self._changed:
             _, running = self._running.pop(call, (None, None))
             self._changed.notify_all()
+        if running is not None:
+            WATCHDOG.forget(running.watched)
         return running
 
     def cancel(self, id: str, user: str) -> bool:
@@ -209,32 +200,25 @@ class Calls(flight.ServerMiddlewareFactory):  # type: ignore[misc]
         return bool(found)
 
     def drain(self, seconds: float) -> None:
-        """Take no new calls, wait for the running statements, and cancel those that are left."""
+        """Take no new calls, send those away that wait, wait for those that run, and cancel what is left."""
         self.draining = True
+        with self._changed:
+            waiting = [running for _, running in self._running.values() if running.cancel.waiting]
+        for running in waiting:
+            running.cancel(_shutting_down())
         with self._changed:
             self._changed.wait_for(lambda: not self._running, timeout=seconds)
             left = [running for _, running in self._running.values()]
         for running in left:
             running.cancel(_shutting_down())
 
-    def close(self) -> None:
-        """Stop watching."""
+    def _look(self, call: Call) -> None:
+        """Whether the call's client is still there; the call's end waits for the lock."""
         with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-        self._watch.join()
-
-    def _poll(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._running or self._closed)
-                if self._closed:
-                    return
-                gone = [running for context, running in self._running.values() if context.is_cancelled()]
-            for running in gone:
-                running.cancel(Cancelled("the client went away"))
-            with self._changed:
-                self._changed.wait_for(lambda: self._closed, timeout=_POLL_SECONDS)
+            context, running = self._running.get(call, (None, None))
+            gone = context is not None and context.is_cancelled()
+        if gone and running is not None:
+            running.cancel(Cancelled("the client went away"))
 
 
 class NoHandshakePayload(flight.ServerAuthHandler):  # type: ignore[misc]

@@ -63,7 +63,7 @@ class LiveApp:
     def _load(self) -> None:
         old = self._app
         try:
-            new = with_config(old, self._directory) or build(self._directory)
+            new = with_config(old, self._directory) or build(self._directory, underway=old.underway)
         except FabricError as error:
             log.error("the changed configuration does not load, the last good one serves:\n%s", error)
             return

@@ -20,6 +20,7 @@ import psutil
 import pyarrow as pa
 
 from fabric.errors import FabricError, LimitError, MemoryLimit
+from fabric.stop import Stop
 from server.apart import Apart
 from server.control import Board
 from server.refusals import MEMORY, REFUSED_SECONDS
@@ -54,6 +55,7 @@ class Work:
         self._apart: Apart[Any] | None = None
         self._busy_before = 0.0
         self._stops: Callable[[FabricError], None] = lambda reason: None
+        self._turn: Stop | None = None
 
     def call(self, function: Callable[[], T], unwanted: Callable[[T], None] = lambda result: None) -> T:
         """What the function returns or raises, in a thread of its own.
@@ -95,6 +97,16 @@ class Work:
             self._stops, told = stops, self.told
         if told is not None:
             stops(told)
+
+    def waits_with(self, stop: Stop) -> None:
+        """Until there is a reply it is stopped in this way, which also knows whether it only waits for its turn."""
+        self._turn = stop
+        self.stops_with(stop)
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for its turn, and so neither takes memory nor can be blamed."""
+        return self._turn is not None and self._turn.waiting
 
     def stop(self, reason: FabricError) -> None:
         """Whoever waits gets the reason now; the work itself stops as soon as it heeds."""
@@ -205,7 +217,7 @@ class Watch:
         while self._ending is None:
             time.sleep(POLL_SECONDS)
             held = self._rss()
-            works = self._under_way()
+            works = [work for work in self._under_way() if not work.waits]
             for work in works:
                 work.charge = work.charge * _FADES + max(0, held - self._held) / len(works)
             self._held = held

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -11,6 +12,7 @@ import pyarrow as pa
 from fabric.engine_errors import EngineLost
 from fabric.errors import Cancelled, FabricError
 from fabric.pipeline import Description, Line, Reply, Session
+from fabric.stop import Stop
 from fabric.types import Principal
 from server.app import App
 from server.watch import Watch, Work
@@ -68,11 +70,14 @@ class WatchedLine:
         if kept is not None:
             return kept
         work = self._watch.begin(digest(text, parameters))
+        within = replace(session, stop=Stop(session.stop))
+        work.waits_with(within.stop)
+        session.stop.by(work.stop)
 
         def run() -> Reply:
             try:
                 return self._noted(
-                    work, lambda: self._line.run(text, principal, session, parameters, policy_version)
+                    work, lambda: self._line.run(text, principal, within, parameters, policy_version)
                 )
             except BaseException:
                 work.over()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fabric.calls import CALL_SCHEMA, MOST_CHARACTERS
+from fabric.calls import MOST_CHARACTERS
 from fabric.errors import FabricError, InvalidValue, LimitError, NotFound, NotSupported, SyntaxProblem
 from fabric.journal import MOST_WISHES
 from fabric.pipeline import Session
@@ -59,7 +59,7 @@ def test_a_wish_is_recorded_and_names_its_owner(tmp_path: Path) -> None:
 def test_parameters_may_be_bound(tmp_path: Path) -> None:
     with company(tmp_path, DISCOVER) as app:
         described = app.line.describe("CALL system.request(?, ?)", EVE, Session())
-        assert (described.parameters, described.schema) == (2, CALL_SCHEMA)
+        assert (described.parameters, described.schema.names) == (2, ["request_id", "owner"])
         wish(app, "CALL system.request($why, $what)", EVE, ("crm.customer", "it's; for '--' me"))
         assert seen(app, EVE) == [("eve", "crm.customer", "it's; for '--' me", "crm-team@acme.example")]
 
@@ -134,7 +134,12 @@ def test_names_compare_as_in_a_query(tmp_path: Path) -> None:
         ("EXPLAIN CALL system.request('crm.customer', 'x')", NotSupported),
         ("EXPLAIN POLICY FOR eve CALL system.request('crm.customer', 'x')", FabricError),
         ("SELECT * FROM system.request('crm.customer', 'x')", FabricError),
-        ("CALL system.cancel('1')", NotSupported),
+        ("CALL system.cancel('1')", NotFound),
+        ("CALL system.cancel('1', '2')", SyntaxProblem),
+        ("CALL system.cancel()", SyntaxProblem),
+        ("CALL system.cancel((SELECT '1'))", SyntaxProblem),
+        ("CALL system.cancel(1)", InvalidValue),
+        ("CALL system.share('1', 'role:x')", NotSupported),
         ("CALL pragma_version()", NotSupported),
     ],
 )
@@ -153,7 +158,9 @@ def test_the_longest_reason_is_taken(tmp_path: Path) -> None:
 def test_an_unknown_procedure_is_told_which_there_are(app: App) -> None:
     with pytest.raises(NotSupported) as refused:
         ask(app, "CALL system.share('1', 'role:x')", EVE)
-    assert refused.value.hint == "CALL system.request('<product>', '<why>')"
+    assert refused.value.hint == (
+        "CALL system.cancel('<query id>'); CALL system.request('<product>', '<why>')"
+    )
 
 
 def test_the_same_wish_again_is_the_same_request(tmp_path: Path) -> None:

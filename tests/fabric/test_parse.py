@@ -118,7 +118,9 @@ def test_a_call_of_anything_else_names_what_can_be_called() -> None:
     ):
         with pytest.raises(NotSupported) as refused:
             parse(text)
-        assert refused.value.hint == "CALL system.request('<product>', '<why>')"
+        assert refused.value.hint == (
+            "CALL system.cancel('<query id>'); CALL system.request('<product>', '<why>')"
+        )
 
 
 def test_two_statements_are_refused() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from fabric.config_model import LimitSettings
 from fabric.errors import (
     AccessDenied,
     BadData,
@@ -21,6 +22,7 @@ from fabric.errors import (
     SourceChanged,
     Timeout,
 )
+from fabric.limits import Allowance
 from fabric.pipeline import Session
 from server.app import App
 from tests.fabric.project import ANA, AUD, NOBODY, ask, lines, project, write_claims
@@ -328,7 +330,7 @@ def test_explain_analyze_can_be_cancelled(app: App) -> None:
 
 
 def test_a_query_over_its_time_ends_with_the_limit(fresh: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fresh.line, "_seconds", lambda principal: 0.4)
+    monkeypatch.setattr(fresh.line, "_allowed", lambda principal: Allowance(LimitSettings(seconds=0.4)))
     caught, thread, _ = slow(fresh)
     thread.join(5)
     assert isinstance(caught[0], Timeout)
