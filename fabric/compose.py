@@ -17,7 +17,7 @@ from fabric.errors import NotSupported
 from fabric.file_shapes import name
 from fabric.naming import broken_product
 from fabric.resolve import beneath, relations
-from fabric.types import Column, Decision, Product, Relation, Resolved, RowFilter, Table
+from fabric.types import Column, Decision, Governed, Product, Relation, Resolved, RowFilter, Table
 
 NO_DECISIONS: Mapping[str, Decision] = {}
 
@@ -197,6 +197,14 @@ def inline(resolved: Resolved, decisions: Mapping[str, Decision] = NO_DECISIONS)
     return compose(resolved, _whole, decisions, guard)
 
 
+def meaning(governed: Governed) -> str:
+    """``inline`` of a governed statement, composed once."""
+    text = governed.composed.get("meaning")
+    if text is None:
+        text = governed.composed["meaning"] = inline(governed.resolved, governed.decisions)
+    return text
+
+
 def _whole(relation: Relation, table: Table) -> str:
     return select(relation, table, tuple(range(len(table.columns))))
 
@@ -207,9 +215,20 @@ def probe(resolved: Resolved, engine: Engine, decisions: Mapping[str, Decision] 
     Raises:
         FabricError: it does not bind, or a product in it is broken.
     """
+    return engine.probe(inline(resolved, decisions), _raw_schemas(resolved, decisions, engine))
+
+
+def probe_governed(governed: Governed, engine: Engine) -> Probe:
+    """The same of a governed statement."""
+    schemas = _raw_schemas(governed.resolved, governed.decisions, engine)
+    return engine.probe(meaning(governed), schemas)
+
+
+def _raw_schemas(
+    resolved: Resolved, decisions: Mapping[str, Decision], engine: Engine
+) -> dict[str, pa.Schema]:
     tables = table_relations(resolved, decisions)
-    schemas = {raw_name(r): raw_schema(r, t.columns, engine) for r, t in tables}
-    return engine.probe(inline(resolved, decisions), schemas)
+    return {raw_name(relation): raw_schema(relation, table.columns, engine) for relation, table in tables}
 
 
 def broken(resolved: Resolved, relation: Relation) -> NotSupported:

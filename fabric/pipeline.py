@@ -143,8 +143,9 @@ class Line:
         elif known.schema is not None:
             schema = known.schema
         else:
-            schema = self._probe(known.governed).schema
-            self._plans.complete(question.key, known, schema=schema)
+            probe = self._probe(known.governed)
+            self._plans.complete(question.key, known, probe=probe)
+            schema = probe.schema
         return Description(
             schema,
             known.parameters,
@@ -307,8 +308,8 @@ class Line:
         discretion = self._discretion(known.governed)
         if known.plan is not None:
             return relisted(known.plan, self._files, discretion)
-        made = plan(known.governed, self.catalog, self._engine, self._files, discretion)
-        self._plans.complete(question.key, known, schema=made.schema, plan=made)
+        made = plan(known.governed, self.catalog, self._engine, self._files, discretion, known.probe)
+        self._plans.complete(question.key, known, plan=made)
         return made
 
     def _probe(self, governed: Governed) -> Probe:

@@ -14,8 +14,9 @@ from fabric.compose import (
     broken,
     compose,
     compose_one,
-    inline,
+    meaning,
     probe,
+    probe_governed,
     raw_name,
     restricted,
     select,
@@ -176,7 +177,7 @@ def describe(governed: Governed, catalog: Catalog, engine: Engine, discretion: D
         if isinstance(relation.object, Table) and not relation.object.columns:
             raise discretion.told(relation, catalog.problem(relation.name))
     try:
-        return probe(governed.resolved, engine, decisions)
+        return probe_governed(governed, engine)
     except UserError:
         # An error in a product's body speaks of its body: a reader learns only that it is broken.
         for relation in governed.resolved.relations:
@@ -186,17 +187,22 @@ def describe(governed: Governed, catalog: Catalog, engine: Engine, discretion: D
 
 
 def plan(
-    governed: Governed, catalog: Catalog, engine: Engine, files: FileTables, discretion: Discretion
+    governed: Governed,
+    catalog: Catalog,
+    engine: Engine,
+    files: FileTables,
+    discretion: Discretion,
+    probed: Probe | None = None,
 ) -> Plan:
     """Ask each relation's source what it takes of what the statement demands.
 
-    Files are listed; no data is read.
+    Files are listed; no data is read. ``probed`` is what ``describe`` said of it, if it was asked already.
 
     Raises:
         SchemaChanged: a table's files no longer have the columns that the catalog knew.
         FabricError: as ``describe``, or a source refuses the scan.
     """
-    probed = describe(governed, catalog, engine, discretion)
+    probed = probed or describe(governed, catalog, engine, discretion)
     tables = table_relations(governed.resolved, governed.decisions)
     wanted = demands(probed.plan, _columns_of(tables), _orders(governed))
     reads: list[Read] = []
@@ -248,7 +254,7 @@ def _needs_barriers(made: Plan, engine: Engine) -> bool:
         raw_name(relation): [(f"{relation.id}_{n}", column.type) for n, column in enumerate(table.columns)]
         for relation, table in table_relations(governed.resolved, governed.decisions)
     }
-    return not engine.is_total(inline(governed.resolved, governed.decisions), columns)
+    return not engine.is_total(meaning(governed), columns)
 
 
 def _orders(governed: Governed) -> dict[str, tuple[OrderKey, ...]]:

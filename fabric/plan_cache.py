@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 
 from fabric.catalog import Stamp
-from fabric.compose import inline
+from fabric.compose import meaning
+from fabric.engine import Probe
 from fabric.plan import Plan
 from fabric.remembered import depends_on_the_moment
 from fabric.resolve import relations
@@ -25,7 +26,7 @@ MOST_PLANS = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A question that was judged; its schema and its plan once they were asked for.
+    """A question that was judged; what DuckDB makes of it, and then its plan, once they were asked for.
 
     ``decided`` is the fingerprint of the decisions; ``stamp`` is the catalog's from before it was read.
     """
@@ -35,8 +36,14 @@ class Known:
     decided: str
     parameters: int
     stamp: Stamp
-    schema: pa.Schema | None = None
+    probe: Probe | None = None
     plan: Plan | None = None
+
+    @property
+    def schema(self) -> pa.Schema | None:
+        """The columns of the answer."""
+        found = self.plan or self.probe
+        return None if found is None else found.schema
 
     @property
     def kind(self) -> Kind:
@@ -73,13 +80,14 @@ class PlanCache:
                     self._known.popitem(last=False)
         return known
 
-    def complete(self, key: str, known: Known, *, schema: pa.Schema, plan: Plan | None = None) -> Known:
-        """Keep also its schema and its plan, where the question itself is kept; what is known now."""
-        more = replace(known, schema=schema, plan=plan)
+    def complete(
+        self, key: str, known: Known, *, probe: Probe | None = None, plan: Plan | None = None
+    ) -> None:
+        """Keep what DuckDB makes of it, or its plan, where the question itself is kept."""
+        more = replace(known, probe=probe, plan=plan)
         with self._lock:
             if self._known.get(key) is known:
                 self._known[key] = more
-        return more
 
     def holds(self, key: str, governed: Governed) -> bool:
         """Whether it is this very judgement of a question that is kept."""
@@ -96,5 +104,4 @@ def is_lasting(governed: Governed) -> bool:
     decided = [governed.decisions[each.id] for each in relations(governed.resolved, governed.decisions)]
     rules = [each.text for decision in decided for group in decision.rows for each in group]
     masks = [mask.kind for decision in decided for mask in decision.masks]
-    written = inline(governed.resolved, governed.decisions)
-    return not any(map(depends_on_the_moment, (written, *rules, *masks)))
+    return not any(map(depends_on_the_moment, (meaning(governed), *rules, *masks)))

@@ -337,12 +337,16 @@ class Resolved:
 
 @dataclass(frozen=True, slots=True)
 class Governed:
-    """A resolved tree with a decision for every relation in it. Only ``policies.govern`` makes one."""
+    """A resolved tree with a decision for every relation in it. Only ``policies.govern`` makes one.
+
+    ``composed`` holds texts that were once composed of it, by their purpose.
+    """
 
     resolved: Resolved
     principal: Principal
     decisions: Mapping[str, Decision]
     policy_version: str
+    composed: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
