@@ -14,6 +14,7 @@ import fsspec
 import pyarrow as pa
 import pyarrow.dataset as ds
 
+from fabric.dialect_macros import definitions
 from fabric.engine_errors import translate, translated
 from fabric.errors import FabricError
 from fabric.remembered import Numbered, Remembered
@@ -81,7 +82,7 @@ class Engine:
         self._root = duckdb.connect(":memory:", config=config)
         if filesystem is not None:
             self._root.register_filesystem(filesystem)
-        for statement in _LOCK:
+        for statement in (*definitions(), *_LOCK):
             self._root.execute(statement)
         self._types: dict[str, pa.DataType] = {}
         self._probes: Remembered[tuple[tuple[str, ...], tuple[str, ...], str]] = Remembered(_REMEMBERED)

@@ -20,6 +20,7 @@ from fabric.audit import Audit
 from fabric.calls import Procedures
 from fabric.catalog import Catalog, known_to
 from fabric.confirm import confirm
+from fabric.dialects import DUCKDB
 from fabric.discretion import Discretion
 from fabric.engine import Engine
 from fabric.errors import NotSupported, PolicyChanged, SchemaChanged
@@ -56,6 +57,11 @@ class Session:
     timezone: str = "UTC"
     options: Mapping[str, str] = field(default_factory=dict)
     caller: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def dialect(self) -> str:
+        """What statements are written in."""
+        return self.options.get("dialect", DUCKDB)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +145,7 @@ class Line:
             FabricError: the statement cannot run for this principal.
         """
         with self._records.refusals(_asked(text, principal, session, parameters or ()), "describe"):
-            return self._description(parse(text), principal, session, parameters)
+            return self._description(parse(text, session.dialect), principal, session, parameters)
 
     def _description(
         self, parsed: Parsed, principal: Principal, session: Session, parameters: Sequence[object] | None
@@ -186,7 +192,7 @@ class Line:
         """
         asked = _asked(text, principal, session, parameters)
         with self._records.refusals(asked):
-            parsed = parse(text)
+            parsed = parse(text, session.dialect)
             if parsed.kind == "explain policy":
                 return self._policy(parsed, asked, session)
             if parsed.kind == "command":

@@ -26,12 +26,17 @@ _ANSWER = re.compile(r"(?P<code>[A-Z][A-Z_]+): (?P<message>.*?)(?: Hint: (?P<hin
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Where to ask, and as whom; ``ca_file`` holds the certificates to trust behind ``grpc+tls://``."""
+    """Where to ask, and as whom.
+
+    ``ca_file`` holds the certificates to trust behind ``grpc+tls://``, ``dialect`` is what statements are written
+    in; empty, DuckDB's.
+    """
 
     uri: str
     user: str
     password: str
     ca_file: str = ""
+    dialect: str = ""
 
 
 class Client:
@@ -50,6 +55,8 @@ class Client:
                 "the ADBC Flight SQL driver is not installed", hint="pip install 'ripstop[client]'"
             ) from None
         options = {"username": login.user, "password": login.password}
+        if login.dialect:
+            options[DatabaseOptions.RPC_CALL_HEADER_PREFIX.value + "dialect"] = login.dialect
         if login.ca_file:
             with open(login.ca_file, encoding="utf-8") as file:
                 options[DatabaseOptions.TLS_ROOT_CERTS.value] = file.read()

@@ -35,6 +35,9 @@ def sql(
     file: Annotated[
         Path | None, typer.Option("-f", "--file", help="Run the statements of a file and exit.")
     ] = None,
+    dialect: Annotated[
+        str, typer.Option(help="What the statements are written in, such as postgres or tsql; else DuckDB's.")
+    ] = "",
     form: Annotated[Format, typer.Option("--format", help="How answers are written.")] = Format.table,
 ) -> None:
     """Ask in SQL: -c, -f, or stdin; at a terminal, a shell with history."""
@@ -46,7 +49,7 @@ def sql(
 
     from server.client import Client, Login
 
-    login = Login(uri or _served(directory), name, password, str(ca) if ca else "")
+    login = Login(uri or _served(directory), name, password, str(ca) if ca else "", dialect)
     with Client(login) as client:
         if script is None:
             from server.cli.shell import Shell
