@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
+from fabric import zones
 from fabric.audit import Audit
 from fabric.calls import Procedures
 from fabric.catalog import Catalog, known_to
@@ -23,7 +24,7 @@ from fabric.confirm import confirm
 from fabric.dialects import DUCKDB
 from fabric.discretion import Discretion
 from fabric.engine import Engine
-from fabric.errors import NotSupported, PolicyChanged, SchemaChanged
+from fabric.errors import PolicyChanged, SchemaChanged
 from fabric.execute import Answer, Outcome
 from fabric.explain import explain
 from fabric.file_scan import FileTables
@@ -161,7 +162,9 @@ class Line:
         elif parsed.kind == "describe":
             schema = _DESCRIBE
         else:
-            schema = describe(governed, self.catalog, self._engine, self._discretion(governed)).schema
+            schema = describe(
+                governed, self.catalog, self._engine_of(session), self._discretion(governed)
+            ).schema
         return Description(
             schema=schema,
             parameters=parameter_count(parsed),
@@ -203,17 +206,17 @@ class Line:
             self._records.allowed(asked, parsed.kind, governed)
         with self._records.failures(asked, parsed.kind, governed):
             if parsed.kind == "describe":
-                return self._described(governed)
+                return self._described(governed, session)
             try:
-                planned = self._planned(governed)
+                planned = self._planned(governed, session)
             except SchemaChanged as change:
                 self.catalog.refresh(change.source).result()
                 governed = self._governed(parsed, principal, session, parameters)
                 self._records.allowed(asked, parsed.kind, governed)
-                planned = self._planned(governed)
+                planned = self._planned(governed, session)
         if parsed.kind in ("explain", "explain analyze"):
-            return self._explained(parsed, planned, asked)
-        return self._started(planned, asked)
+            return self._explained(parsed, planned, asked, session)
+        return self._started(planned, asked, session)
 
     @property
     def idle(self) -> bool:
@@ -245,11 +248,6 @@ class Line:
         session: Session,
         parameters: Sequence[object] | None,
     ) -> Governed:
-        if session.timezone.upper() not in ("UTC", "ETC/UTC"):
-            raise NotSupported(
-                f"session time zone '{session.timezone}' is not in this version",
-                hint="use UTC, and AT TIME ZONE in the query",
-            )
         bound = bind(parsed, parameters)
         names = self.catalog.names(principal, self._governor)
         resolved = resolve(bound, names, session.schema, principal.user)
@@ -258,15 +256,22 @@ class Line:
         for part in (resolved, *bodies):
             ids = {relation.id for relation in part.relations}
             confirm(part.tree.sql(dialect="duckdb"), self._engine.serialize, ids)
+        if not zones.is_utc(session.timezone):
+            zones.check(governed, self._engine, session.timezone)
         return governed
 
-    def _planned(self, governed: Governed) -> Plan:
-        return plan(governed, self.catalog, self._engine, self._files, self._discretion(governed))
+    def _engine_of(self, session: Session) -> Engine:
+        """The engine that evaluates in the session's zone; rules are bound, and read, in UTC."""
+        return self._engine if zones.is_utc(session.timezone) else self._engine.in_zone(session.timezone)
+
+    def _planned(self, governed: Governed, session: Session) -> Plan:
+        engine = self._engine_of(session)
+        return plan(governed, self.catalog, engine, self._files, self._discretion(governed))
 
     def _discretion(self, governed: Governed) -> Discretion:
         return Discretion(governed, lambda found: known_to(self._governor, governed.principal, found))
 
-    def _started(self, planned: Plan, asked: Asked) -> Answer:
+    def _started(self, planned: Plan, asked: Asked, session: Session) -> Answer:
         answer: Answer | None = None
         principal = asked.principal
 
@@ -281,7 +286,7 @@ class Line:
 
         answer = Answer(
             planned,
-            self._engine,
+            self._engine_of(session),
             self._filesystem,
             lambda relation: self._system(relation, principal),
             self._discretion(planned.governed),
@@ -312,8 +317,9 @@ class Line:
 
     # ── statements about statements ─────────────────────────────────────────────────────────
 
-    def _described(self, governed: Governed) -> Prepared:
-        probe = describe(governed, self.catalog, self._engine, self._discretion(governed))
+    def _described(self, governed: Governed, session: Session) -> Prepared:
+        engine = self._engine_of(session)
+        probe = describe(governed, self.catalog, engine, self._discretion(governed))
         rows = zip(probe.schema.names, probe.types, strict=True)
         return Prepared(
             pa.Table.from_pylist(
@@ -342,11 +348,11 @@ class Line:
         resolved = resolve(parse(f"FROM {found}"), names, None, about.user)
         return policy_report(resolved, about, None, self._governor, self._binder)
 
-    def _explained(self, parsed: Parsed, planned: Plan, asked: Asked) -> Reply:
+    def _explained(self, parsed: Parsed, planned: Plan, asked: Asked, session: Session) -> Reply:
         discretion = self._discretion(planned.governed)
         if parsed.kind == "explain":
             return Prepared(plan_lines(explain(planned, discretion)))
-        answer = self._started(planned, asked)
+        answer = self._started(planned, asked, session)
         return Analysis(answer, lambda receipts: explain(planned, discretion, receipts))
 
     def _fingerprint(self, governed: Governed) -> str:
@@ -363,6 +369,8 @@ class Line:
 
 def _asked(text: str, principal: Principal, session: Session, parameters: Sequence[object]) -> Asked:
     options = {**session.options, **({"schema": session.schema} if session.schema else {})}
+    if not zones.is_utc(session.timezone):
+        options["timezone"] = session.timezone
     return Asked(text, principal, uuid.uuid4().hex, options, session.caller, tuple(parameters))
 
 
