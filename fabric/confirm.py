@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator
 from functools import cache
 from importlib import resources
 
+from fabric.dialect_macros import MACROS
 from fabric.errors import NotSupported, SyntaxProblem
 
 
@@ -76,7 +77,7 @@ def _confirm_node(node: dict[str, object], named: set[str]) -> None:
         name = str(node["function_name"]).lower()
         plain = not node.get("schema") and not node.get("catalog")
         known = functions().get((name, "scalar"), False) or functions().get((name, "table"), False)
-        if not plain or not known:
+        if not plain or not (known or name in MACROS):
             raise NotSupported(f"function '{name}' is not available")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,13 +15,17 @@ import fsspec
 import pyarrow as pa
 import pyarrow.dataset as ds
 
+from fabric.dialect_macros import definitions
 from fabric.engine_errors import translate, translated
-from fabric.errors import FabricError
+from fabric.errors import FabricError, InvalidValue
+from fabric.pushdown import literal
 from fabric.remembered import Numbered, Remembered
 from fabric.totality import is_total
 from fabric.types import Column
 
 BATCH_ROWS = 122_880  # DuckDB's row group; between 10,000 and 1,000,000 speed is flat (notes/flight.md)
+
+_ZONES = 4  # engines beside the one in UTC
 
 _REMEMBERED = 1_000  # statements; a plan takes some 20 kB
 
@@ -28,7 +33,6 @@ _REMEMBERED = 1_000  # statements; a plan takes some 20 kB
 _LOCK = (
     # It reckons parts of a TRY outside of it, where they raise.
     "SET GLOBAL disabled_optimizers = 'common_subexpressions'",
-    "SET GLOBAL TimeZone = 'UTC'",
     "SET GLOBAL python_enable_replacements = false",
     "SET autoinstall_known_extensions = false",
     "SET autoload_known_extensions = false",
@@ -63,6 +67,7 @@ class Engine:
         threads: DuckDB's worker threads; absent, one per core.
         memory: bytes that DuckDB aims to stay below; the supervisor enforces the hard limit.
         spill: folder for what does not fit in memory; absent, nothing is spilled.
+        zone: the time zone that statements are evaluated in.
     """
 
     def __init__(
@@ -72,7 +77,11 @@ class Engine:
         threads: int | None = None,
         memory: int | None = None,
         spill: str = "",
+        zone: str = "UTC",
     ) -> None:
+        self.zone = zone
+        self._made_with = (filesystem, threads, memory, spill)
+        self._siblings: OrderedDict[str, Engine] = OrderedDict()
         config: dict[str, Any] = {"temp_directory": spill}
         if threads:
             config["threads"] = threads
@@ -81,8 +90,12 @@ class Engine:
         self._root = duckdb.connect(":memory:", config=config)
         if filesystem is not None:
             self._root.register_filesystem(filesystem)
-        for statement in _LOCK:
-            self._root.execute(statement)
+        try:
+            for statement in (*definitions(), f"SET GLOBAL TimeZone = {literal(zone).sql()}", *_LOCK):
+                self._root.execute(statement)
+        except duckdb.Error as error:
+            self._root.close()
+            raise translate(error) from None
         self._types: dict[str, pa.DataType] = {}
         self._probes: Remembered[tuple[tuple[str, ...], tuple[str, ...], str]] = Remembered(_REMEMBERED)
         self._parses: Remembered[str] = Remembered(_REMEMBERED)
@@ -90,8 +103,41 @@ class Engine:
         self._types_lock = threading.Lock()
 
     def close(self) -> None:
-        """Shut the instance down."""
+        """Shut the instance down, and its siblings."""
+        with self._types_lock:
+            siblings = list(self._siblings.values())
+            self._siblings.clear()
+        for sibling in siblings:
+            sibling.close()
         self._root.close()
+
+    def in_zone(self, zone: str) -> Engine:
+        """The engine whose statements are evaluated in that time zone.
+
+        A locked DuckDB takes no other zone, so there is one for each zone in use, with a part of the memory. The
+        one that was not used for longest goes; what runs on it still ends.
+
+        Raises:
+            InvalidValue: DuckDB knows no such zone.
+        """
+        if zone == self.zone:
+            return self
+        filesystem, threads, memory, spill = self._made_with
+        with self._types_lock:
+            found = self._siblings.pop(zone, None)
+            if found is None:
+                part = memory // 4 if memory else None
+                try:
+                    found = Engine(filesystem, threads=threads, memory=part, spill=spill, zone=zone)
+                except FabricError:
+                    raise InvalidValue(
+                        f"there is no time zone '{zone[:60]}'", hint="a name such as Europe/Berlin"
+                    ) from None
+            self._siblings[zone] = found
+            if len(self._siblings) > _ZONES:
+                # Not closed: whoever has it still runs on it, and with the last of them it is gone.
+                self._siblings.popitem(last=False)
+        return found
 
     @contextmanager
     def cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -169,8 +215,12 @@ class Engine:
             numbered.number(name): [(numbered.number(column), kind) for column, kind in columns]
             for name, columns in relations.items()
         }
-        make = lambda: is_total(self.bound_plan(numbered.text, typed))  # noqa: E731
+        make = lambda: self._is_total(self.bound_plan(numbered.text, typed))  # noqa: E731
         return self._totals.get(f"{numbered.text}\n{typed}", make)
+
+    def _is_total(self, plan: str | None) -> bool:
+        # What is known of casts of moments was measured in UTC.
+        return is_total(plan) and (self.zone == "UTC" or "WITH TIME ZONE" not in str(plan))
 
     def arrow_type(self, type_text: str) -> pa.DataType:
         """The Arrow type in which DuckDB hands over a DuckDB type.

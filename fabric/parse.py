@@ -7,7 +7,6 @@ than DuckDB would cannot slip through. ``fabric.confirm`` reads the result a sec
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime, time
@@ -16,15 +15,16 @@ from uuid import UUID
 
 import sqlglot
 from sqlglot import exp
-from sqlglot.errors import ParseError, SqlglotError, TokenError
-from sqlglot.tokenizer_core import Token, TokenType
+from sqlglot.errors import ParseError, SqlglotError
+from sqlglot.tokenizer_core import Token
 
+from fabric.dialects import DUCKDB, misread, translated
 from fabric.errors import FabricError, InvalidValue, NotSupported, SyntaxProblem
 from fabric.parse_steps import is_bearable
 from fabric.pushdown import literal
+from fabric.tokens import tokens as _read
 from fabric.types import PROCEDURES, Kind, Parsed
 
-MAX_TEXT = 1_000_000
 MAX_DEPTH = 200
 MAX_PARAMETERS = 65_535
 """As Postgres has it; what a client is told of each takes memory, also of those that are only counted over."""
@@ -49,13 +49,23 @@ _NODES: frozenset[type[exp.Expr]] = frozenset(
 )
 
 
-def parse(text: str) -> Parsed:
+def parse(text: str, dialect: str = DUCKDB) -> Parsed:
     """Read one statement.
+
+    Args:
+        text: the statement.
+        dialect: what it is written in; any other than DuckDB's is translated first, and read like the rest.
 
     Raises:
         SyntaxProblem: the text is no statement, or more than one; the message points at the place.
-        NotSupported: it is one that Ripstop does not run.
+        NotSupported: it is one that Ripstop does not run, or cannot be translated.
     """
+    if dialect != DUCKDB:
+        return replace(_parsed(translated(text, dialect)), text=text)
+    return _parsed(text)
+
+
+def _parsed(text: str) -> Parsed:
     tokens = _tokens(text)
     if not tokens:
         raise SyntaxProblem("the statement is empty", hint="send one SELECT statement")
@@ -104,32 +114,7 @@ def parameter_count(parsed: Parsed) -> int:
 
 
 def _tokens(text: str) -> list[Token]:
-    if len(text) > MAX_TEXT:
-        raise NotSupported(f"the statement is longer than {MAX_TEXT:,} characters")
-    if "\x00" in text:
-        raise SyntaxProblem("the statement holds a NUL character")
-    try:
-        tokens = list(_DUCKDB.tokenize(text))
-        plain = _without_comments(text, tokens)
-        # sqlglot reads ORDER BY and its like as one word, and not with a comment within.
-        tokens = tokens if plain == text else list(_DUCKDB.tokenize(plain))
-    except TokenError:
-        raise SyntaxProblem(
-            "the statement cannot be read", hint="look for a quote or a comment that is not closed"
-        ) from None
-    for token in tokens:
-        # A comment can change how sqlglot normalises names ("sqlglot.meta"), so none is kept.
-        token.comments = []
-    return _numbered(tokens)
-
-
-def _without_comments(text: str, tokens: list[Token]) -> str:
-    """The text with blanks for comments: what else stands between tokens."""
-    pieces, end = [], 0
-    for token in tokens:
-        pieces += [re.sub(r"\S", " ", text[end : token.start]), text[token.start : token.end + 1]]
-        end = token.end + 1
-    return "".join(pieces) + re.sub(r"\S", " ", text[end:])
+    return _read(text, _DUCKDB)
 
 
 def _explain(text: str, tokens: list[Token]) -> tuple[Kind, str, list[Token]]:
@@ -164,19 +149,11 @@ def _statement(text: str, tokens: list[Token]) -> Parsed:
     except RecursionError:
         raise NotSupported("the statement is nested too deeply") from None
     except ParseError as error:
-        raise _syntax(error) from None
+        raise misread(error) from None
     except FabricError:
         raise
     except (SqlglotError, ValueError, TypeError, AttributeError, KeyError, IndexError):
         raise SyntaxProblem("the statement cannot be read") from None
-
-
-def _syntax(error: ParseError) -> SyntaxProblem:
-    details = error.errors[0] if error.errors else {}
-    line, column, near = details.get("line"), details.get("col"), details.get("highlight")
-    where = f" at line {line}, column {column}" if line else ""
-    near_text = f", near '{near}'" if near else ""
-    return SyntaxProblem(f"the statement cannot be read{where}{near_text}")
 
 
 def _checked(root: exp.Expr) -> exp.Expr:
@@ -259,39 +236,6 @@ def _number(holder: exp.Expr) -> int:
             f"parameters are written ?, $1 or $name, and numbered from $1 to ${MAX_PARAMETERS}"
         )
     return int(name)
-
-
-def _numbered(tokens: list[Token]) -> list[Token]:
-    """Every ``?`` and ``$name`` as ``$n``, in the order of the text: a tree has an order of its own."""
-    numbered: list[Token] = []
-    names: dict[str, int] = {}
-    styles: set[str] = set()
-    count = 0
-    for token, before in zip(tokens, [None, *tokens], strict=False):
-        named = before is not None and before.token_type == TokenType.PARAMETER
-        if token.token_type in (TokenType.PLACEHOLDER, TokenType.QDCOLON):
-            count += 1
-            styles.add("?")
-            where = (token.line, token.col, token.start, token.end)
-            numbered += [
-                Token(TokenType.PARAMETER, "$", *where),
-                Token(TokenType.NUMBER, str(count), *where),
-            ]
-            if token.token_type == TokenType.QDCOLON:  # ``?::``, an operator of another dialect
-                numbered.append(Token(TokenType.DCOLON, "::", *where))
-        elif named and token.token_type == TokenType.NUMBER:
-            styles.add("$1")
-            numbered.append(token)
-        elif named:
-            styles.add("$name")
-            number = names.setdefault(token.text.lower(), len(names) + 1)
-            where = (token.line, token.col, token.start, token.end)
-            numbered.append(Token(TokenType.NUMBER, str(number), *where))
-        else:
-            numbered.append(token)
-    if len(styles) > 1:
-        raise SyntaxProblem("parameters are written in one way: all ?, all $1 or all $name")
-    return numbered
 
 
 def _bound(value: object) -> exp.Expr:

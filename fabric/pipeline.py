@@ -10,13 +10,14 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 
+from fabric import zones
 from fabric.audit import Audit
 from fabric.calls import Procedures
 from fabric.catalog import Catalog, known_to
 from fabric.confirm import confirm
 from fabric.discretion import Discretion
 from fabric.engine import Engine, Probe
-from fabric.errors import FabricError, NotSupported, PolicyChanged, SchemaChanged
+from fabric.errors import FabricError, PolicyChanged, SchemaChanged
 from fabric.execute import Answer, Outcome
 from fabric.explain import explain
 from fabric.file_scan import FileTables
@@ -28,7 +29,7 @@ from fabric.parse import bind, parameter_count, parse
 from fabric.plan import Plan, describe, plan, relisted
 from fabric.plan_cache import Known, PlanCache
 from fabric.policy_report import POLICY_SCHEMA, policy_report, policy_table
-from fabric.questions import Description, Question, Session, fingerprint, hypothetical
+from fabric.questions import UTC, Description, Question, Session, fingerprint, hypothetical
 from fabric.records import Asked, Records
 from fabric.replies import (
     DESCRIBE_SCHEMA,
@@ -121,7 +122,7 @@ class Line:
         with self._records.refusals(Asked.of(question), "describe"):
             known = self._known(question)
             if known is None:
-                parsed = parse(text)
+                parsed = parse(text, session.dialect)
                 if parsed.kind in ("explain policy", "command"):
                     return self._described_apart(parsed, question)
                 known = self._judged(parsed, question)
@@ -143,7 +144,7 @@ class Line:
         elif known.schema is not None:
             schema = known.schema
         else:
-            probe = self._probe(known.governed)
+            probe = self._probe(known, question.session)
             self._plans.complete(question.key, known, probe=probe)
             schema = probe.schema
         return Description(
@@ -189,7 +190,7 @@ class Line:
     def _run(self, question: Question, asked: Asked, policy_version: str | None, place: Place) -> Reply:
         with self._records.refusals(asked):
             known = self._known(question)
-            parsed = known.parsed if known else parse(question.text)
+            parsed = known.parsed if known else parse(question.text, question.session.dialect)
             if parsed.kind == "explain policy":
                 return self._policy(parsed, asked, question.session)
             if parsed.kind == "command":
@@ -201,7 +202,7 @@ class Line:
             self._records.allowed(asked, known.kind, known.governed)
         with self._records.failures(asked, known.kind, known.governed):
             if known.kind == "describe":
-                return described_columns(self._probe(known.governed))
+                return described_columns(self._probe(known, question.session))
             try:
                 planned = self._planned(known, question)
             except SchemaChanged as change:
@@ -210,7 +211,7 @@ class Line:
                 self._records.allowed(asked, known.kind, known.governed)
                 planned = self._planned(known, question)
         if known.kind in ("explain", "explain analyze"):
-            return self._explained(known.kind, planned, asked, place)
+            return self._explained(known.kind, planned, asked, place, question)
         return self._answered(planned, asked, place, question)
 
     def described(
@@ -289,11 +290,6 @@ class Line:
 
     def _governed(self, parsed: Parsed, question: Question) -> Governed:
         principal, session = question.principal, question.session
-        if session.timezone.upper() not in ("UTC", "ETC/UTC"):
-            raise NotSupported(
-                f"session time zone '{session.timezone}' is not in this version",
-                hint="use UTC, and AT TIME ZONE in the query",
-            )
         bound = bind(parsed, question.parameters)
         names = self.catalog.names(principal, self._governor)
         resolved = resolve(bound, names, session.schema, principal.user)
@@ -302,18 +298,22 @@ class Line:
         for part in (resolved, *bodies):
             ids = {relation.id for relation in part.relations}
             confirm(part.tree.sql(dialect="duckdb"), self._engine.serialize, ids)
+        if session.zone != UTC:
+            zones.check(governed, self._engine, session.zone)
         return governed
 
     def _planned(self, known: Known, question: Question) -> Plan:
         discretion = self._discretion(known.governed)
         if known.plan is not None:
             return relisted(known.plan, self._files, discretion)
-        made = plan(known.governed, self.catalog, self._engine, self._files, discretion, known.probe)
+        engine = self._engine.in_zone(question.session.zone)
+        made = plan(known.governed, self.catalog, engine, self._files, discretion, known.probe)
         self._plans.complete(question.key, known, plan=made)
         return made
 
-    def _probe(self, governed: Governed) -> Probe:
-        return describe(governed, self.catalog, self._engine, self._discretion(governed))
+    def _probe(self, known: Known, session: Session) -> Probe:
+        engine = self._engine.in_zone(session.zone)  # rules are bound, and read, in UTC
+        return describe(known.governed, self.catalog, engine, self._discretion(known.governed))
 
     def _discretion(self, governed: Governed) -> Discretion:
         return Discretion(governed, lambda found: known_to(self._governor, governed.principal, found))
@@ -322,14 +322,16 @@ class Line:
         """The result that is kept of the question, or a running query whose result will be."""
         kept = self._results.get(question.key, planned)
         if kept is None:
-            return self._started(planned, asked, place, question)
+            return self._started(planned, asked, place, question, self._results.largest)
         place.leave()  # nothing is computed any more
         return self._from_memory(kept, asked)
 
     def _from_memory(self, result: Result, asked: Asked) -> KeptAnswer:
         return KeptAnswer(result, asked.query_id, lambda outcome: self._records.ended(asked, outcome, ""))
 
-    def _started(self, planned: Plan, asked: Asked, place: Place, question: Question | None = None) -> Answer:
+    def _started(
+        self, planned: Plan, asked: Asked, place: Place, question: Question, keep_bytes: int = 0
+    ) -> Answer:
         answer: Answer | None = None
         principal = asked.principal
 
@@ -340,15 +342,15 @@ class Line:
             if "SCHEMA_CHANGED" in outcome.error:
                 for scan in outcome.scans:
                     self.catalog.refresh(scan.source)
-            kept = answer.kept if answer and question else None
-            if question and kept is not None and self._plans.holds(question.key, planned.governed):
+            kept = answer.kept if answer else None
+            if keep_bytes and kept is not None and self._plans.holds(question.key, planned.governed):
                 self._results.put(question.key, planned, kept, outcome.scans)
             self._records.ended(asked, outcome, answer.executed if answer else "")
             place.leave()
 
         answer = Answer(
             planned,
-            self._engine,
+            self._engine.in_zone(question.session.zone),
             self._filesystem,
             lambda relation: self._own_tables.of(relation, principal),
             self._discretion(planned.governed),
@@ -356,7 +358,7 @@ class Line:
             limits=self._allowed(principal).limits,
             streams=place.streams,
             ended=ended,
-            keep_bytes=self._results.largest if question is not None else 0,
+            keep_bytes=keep_bytes,
         )
         with self._lock:
             self._running.add(answer)
@@ -385,11 +387,11 @@ class Line:
         resolved = resolve(parse(f"FROM {found}"), names, None, about.user)
         return policy_report(resolved, about, None, self._governor, self._binder)
 
-    def _explained(self, kind: Kind, planned: Plan, asked: Asked, place: Place) -> Reply:
+    def _explained(self, kind: Kind, planned: Plan, asked: Asked, place: Place, question: Question) -> Reply:
         discretion = self._discretion(planned.governed)
         if kind == "explain":
             return Prepared(plan_lines(explain(planned, discretion)))
-        answer = self._started(planned, asked, place)
+        answer = self._started(planned, asked, place, question)
         return Analysis(answer, lambda receipts: explain(planned, discretion, receipts))
 
 

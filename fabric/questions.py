@@ -9,9 +9,13 @@ from dataclasses import dataclass, field, fields
 
 import pyarrow as pa
 
+from fabric.dialects import DUCKDB
 from fabric.resolve import relations
 from fabric.stop import Stop
 from fabric.types import Governed, Principal
+from fabric.zones import is_utc
+
+UTC = "UTC"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,16 @@ class Session:
     options: Mapping[str, str] = field(default_factory=dict)
     caller: Mapping[str, str] = field(default_factory=dict)
     stop: Stop = field(default_factory=Stop, compare=False)
+
+    @property
+    def zone(self) -> str:
+        """The time zone, ``UTC`` whatever it is called."""
+        return UTC if is_utc(self.timezone) else self.timezone
+
+    @property
+    def dialect(self) -> str:
+        """What statements are written in."""
+        return self.options.get("dialect", DUCKDB)
 
 
 @dataclass(frozen=True, slots=True)

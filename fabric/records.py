@@ -15,7 +15,7 @@ from fabric.audit_records import AuditCall, Intent, judged, readings
 from fabric.errors import AuditUnavailable, FabricError, InternalError
 from fabric.execute import Outcome
 from fabric.journal import Journal
-from fabric.questions import Question
+from fabric.questions import UTC, Question
 from fabric.remembered import Numbered
 from fabric.types import Governed, Kind, Principal
 
@@ -50,6 +50,8 @@ class Asked:
         """A question that has just come."""
         session = question.session
         options = {**session.options, **({"schema": session.schema} if session.schema else {})}
+        if session.zone != UTC:
+            options["timezone"] = session.zone
         values = tuple(question.parameters or ())
         return cls(question.text, question.principal, uuid.uuid4().hex, options, session.caller, values)
 

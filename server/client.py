@@ -31,6 +31,7 @@ class Login:
     """Where to ask, and as whom: by password, by a Bearer ``token``, by a certificate, which may stand beside either.
 
     ``ca_file`` holds the certificates to trust behind ``grpc+tls://``, ``cert_file`` and ``key_file`` one's own.
+    ``dialect`` is what statements are written in; empty, DuckDB's.
     """
 
     uri: str
@@ -40,6 +41,7 @@ class Login:
     cert_file: str = ""
     key_file: str = ""
     token: str = ""
+    dialect: str = ""
 
 
 class Client:
@@ -99,6 +101,8 @@ def _options(login: Login) -> dict[str, str]:
         options[DatabaseOptions.AUTHORIZATION_HEADER.value] = f"Basic {pair}"
     elif login.user:
         options |= {"username": login.user, "password": login.password}
+    if login.dialect:
+        options[DatabaseOptions.RPC_CALL_HEADER_PREFIX.value + "dialect"] = login.dialect
     for option, file in (
         (DatabaseOptions.TLS_ROOT_CERTS, login.ca_file),
         (DatabaseOptions.MTLS_CERT_CHAIN, login.cert_file),

@@ -181,7 +181,7 @@ _ACTIONS: dict[str, tuple[Callable[[Request], list[bytes]], str]] = {
     "EndTransaction": (_end_transaction, "End a transaction."),
     "CancelFlightInfo": (_cancel_flight_info, "Cancel a running query."),
     "CancelQuery": (_cancel_query, "Cancel a running query (the form before Arrow 13)."),
-    "SetSessionOptions": (_set_session_options, "Set catalog, schema, timezone or max_staleness."),
+    "SetSessionOptions": (_set_session_options, "Set catalog, schema, timezone, dialect or max_staleness."),
     "GetSessionOptions": (_get_session_options, "Get the session's options."),
     "CloseSession": (_close_session, "Forget the session's options."),
 }

@@ -12,7 +12,8 @@ from http.cookies import CookieError, SimpleCookie
 from zoneinfo import ZoneInfo
 
 from fabric.catalog import Entry
-from fabric.errors import LoginRefused
+from fabric.dialects import canonical
+from fabric.errors import InvalidValue, LoginRefused
 from fabric.pipeline import Session
 from fabric.types import Principal
 from server import flightsql
@@ -23,7 +24,8 @@ SEPARATOR = "~"
 """Stands between a bearer token and the session; no token holds one (RFC 6750 allows it)."""
 
 _SECONDS = 7 * 24 * 3600
-_NAMES = ("catalog", "schema", "timezone", "max_staleness")
+_NAMES = ("catalog", "schema", "timezone", "max_staleness", "dialect")
+_HEADERS = ("dialect", "timezone")
 
 
 def read_options(token: str, signer: Signer, principal: Principal) -> Mapping[str, str]:
@@ -86,11 +88,28 @@ def changed(
             (name == "catalog" and value.lower() not in catalogs)
             or (name == "schema" and value.lower() not in schemas)
             or (name == "timezone" and not _is_zone(value))
+            or (name == "dialect" and not _is_dialect(value))
         ):
             errors[name] = flightsql.INVALID_VALUE
         else:
             result[name] = value
     return result, errors
+
+
+def from_headers(headers: Mapping[str, list[str]]) -> dict[str, str]:
+    """The options that a client sends as headers of every call, as a connection's URI can have it do.
+
+    JDBC sends what stands behind ``?`` and it does not know, ADBC its ``adbc.flight.sql.rpc.call_header.…``.
+    """
+    return {name: headers[name][0][:100] for name in _HEADERS if headers.get(name)}
+
+
+def _is_dialect(name: str) -> bool:
+    try:
+        canonical(name)
+    except InvalidValue:
+        return False
+    return True
 
 
 def _is_zone(name: str) -> bool:

@@ -47,6 +47,9 @@ def sql(
     file: Annotated[
         Path | None, typer.Option("-f", "--file", help="Run the statements of a file and exit.")
     ] = None,
+    dialect: Annotated[
+        str, typer.Option(help="What the statements are written in, such as postgres or tsql; else DuckDB's.")
+    ] = "",
     form: Annotated[Format, typer.Option("--format", help="How answers are written.")] = Format.table,
 ) -> None:
     """Ask in SQL: -c, -f, or stdin; at a terminal, a shell with history."""
@@ -62,7 +65,7 @@ def sql(
     from server.client import Client, Login
 
     trusted, shown, signing = (str(each) if each else "" for each in (ca, cert, key or cert))
-    login = Login(uri or _served(directory), name, password, trusted, shown, signing, token)
+    login = Login(uri or _served(directory), name, password, trusted, shown, signing, token, dialect)
     with Client(login) as client:
         if script is None:
             from server.cli.shell import Shell

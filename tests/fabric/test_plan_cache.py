@@ -35,9 +35,9 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     read: list[str] = []
     parse = pipeline.parse
 
-    def counted(text: str) -> Any:
+    def counted(text: str, dialect: str) -> Any:
         read.append(text)
-        return parse(text)
+        return parse(text, dialect)
 
     monkeypatch.setattr(pipeline, "parse", counted)
     return read
@@ -162,6 +162,7 @@ def test_the_key_tells_every_part_of_a_question_apart() -> None:
         replace(question, session=Session("claims")),
         replace(question, session=Session(None, "Europe/Berlin")),
         replace(question, session=Session(options={"max_staleness": "1s"})),
+        replace(question, session=Session(options={"dialect": "postgres"})),
         replace(question, parameters=(2,)),
         replace(question, parameters=(1, 1)),
         replace(question, parameters=("1",)),

@@ -95,6 +95,22 @@ def test_wrong_names_and_values_are_told_apart_and_change_nothing(client):
     assert client.get() == {"catalog": "acme", "timezone": "UTC"}
 
 
+def test_a_dialect_is_kept_and_reaches_the_line(served, client):
+    assert client.set(dialect="cobol") == {"dialect": flightsql.INVALID_VALUE}
+    assert client.set(dialect="tsql") == {}
+    client.query("SELECT 1")
+    assert served.app.line.sessions[-1].dialect == "tsql"
+
+
+def test_a_header_says_the_dialect_and_an_option_wins_over_it(served, client):
+    client.options = flight.FlightCallOptions(headers=[client.token, (b"dialect", b"bigquery")])
+    client.query("SELECT 1")
+    assert served.app.line.sessions[-1].dialect == "bigquery"
+    client.set(dialect="trino")
+    client.query("SELECT 1")
+    assert served.app.line.sessions[-1].dialect == "trino"
+
+
 def test_a_closed_session_is_forgotten(client):
     client.set(schema="claims")
     client.act("CloseSession", flightsql.new("CloseSessionRequest"))

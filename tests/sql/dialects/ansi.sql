@@ -1,0 +1,19 @@
+-- Pairs: a statement in ansi, then what it becomes.
+
+SELECT TOP 3 "a" FROM "d"."t"
+SELECT "a" FROM "d"."t" LIMIT 3
+
+SELECT {fn UCASE(a)}, {fn LOG(a)}, {fn DAYOFWEEK(a)} FROM t
+SELECT UPPER(a) AS "UCASE(a)", LN(a) AS "LOG(a)", (EXTRACT(dayofweek FROM a) + 1) AS "DAYOFWEEK(a)" FROM t
+
+SELECT {d '2024-01-02'}, {ts '2024-01-02 03:04:05'}, {t '03:04:05'}
+SELECT CAST('2024-01-02' AS DATE) AS "'2024-01-02'", CAST('2024-01-02 03:04:05' AS TIMESTAMP) AS "'2024-01-02 03:04:05'", CAST('03:04:05' AS TIME) AS "'03:04:05'"
+
+SELECT {fn CONVERT(a, SQL_DOUBLE)}, {fn TIMESTAMPADD(SQL_TSI_MONTH, 1, a)} FROM t
+SELECT CAST(a AS DOUBLE) AS "a", a + INTERVAL (1) MONTH AS "TIMESTAMPADD(SQL_TSI_MONTH, 1, a)" FROM t
+
+SELECT a FROM {oj t LEFT OUTER JOIN u ON t.a = u.a}
+SELECT a FROM t LEFT OUTER JOIN u ON t.a = u.a
+
+SELECT a FROM t WHERE a LIKE 'x!%' {escape '!'}
+SELECT a FROM t WHERE a LIKE 'x!%' ESCAPE '!'

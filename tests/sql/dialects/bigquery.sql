@@ -1,0 +1,28 @@
+-- Pairs: a statement in bigquery, then what it becomes.
+
+SELECT `a` FROM `d.t`
+SELECT "a" FROM "d"."t"
+
+SELECT SAFE_DIVIDE(a, b), DIV(a, b), a / b FROM t
+SELECT CASE WHEN b <> 0 THEN a / b ELSE NULL END AS "SAFE_DIVIDE(a, b)", RIPSTOP_QUOTIENT(a, b) AS "DIV(a, b)", a / b AS "a / b" FROM t
+
+SELECT DATE_DIFF(a, b, DAY), TIMESTAMP_DIFF(a, b, HOUR) FROM t
+SELECT DATE_DIFF('day', b, a) AS "DATE_DIFF(a, b, DAY)", DATE_SUB('hour', b, a) AS "TIMESTAMP_DIFF(a, b, HOUR)" FROM t
+
+SELECT l[OFFSET(0)], l[SAFE_ORDINAL(1)] FROM t
+SELECT l[1] AS "l[OFFSET(0)", l[1] AS "l[SAFE_ORDINAL(1)" FROM t
+
+SELECT * EXCEPT (a) REPLACE (1 AS b) FROM t
+SELECT * EXCLUDE (a) REPLACE (1 AS b) FROM t
+
+SELECT EXTRACT(DAYOFWEEK FROM a), DATE_TRUNC(a, MONTH) FROM t
+SELECT (EXTRACT(dayofweek FROM a) + 1) AS "a", DATE_TRUNC('month', a) AS "DATE_TRUNC(a, MONTH)" FROM t
+
+SELECT COUNTIF(a), IF(a, b, c), STRING_AGG(a) FROM t
+SELECT COUNT_IF(a) AS "COUNTIF(a)", CASE WHEN a THEN b ELSE c END AS "a, b, c", LISTAGG(a, ',') AS "a" FROM t
+
+SELECT REGEXP_EXTRACT(a, r'\d+') FROM t
+SELECT ARRAY_EXTRACT(REGEXP_EXTRACT_ALL(a, '\d+'), 1) AS "REGEXP_EXTRACT(a, r'\d+')" FROM t
+
+SELECT x FROM t, UNNEST(l) AS x
+SELECT x FROM t CROSS JOIN UNNEST(l) AS _t0(x)
