@@ -8,6 +8,7 @@ import sys
 NAMES = (
     "stream",
     "overhead",
+    "lookups",
     "recovery",
     "cancel",
     "policies",

@@ -10,7 +10,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import random
-import socket
 import subprocess
 import sys
 import tempfile
@@ -27,6 +26,7 @@ import duckdb
 from pyarrow import flight  # noqa: TID251
 
 from benchmarks.machine import write
+from benchmarks.peers import ROAPI, ended, roapi
 from server import flightsql
 
 KEYS = 10_000
@@ -34,7 +34,6 @@ ROUNDS = 3
 SECONDS = float(os.environ.get("RIPSTOP_BENCH_SECONDS", "3"))
 CLIENTS = (1, 8, 32)
 WORKERS = int(os.environ.get("RIPSTOP_BENCH_WORKERS", "1"))
-ROAPI = Path(__file__).parents[1] / ".venv-peers" / "bin" / "roapi"
 
 _FABRIC = """
 name: fabric_bench
@@ -78,7 +77,7 @@ def make(directory: Path, results: str) -> None:
 def ripstop(directory: Path) -> Iterator[Served]:
     """``ripstop serve`` over the project."""
     command = [sys.executable, "-m", "server.cli", "serve", "-C", str(directory)]
-    with _ended(
+    with ended(
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     ) as process:
         assert process.stdout is not None
@@ -86,26 +85,6 @@ def ripstop(directory: Path) -> Iterator[Served]:
         with flight.connect(f"grpc://127.0.0.1:{port}") as client:
             token = client.authenticate_basic_token("aud", "x")[1].decode()
         yield Served(port, "disk.item", token)
-
-
-@contextmanager
-def roapi(file: Path) -> Iterator[Served]:
-    """ROAPI over the same file."""
-    ports = [_free_port() for _ in range(3)]
-    addresses = [f"127.0.0.1:{port}" for port in ports]
-    command = [str(ROAPI), "--addr-http", addresses[0], "--addr-postgres", addresses[1]]
-    command += ["--addr-flight-sql", addresses[2], "--table", f"item={file}"]
-    with _ended(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)):
-        served, until = Served(ports[2], "item"), time.monotonic() + 30
-        while True:
-            try:
-                Asker(served).ask(1)
-                break
-            except flight.FlightError:
-                if time.monotonic() > until:
-                    raise
-                time.sleep(0.1)
-        yield served
 
 
 class Asker:
@@ -169,7 +148,8 @@ def main() -> None:
             make(Path(folder) / name, results)
             servers[name] = stack.enter_context(ripstop(Path(folder) / name))
         if ROAPI.exists():
-            servers["roapi"] = stack.enter_context(roapi(Path(folder) / "plans" / "data" / "item.parquet"))
+            port = stack.enter_context(roapi(Path(folder) / "plans" / "data" / "item.parquet", "item"))
+            servers["roapi"] = Served(port, "item")
         else:
             print("no .venv-peers: run `make peers` to have ROAPI beside us")
         found: dict[tuple[str, int], list[list[float]]] = {}
@@ -192,21 +172,6 @@ def main() -> None:
             mine = results[f"{name}, {clients} clients"]
             mine["ratio_to_roapi"] = round(mine["qps"] / peer, 2)
     write("lookups", {"workers": WORKERS, **results})
-
-
-@contextmanager
-def _ended(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 if __name__ == "__main__":

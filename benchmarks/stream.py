@@ -1,7 +1,7 @@
 """Ten million rows through ADBC: how fast, and how much memory the server takes for it.
 
-Beside it in the same run: raw Flight that serves the same table from memory through the same client library, and
-DuckDB in process over the same file.
+Beside it in the same run: raw Flight that serves the same table from memory through the same client library, DuckDB
+in process over the same file, and ROAPI with it in memory.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import tempfile
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import duckdb
@@ -21,6 +22,7 @@ from adbc_driver_flightsql import dbapi
 from pyarrow import flight  # noqa: TID251
 
 from benchmarks.machine import seconds, write
+from benchmarks.peers import ROAPI, roapi
 
 ROWS = int(os.environ.get("RIPSTOP_BENCH_ROWS", "10000000"))
 
@@ -82,12 +84,13 @@ def serve_raw(file: str, pipe: multiprocessing.connection.Connection) -> None:  
     os._exit(0)
 
 
-def drain_adbc(port: int, sql: str) -> int:
+LOGIN = {"username": "aud", "password": "x"}
+
+
+def drain_adbc(port: int, sql: str, login: dict[str, str] = LOGIN) -> int:
     """Read an answer batch by batch and drop it."""
     with (
-        dbapi.connect(
-            f"grpc://127.0.0.1:{port}", db_kwargs={"username": "aud", "password": "x"}
-        ) as connection,
+        dbapi.connect(f"grpc://127.0.0.1:{port}", db_kwargs=login) as connection,
         connection.cursor() as cursor,
     ):
         cursor.execute(sql)
@@ -104,7 +107,7 @@ def main() -> None:
     """Measure and write ``out/stream.json``."""
     os.environ["RIPSTOP_PASSWORD"] = "x"
     spawn = multiprocessing.get_context("spawn")
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         directory = Path(folder) / "bench"
         make(directory)
         file = str(directory / "data" / "big.parquet")
@@ -128,7 +131,8 @@ def main() -> None:
 
         watcher = threading.Thread(target=watch)
         watcher.start()
-        ripstop, wire = [], []
+        ripstop, wire, peer = [], [], []
+        beside = stack.enter_context(roapi(Path(file), "big")) if ROAPI.exists() else None
         for _ in range(3):
             started = time.perf_counter()
             assert drain_adbc(port, "SELECT * FROM disk.big") == ROWS
@@ -136,6 +140,10 @@ def main() -> None:
             started = time.perf_counter()
             assert drain_raw(raw_port) == ROWS
             wire.append(time.perf_counter() - started)
+            if beside is not None:
+                started = time.perf_counter()
+                assert drain_adbc(beside, "SELECT * FROM big", {}) == ROWS
+                peer.append(time.perf_counter() - started)
         done.set()
         watcher.join()
 
@@ -160,6 +168,7 @@ def main() -> None:
             "duckdb_in_process_seconds": in_process,
             "ratio_to_duckdb_in_process": round(in_process / sorted(ripstop)[1], 2),
             "ratio_to_raw_flight_from_memory": round(sorted(wire)[1] / sorted(ripstop)[1], 2),
+            "ratio_to_roapi": round(sorted(peer)[1] / sorted(ripstop)[1], 2) if peer else None,
             "server_rss_growth_mb": round((peak[0] - before) / 1e6),
             "approximate_bytes": size,
         },

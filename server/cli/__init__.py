@@ -6,8 +6,10 @@ than typer and ``fabric.errors``.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -55,4 +57,14 @@ def main(arguments: list[str] | None = None) -> None:
         status = app(arguments, prog_name="ripstop", standalone_mode=False)
     except Exception as error:  # noqa: BLE001
         status = report(error)
-    sys.exit(status if isinstance(status, int) else 0)
+    _exit(status if isinstance(status, int) else 0)
+
+
+def _exit(status: int) -> NoReturn:
+    """Leave; without Python's own end where DuckDB is, whose binding then often lists its parts as leaked."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    if "duckdb" in sys.modules:
+        os._exit(status)
+    sys.exit(status)
