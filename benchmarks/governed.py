@@ -30,6 +30,7 @@ TIMES = 9
 
 _FABRIC = """
 name: bench
+cache: {{results: 0}}
 domains: {{claims: {{owner: "role:owner"}}}}
 sources:
   lake: {{type: local, domain: claims, uri: data/, tables: {{claim: {{path: "claim.parquet", format: parquet}}}}}}

@@ -28,6 +28,7 @@ ROWS = int(os.environ.get("RIPSTOP_BENCH_ROWS", "10000000"))
 
 PROJECT = """
 name: fabric_bench
+cache: {results: 0}
 server: {port: 0}
 domains: {bench: {owner: "role:owner"}}
 sources:
