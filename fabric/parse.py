@@ -6,21 +6,17 @@ than DuckDB would cannot slip through. ``fabric.confirm`` reads the result a sec
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, datetime, time
-from decimal import Decimal
-from uuid import UUID
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, SqlglotError, TokenError
 from sqlglot.tokenizer_core import Token, TokenType
 
+from fabric.binding import bound, place
 from fabric.errors import FabricError, InvalidValue, NotSupported, SyntaxProblem
-from fabric.pushdown import literal
 from fabric.types import Kind, Parsed
 
 MAX_TEXT = 1_000_000
@@ -190,7 +186,8 @@ def bind(parsed: Parsed, parameters: Sequence[object] | None) -> Parsed:
         raise InvalidValue(f"the statement takes {wanted} parameters, {len(parameters)} were given")
     tree = parsed.tree.copy()
     for holder in placeholders(tree):
-        holder.replace(_bound(None if parameters is None else parameters[_number(holder) - 1]))
+        number = _number(holder)
+        holder.replace(place(number) if parameters is None else bound(parameters[number - 1]))
     return replace(parsed, tree=tree)
 
 
@@ -386,15 +383,3 @@ def _numbered(tokens: list[Token]) -> list[Token]:
     if len(styles) > 1:
         raise SyntaxProblem("parameters are written in one way: all ?, all $1 or all $name")
     return numbered
-
-
-def _bound(value: object) -> exp.Expr:
-    if value is None:
-        return exp.null()
-    if isinstance(value, float) and not math.isfinite(value):
-        return literal(value)
-    if isinstance(value, list | tuple):
-        return exp.Array(expressions=[_bound(item) for item in value])
-    if isinstance(value, bool | int | float | Decimal | str | bytes | date | datetime | time | UUID):
-        return literal(value)
-    raise InvalidValue(f"a parameter of type {type(value).__name__} cannot be bound")

@@ -28,6 +28,7 @@ from fabric.explain import explain
 from fabric.file_scan import FileTables
 from fabric.filesystem import FileSystem
 from fabric.journal import Journal
+from fabric.parameters import ParameterTypes
 from fabric.parse import bind, parameter_count, parse
 from fabric.plan import Plan, describe, plan
 from fabric.policy_report import POLICY_SCHEMA, policy_report, policy_table
@@ -63,7 +64,8 @@ class Description:
     """What a statement will answer with.
 
     ``policy_version`` is the fingerprint of the decisions on it: a run that carries it is refused when
-    the decisions have changed. ``rows`` is -1 when nobody knows.
+    the decisions have changed. ``rows`` is -1 when nobody knows. ``parameter_types`` are those of placeholders
+    that are not bound, as DuckDB types; None where it cannot say.
     """
 
     schema: pa.Schema
@@ -71,6 +73,7 @@ class Description:
     policy_version: str
     rows: int = -1
     receipt: Mapping[str, object] = field(default_factory=dict)
+    parameter_types: Sequence[str | None] = ()
 
 
 def hypothetical(name: str) -> Principal:
@@ -120,6 +123,7 @@ class Line:
         self._principals = principals
         self._secret = secret
         self._binder = RuleBinder(catalog, engine)
+        self._parameters = ParameterTypes(engine)
         self._procedures = Procedures(catalog, governor, journal)
         self._running: set[Answer] = set()
         self._lock = threading.Lock()
@@ -156,11 +160,13 @@ class Line:
             schema = _DESCRIBE
         else:
             schema = describe(governed, self.catalog, self._engine, self._discretion(governed)).schema
+        count = parameter_count(parsed)
         return Description(
             schema=schema,
-            parameters=parameter_count(parsed),
+            parameters=count,
             policy_version=self._fingerprint(governed),
             receipt=self._receipt(governed),
+            parameter_types=self._parameters.of(governed, count) if parameters is None else (),
         )
 
     def run(

@@ -28,6 +28,7 @@ from server.app import App
 from server.flight_actions import Desk, Request
 from server.flight_calls import Call, Calls, NoHandshakePayload, Running
 from server.flight_errors import guarded, to_flight
+from server.plain import plain, plainly
 from server.statements import Bindings, Statement, bindings, bound, fingerprint, seal, unseal
 
 # The Go driver takes messages of at most 16 MB unless it is told otherwise.
@@ -107,14 +108,13 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
                 f"the statement has {described.parameters} parameters and none were bound",
                 hint="prepare it and bind one value for every placeholder, in order",
             )
-        promised = replace(
-            statement, policy_version=described.policy_version, columns=fingerprint(described.schema)
-        )
+        schema = plain(described.schema)
+        promised = replace(statement, policy_version=described.policy_version, columns=fingerprint(schema))
         ticket = flightsql.pack(
             "TicketStatementQuery", statement_handle=seal(promised, "ticket", self._desk.signer)
         )
         return flight.FlightInfo(
-            described.schema,
+            schema,
             descriptor,
             [_endpoint(ticket)],
             described.rows,
@@ -138,7 +138,7 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
             sessions.to_session(statement.options, call.caller(context)),
             statement.parameters if statement.binding else None,
         )
-        return flight.SchemaResult(described.schema)
+        return flight.SchemaResult(plain(described.schema))
 
     @guarded
     def do_get(self, context: flight.ServerCallContext, ticket: flight.Ticket) -> flight.FlightDataStream:
@@ -148,11 +148,12 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
         if name == "TicketStatementQuery":
             statement = unseal(message.statement_handle, "ticket", self._desk.signer, principal)
             answer = self._run(statement, call, context, principal)
-            if fingerprint(answer.schema) != statement.columns:
+            schema = plain(answer.schema)
+            if fingerprint(schema) != statement.columns:
                 raise SchemaChanged(
                     self._desk.fabric, "the result has other columns than were promised", hint="ask again"
                 )
-            return flight.GeneratorStream(answer.schema, _batches(answer))
+            return flight.GeneratorStream(schema, _batches(answer, schema))
         metadata.schema_of(name, message)
         desk = self._desk
         desk.line.metadata_asked(name, principal, sessions.to_session({}, call.caller(context)))
@@ -272,12 +273,12 @@ def _read(reader: flight.MetadataRecordBatchReader) -> list[pa.RecordBatch]:
     return [chunk.data for chunk in reader if chunk.data is not None]
 
 
-def _batches(answer: Reply) -> Iterator[pa.RecordBatch]:
+def _batches(answer: Reply, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     try:
         for batch in answer.batches():
             if batch.schema != answer.schema:
                 raise InternalError
-            yield from _cut(batch)
+            yield from _cut(plainly(batch, schema))
     except Exception as error:  # noqa: BLE001
         raise to_flight(error) from None
 

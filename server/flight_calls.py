@@ -40,6 +40,7 @@ class Call(flight.ServerMiddleware):  # type: ignore[misc]
         self._scheme = scheme.lower()
         self._token, _, behind = self._credentials.partition(sessions.SEPARATOR)
         self._session = sessions.from_cookies(headers.get("cookie", [])) or behind
+        self._sent = sessions.from_headers(headers)
         self._application = headers.get("user-agent", [""])[0][:200]
         self._login: Login | None = None
         self._answering: dict[str, str] = {}
@@ -75,8 +76,9 @@ class Call(flight.ServerMiddleware):  # type: ignore[misc]
         return {"method": method, "address": _address(context.peer()), "application": self._application}
 
     def options(self, context: flight.ServerCallContext) -> Mapping[str, str]:
-        """The session options that the client keeps."""
-        return sessions.read_options(self._session, self._calls.signer, self.principal(context))
+        """The session options that the client keeps, over those that it sends with every call."""
+        kept = sessions.read_options(self._session, self._calls.signer, self.principal(context))
+        return self._sent | dict(kept)
 
     def keep_options(self, context: flight.ServerCallContext, options: Mapping[str, str]) -> None:
         """Have the client keep these session options."""

@@ -60,6 +60,11 @@ def from_cookies(headers: Iterable[str]) -> str:
     return ""
 
 
+def from_headers(headers: Mapping[str, list[str]]) -> dict[str, str]:
+    """The options that a client sends with every call, as the JDBC driver does with what it does not know itself."""
+    return {name: headers[name][0] for name in _NAMES if headers.get(name)}
+
+
 def to_session(options: Mapping[str, str], caller: Mapping[str, str]) -> Session:
     """The options as the line takes them, and what is known of who calls."""
     rest = {name: value for name, value in options.items() if name not in ("schema", "timezone")}

@@ -20,6 +20,7 @@ import pyarrow as pa
 from fabric.errors import AccessDenied, InvalidValue
 from fabric.types import Principal
 from server.keys import Signer
+from server.parameters import value
 
 TICKET_SECONDS = 3600
 """How long a ticket may be redeemed."""
@@ -130,35 +131,13 @@ def bound(statement: Statement, rows: Sequence[bytes]) -> Statement:
 
 
 def values(binding: bytes) -> tuple[object, ...]:
-    """The Python values of one bound row.
+    """The values of one bound row.
 
     Raises:
-        InvalidValue: a value that has no exact Python counterpart (nanoseconds).
+        InvalidValue: a value that SQL cannot be told exactly.
     """
     batch = pa.ipc.open_stream(binding).read_next_batch()
-    return tuple(_value(column, number) for number, column in enumerate(batch.columns, start=1))
-
-
-def _value(column: pa.Array, number: int) -> object:
-    scalar = column[0]
-    if isinstance(scalar, pa.UnionScalar):
-        scalar = scalar.value
-    try:
-        # Python's datetime, time and timedelta end at microseconds; a safe cast refuses to round.
-        if scalar.is_valid and getattr(scalar.type, "unit", None) == "ns":
-            scalar = scalar.cast(_microseconds(scalar.type))
-        return scalar.as_py()
-    except (ValueError, OverflowError):
-        raise InvalidValue(
-            f"parameter {number} has no exact value in Python (nanoseconds, or out of range)",
-            hint="bind it as text and CAST it in the statement",
-        ) from None
-
-
-def _microseconds(kind: pa.DataType) -> pa.DataType:
-    if pa.types.is_timestamp(kind):
-        return pa.timestamp("us", kind.tz)
-    return pa.time64("us") if pa.types.is_time(kind) else pa.duration("us")
+    return tuple(value(column[0], number) for number, column in enumerate(batch.columns, start=1))
 
 
 def _to_ipc(batch: pa.RecordBatch) -> bytes:
