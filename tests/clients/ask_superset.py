@@ -94,11 +94,12 @@ show(
         row_limit=10,
     ),
 )
-show(
-    "lab",
-    api.ask(
-        "post", "/sqllab/execute/", {"database_id": database, "sql": "SELECT 1 AS one", "runAsync": False}
-    ),
-)
-show("refused", chart(columns=["nope"], row_limit=1))
+
+
+def lab(sql: str) -> dict:
+    return api.ask("post", "/sqllab/execute/", {"database_id": database, "sql": sql, "runAsync": False})
+
+
+show("lab", lab("SELECT 1 AS one"))
+show("refused", lab("SELECT * FROM lake.nothing"))
 os._exit(0)
