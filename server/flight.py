@@ -11,7 +11,7 @@ PollFlightInfo cannot be offered: pyarrow 26 has no slot for it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import flight  # noqa: TID251
 
+from fabric.catalog import Entry
 from fabric.config_model import TlsSettings
 from fabric.errors import InternalError, InvalidConfig, InvalidValue, NotSupported, SchemaChanged
 from fabric.pipeline import Reply
@@ -108,8 +109,13 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
                 f"the statement has {described.parameters} parameters and none were bound",
                 hint="prepare it and bind one value for every placeholder, in order",
             )
-        schema = plain(described.schema)
-        promised = replace(statement, policy_version=described.policy_version, columns=fingerprint(schema))
+        schema = plain(described.schema, call.in_java)
+        promised = replace(
+            statement,
+            policy_version=described.policy_version,
+            columns=fingerprint(schema),
+            signed=call.in_java,
+        )
         ticket = flightsql.pack(
             "TicketStatementQuery", statement_handle=seal(promised, "ticket", self._desk.signer)
         )
@@ -138,7 +144,7 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
             sessions.to_session(statement.options, call.caller(context)),
             statement.parameters if statement.binding else None,
         )
-        return flight.SchemaResult(plain(described.schema))
+        return flight.SchemaResult(plain(described.schema, call.in_java))
 
     @guarded
     def do_get(self, context: flight.ServerCallContext, ticket: flight.Ticket) -> flight.FlightDataStream:
@@ -148,7 +154,7 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
         if name == "TicketStatementQuery":
             statement = unseal(message.statement_handle, "ticket", self._desk.signer, principal)
             answer = self._run(statement, call, context, principal)
-            schema = plain(answer.schema)
+            schema = plain(answer.schema, statement.signed)
             if fingerprint(schema) != statement.columns:
                 raise SchemaChanged(
                     self._desk.fabric, "the result has other columns than were promised", hint="ask again"
@@ -157,7 +163,7 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
         metadata.schema_of(name, message)
         desk = self._desk
         desk.line.metadata_asked(name, principal, sessions.to_session({}, call.caller(context)))
-        table = metadata.answer(name, message, lambda: desk.visible(principal), desk.fabric)
+        table = metadata.answer(name, message, lambda: _plain(desk.visible(principal), call), desk.fabric)
         return flight.RecordBatchStream(table)
 
     @guarded
@@ -263,6 +269,11 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
         with self._run(statement, call, context, principal) as answer:
             for _ in answer.batches():
                 pass
+
+
+def _plain(entries: Sequence[Entry], call: Call) -> list[Entry]:
+    """The entries with the columns that their rows will have."""
+    return [replace(entry, schema=plain(entry.schema, call.in_java)) for entry in entries]
 
 
 def _endpoint(ticket: bytes) -> flight.FlightEndpoint:

@@ -76,7 +76,8 @@ def _create_prepared(request: Request) -> list[bytes]:
     session = sessions.to_session(options, request.call.caller(request.context))
     described = _described(request, text, session)
     if isinstance(described, Description):
-        count, schema, types = described.parameters, plain(described.schema), described.parameter_types
+        schema = plain(described.schema, request.call.in_java)
+        count, types = described.parameters, described.parameter_types
     else:
         count, schema, types = described, None, ()
     statement = Statement(

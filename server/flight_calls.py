@@ -75,6 +75,11 @@ class Call(flight.ServerMiddleware):  # type: ignore[misc]
         method = self._scheme or ("certificate" if _certified(context) else "anonymous")
         return {"method": method, "address": _address(context.peer()), "application": self._application}
 
+    @property
+    def in_java(self) -> bool:
+        """Whether the client is one in Java, which the JDBC driver is."""
+        return self._application.startswith("grpc-java")
+
     def options(self, context: flight.ServerCallContext) -> Mapping[str, str]:
         """The session options that the client keeps, over those that it sends with every call."""
         kept = sessions.read_options(self._session, self._calls.signer, self.principal(context))

@@ -34,7 +34,7 @@ class Statement:
     """One statement of one user: text, session options, and the parameters once bound.
 
     ``binding`` is an Arrow IPC stream of one row. ``expects`` is the number of placeholders, ``columns``
-    the fingerprint of the promised schema.
+    the fingerprint of the promised schema, ``signed`` whether that has no unsigned numbers.
     """
 
     user: str
@@ -44,6 +44,7 @@ class Statement:
     expects: int = 0
     policy_version: str | None = None
     columns: str = ""
+    signed: bool = False
     id: str = field(default_factory=lambda: secrets.token_hex(8))
 
     @property
@@ -62,6 +63,7 @@ def seal(statement: Statement, purpose: str, signer: Signer) -> bytes:
         "n": statement.expects,
         "v": statement.policy_version,
         "c": statement.columns,
+        "s": statement.signed,
         "b": base64.b64encode(statement.binding).decode() if statement.binding else None,
     }
     ttl = TICKET_SECONDS if purpose == "ticket" else HANDLE_SECONDS
@@ -90,6 +92,7 @@ def unseal(sealed: bytes, purpose: str, signer: Signer, principal: Principal) ->
         expects=payload["n"],
         policy_version=payload["v"],
         columns=payload["c"],
+        signed=payload.get("s", False),
         binding=base64.b64decode(payload["b"]) if payload["b"] else None,
     )
 

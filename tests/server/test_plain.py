@@ -25,3 +25,15 @@ def test_what_holds_none_is_handed_on_as_it_is():
     batch = pa.record_batch({"n": pa.array([1])})
     assert plain(batch.schema) == batch.schema
     assert plainly(batch, batch.schema) is batch
+
+
+def test_unsigned_numbers_become_wider_signed_ones_where_that_is_asked_for():
+    kinds = (pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64())
+    batch = pa.record_batch(
+        {str(kind): pa.array([2**kind.bit_width - 1, None], kind) for kind in kinds}
+        | {"list": pa.array([[200], None], pa.list_(pa.uint8()))}
+    )
+    assert plain(batch.schema) == batch.schema
+    schema = plain(batch.schema, signed=True)
+    assert schema.types == [pa.int16(), pa.int32(), pa.int64(), pa.decimal128(20, 0), pa.list_(pa.int16())]
+    assert plainly(batch, schema).to_pylist() == batch.to_pylist()
