@@ -21,6 +21,9 @@ from fabric.types import Kind, Parsed
 
 MAX_TEXT = 1_000_000
 MAX_DEPTH = 200
+MOST_PARAMETERS = 65_535
+"""A statement's parameters are told to its client one by one, so ``$999999999`` alone must not make a billion."""
+
 _DUCKDB = sqlglot.Dialect.get_or_raise("duckdb")
 _ROOTS = (exp.Select, exp.SetOperation, exp.Subquery, exp.Values, exp.Pivot)
 
@@ -347,8 +350,10 @@ def _call(text: str, rest: str) -> Parsed:
 
 def _number(holder: exp.Expr) -> int:
     name = str(holder.name or "")
-    if not name.isdigit() or int(name) < 1:
-        raise NotSupported("parameters are written ?, $1 or $name, and numbered from $1")
+    if not name.isdecimal() or len(name) > len(str(MOST_PARAMETERS)) or not 1 <= int(name) <= MOST_PARAMETERS:
+        raise NotSupported(
+            f"parameters are written ?, $1 or $name, and numbered from $1 to ${MOST_PARAMETERS}"
+        )
     return int(name)
 
 
