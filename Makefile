@@ -16,6 +16,7 @@ $(VENV)/.installed: pyproject.toml requirements.lock
 # What the tests marked `clients` need: drivers that cannot share our environment, each in its own.
 ENVIRONMENTS := dbapi pyarrow18 sqlalchemy superset
 JDBC := flight-sql-jdbc-driver-18.3.0.jar
+JDBC_SHA256 := 3f418b46c880e263558c5de669bdbede2c5d4375527ced116fb29f795b03704c
 
 clients: $(ENVIRONMENTS:%=.venv-%/.installed) .clients/$(JDBC)
 
@@ -27,7 +28,9 @@ clients: $(ENVIRONMENTS:%=.venv-%/.installed) .clients/$(JDBC)
 # Needs a JDK of 17 or newer and Maven.
 .clients/$(JDBC):
 	mvn --quiet --batch-mode org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy \
-	  -Dartifact=org.apache.arrow:flight-sql-jdbc-driver:18.3.0 -DoutputDirectory=$(CURDIR)/.clients
+	  -Dartifact=org.apache.arrow:flight-sql-jdbc-driver:18.3.0 -DoutputDirectory=$(CURDIR)/.clients/fetched
+	echo "$(JDBC_SHA256)  .clients/fetched/$(JDBC)" | sha256sum --check --quiet
+	mv .clients/fetched/$(JDBC) $@
 
 demo: install
 	$(BIN)/ripstop demo

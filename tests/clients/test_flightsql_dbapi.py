@@ -1,7 +1,6 @@
 """flightsql-dbapi 0.2.2 with SQLAlchemy 1.4, in an environment of its own (``make clients``).
 
-It pins SQLAlchemy below 2, so it cannot share ours. Known trap, not ours: a bound ``:name`` in SQLAlchemy's text()
-is sent as NULL by the client.
+It pins SQLAlchemy below 2, so it cannot share ours.
 """
 
 from __future__ import annotations
@@ -35,6 +34,11 @@ def test_the_client_that_superset_uses_reads_what_it_may(answers: dict[str, Any]
 @shows("flightsql-dbapi", "parameters")
 def test_it_binds_question_marks(answers: dict[str, Any]) -> None:
     assert answers["bound"] == [[4]]
+
+
+@shows("flightsql-dbapi", "parameters by name", "no")
+def test_it_sends_named_parameters_as_null(answers: dict[str, Any]) -> None:
+    assert answers["named"] == []
 
 
 @shows("flightsql-dbapi", "catalog")

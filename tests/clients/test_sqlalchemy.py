@@ -29,6 +29,7 @@ def test_sqlalchemy_2_asks_in_text_and_in_expressions(answers: dict[str, Any]) -
 
 
 @shows("SQLAlchemy 2", "parameters")
+@shows("SQLAlchemy 2", "parameters by name")
 def test_sqlalchemy_2_binds(answers: dict[str, Any]) -> None:
     assert answers["bound"] == [4]
 
