@@ -13,21 +13,27 @@ $(VENV)/.installed: pyproject.toml requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-# What the tests marked `clients` need: drivers that cannot share our environment.
-clients: .venv-dbapi/.installed
+# What the tests marked `clients` need: drivers that cannot share our environment, each in its own.
+ENVIRONMENTS := dbapi pyarrow18 sqlalchemy superset
+JDBC := flight-sql-jdbc-driver-18.3.0.jar
+JDBC_SHA256 := 3f418b46c880e263558c5de669bdbede2c5d4375527ced116fb29f795b03704c
 
-.venv-dbapi/.installed: requirements-dbapi.lock
-	$(PYTHON) -m venv .venv-dbapi
-	.venv-dbapi/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dbapi.lock
+clients: $(ENVIRONMENTS:%=.venv-%/.installed) .clients/$(JDBC)
+
+.venv-%/.installed: requirements-%.lock
+	$(PYTHON) -m venv .venv-$*
+	.venv-$*/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-$*.lock
 	@touch $@
 
 # What the benchmarks put beside us.
 peers: .venv-peers/.installed
 
-.venv-peers/.installed: requirements-peers.lock
-	$(PYTHON) -m venv .venv-peers
-	.venv-peers/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-peers.lock
-	@touch $@
+# Needs a JDK of 17 or newer and Maven.
+.clients/$(JDBC):
+	mvn --quiet --batch-mode org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy \
+	  -Dartifact=org.apache.arrow:flight-sql-jdbc-driver:18.3.0 -DoutputDirectory=$(CURDIR)/.clients/fetched
+	echo "$(JDBC_SHA256)  .clients/fetched/$(JDBC)" | sha256sum --check --quiet
+	mv .clients/fetched/$(JDBC) $@
 
 demo: install
 	$(BIN)/ripstop demo
@@ -52,10 +58,10 @@ format: install
 lock:
 	uv pip compile pyproject.toml --universal --extra demo --group dev --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header -q -o requirements.lock
-	printf 'flightsql-dbapi==0.2.2\npandas<3\n' | uv pip compile - --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header -q -o requirements-dbapi.lock
-	printf 'roapi==0.12.7\n' | uv pip compile - --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header -q -o requirements-peers.lock
+	for each in $(ENVIRONMENTS) peers; do \
+	  uv pip compile requirements-$$each.in --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-emit-find-links --no-annotate --no-header -q -o requirements-$$each.lock; \
+	done
 
 clean:
-	rm -rf $(VENV) .venv-dbapi .venv-peers build dist
+	rm -rf $(VENV) $(ENVIRONMENTS:%=.venv-%) .venv-peers .clients build dist

@@ -6,22 +6,18 @@ than DuckDB would cannot slip through. ``fabric.confirm`` reads the result a sec
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, datetime, time
-from decimal import Decimal
-from uuid import UUID
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, SqlglotError
 from sqlglot.tokenizer_core import Token
 
+from fabric.binding import bound, place
 from fabric.dialects import DUCKDB, misread, translated
 from fabric.errors import FabricError, InvalidValue, NotSupported, SyntaxProblem
 from fabric.parse_steps import is_bearable
-from fabric.pushdown import literal
 from fabric.tokens import tokens as _read
 from fabric.types import PROCEDURES, Kind, Parsed
 
@@ -99,7 +95,8 @@ def bind(parsed: Parsed, parameters: Sequence[object] | None) -> Parsed:
         raise InvalidValue(f"the statement takes {wanted} parameters, {len(parameters)} were given")
     tree = parsed.tree.copy()
     for holder in placeholders(tree):
-        holder.replace(_bound(None if parameters is None else parameters[_number(holder) - 1]))
+        number = _number(holder)
+        holder.replace(place(number) if parameters is None else bound(parameters[number - 1]))
     return replace(parsed, tree=tree)
 
 
@@ -236,15 +233,3 @@ def _number(holder: exp.Expr) -> int:
             f"parameters are written ?, $1 or $name, and numbered from $1 to ${MAX_PARAMETERS}"
         )
     return int(name)
-
-
-def _bound(value: object) -> exp.Expr:
-    if value is None:
-        return exp.null()
-    if isinstance(value, float) and not math.isfinite(value):
-        return literal(value)
-    if isinstance(value, list | tuple):
-        return exp.Array(expressions=[_bound(item) for item in value])
-    if isinstance(value, bool | int | float | Decimal | str | bytes | date | datetime | time | UUID):
-        return literal(value)
-    raise InvalidValue(f"a parameter of type {type(value).__name__} cannot be bound")

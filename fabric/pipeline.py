@@ -25,6 +25,7 @@ from fabric.filesystem import FileSystem
 from fabric.journal import Journal
 from fabric.limits import Allowance
 from fabric.own_tables import OwnTables
+from fabric.parameters import ParameterTypes
 from fabric.parse import bind, parameter_count, parse
 from fabric.plan import Plan, describe, plan, relisted
 from fabric.plan_cache import Known, PlanCache
@@ -98,6 +99,7 @@ class Line:
         self._secret = secret
         self._binder = RuleBinder(catalog, engine)
         self._procedures = Procedures(catalog, governor, journal, self._underway)
+        self._parameters = ParameterTypes(engine)
         self._plans = PlanCache()
         self._results = ResultCache(result_bytes)
         self._own_tables = OwnTables(catalog, governor, engine, journal, audit, self._underway, allowed)
@@ -147,12 +149,9 @@ class Line:
             probe = self._probe(known, question.session)
             self._plans.complete(question.key, known, probe=probe)
             schema = probe.schema
-        return Description(
-            schema,
-            known.parameters,
-            known.decided,
-            receipt=self._discretion(known.governed).receipt(known.decided),
-        )
+        receipt = self._discretion(known.governed).receipt(known.decided)
+        types = self._parameters.of(known.governed, known.parameters) if question.parameters is None else ()
+        return Description(schema, known.parameters, known.decided, receipt=receipt, parameter_types=types)
 
     def run(
         self,

@@ -48,7 +48,8 @@ class Description:
     """What a statement will answer with.
 
     ``policy_version`` is the fingerprint of the decisions on it: a run that carries it is refused when
-    the decisions have changed. ``rows`` is -1 when nobody knows.
+    the decisions have changed. ``rows`` is -1 when nobody knows. ``parameter_types`` are those of placeholders
+    that are not bound, as DuckDB types; None where it cannot say.
     """
 
     schema: pa.Schema
@@ -56,6 +57,7 @@ class Description:
     policy_version: str
     rows: int = -1
     receipt: Mapping[str, object] = field(default_factory=dict)
+    parameter_types: Sequence[str | None] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -314,6 +314,22 @@ Kind = Literal["query", "explain", "explain analyze", "explain policy", "show", 
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """A value that Python has none for, as the text that DuckDB reads as its type.
+
+    Args:
+        text: the value.
+        type: the DuckDB type.
+    """
+
+    text: str
+    type: Literal["INTERVAL", "TIME_NS", "TIMESTAMP_NS"]
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
 class Parsed:
     """One statement that passed the allow-lists: its tree, in DuckDB's dialect, and its parameters.
 

@@ -11,7 +11,7 @@ PollFlightInfo cannot be offered: pyarrow 26 has no slot for it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import flight  # noqa: TID251
 
+from fabric.catalog import Entry
 from fabric.config_model import TlsSettings
 from fabric.errors import InternalError, InvalidConfig, InvalidValue, NotSupported, SchemaChanged
 from fabric.pipeline import Reply
@@ -28,6 +29,7 @@ from server.app import App
 from server.flight_actions import Desk, Request
 from server.flight_calls import Call, Calls, NoHandshakePayload, Running
 from server.flight_errors import guarded, to_flight
+from server.plain import plain, plainly
 from server.statements import Bindings, Statement, bindings, bound, fingerprint, seal, unseal
 
 # The Go driver takes messages of at most 16 MB unless it is told otherwise.
@@ -105,14 +107,18 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
                 f"the statement has {described.parameters} parameters and none were bound",
                 hint="prepare it and bind one value for every placeholder, in order",
             )
+        schema = plain(described.schema, call.in_java)
         promised = replace(
-            statement, policy_version=described.policy_version, columns=fingerprint(described.schema)
+            statement,
+            policy_version=described.policy_version,
+            columns=fingerprint(schema),
+            signed=call.in_java,
         )
         ticket = flightsql.pack(
             "TicketStatementQuery", statement_handle=seal(promised, "ticket", self._desk.signer)
         )
         return flight.FlightInfo(
-            described.schema,
+            schema,
             descriptor,
             [_endpoint(ticket)],
             described.rows,
@@ -136,7 +142,7 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
             sessions.to_session(statement.options, call.caller(context)),
             statement.parameters if statement.binding else None,
         )
-        return flight.SchemaResult(described.schema)
+        return flight.SchemaResult(plain(described.schema, call.in_java))
 
     @guarded
     def do_get(self, context: flight.ServerCallContext, ticket: flight.Ticket) -> flight.FlightDataStream:
@@ -146,15 +152,16 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
         if name == "TicketStatementQuery":
             statement = unseal(message.statement_handle, "ticket", self._desk.signer, principal)
             answer = self._run(statement, call, context, principal)
-            if fingerprint(answer.schema) != statement.columns:
+            schema = plain(answer.schema, statement.signed)
+            if fingerprint(schema) != statement.columns:
                 raise SchemaChanged(
                     self._desk.fabric, "the result has other columns than were promised", hint="ask again"
                 )
-            return flight.GeneratorStream(answer.schema, _batches(answer))
+            return flight.GeneratorStream(schema, _batches(answer, schema))
         metadata.schema_of(name, message)
         desk = self._desk
         desk.line.metadata_asked(name, principal, sessions.to_session({}, call.caller(context)))
-        table = metadata.answer(name, message, lambda: desk.visible(principal), desk.fabric)
+        table = metadata.answer(name, message, lambda: _plain(desk.visible(principal), call), desk.fabric)
         return flight.RecordBatchStream(table)
 
     @guarded
@@ -262,6 +269,11 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
                 pass
 
 
+def _plain(entries: Sequence[Entry], call: Call) -> list[Entry]:
+    """The entries with the columns that their rows will have."""
+    return [replace(entry, schema=plain(entry.schema, call.in_java)) for entry in entries]
+
+
 def _endpoint(ticket: bytes) -> flight.FlightEndpoint:
     return flight.FlightEndpoint(flight.Ticket(ticket), [])
 
@@ -270,12 +282,12 @@ def _read(reader: flight.MetadataRecordBatchReader) -> list[pa.RecordBatch]:
     return [chunk.data for chunk in reader if chunk.data is not None]
 
 
-def _batches(answer: Reply) -> Iterator[pa.RecordBatch]:
+def _batches(answer: Reply, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     try:
         for batch in answer.batches():
             if batch.schema != answer.schema:
                 raise InternalError
-            yield from _cut(batch)
+            yield from _cut(plainly(batch, schema))
     except Exception as error:  # noqa: BLE001
         raise to_flight(error) from None
 

@@ -12,17 +12,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow as pa
 from pyarrow import flight  # noqa: TID251
 
 from fabric.catalog import Entry
-from fabric.errors import InvalidValue, NotFound, NotSupported
-from fabric.pipeline import Line
+from fabric.errors import InvalidValue, NotFound, NotSupported, SyntaxProblem
+from fabric.parse import parameter_count, parse
+from fabric.pipeline import Description, Line, Session
 from fabric.types import Principal
 from server import flightsql, sessions
 from server.app import App
 from server.flight_calls import Call, Calls
 from server.keys import Signer
+from server.parameters import parameter_schema
+from server.plain import plain
 from server.statements import Bindings, Statement, fingerprint, seal, unseal
 
 
@@ -72,25 +74,44 @@ def _create_prepared(request: Request) -> list[bytes]:
     text = request.message("ActionCreatePreparedStatementRequest").query
     options = request.call.options(request.context)
     session = sessions.to_session(options, request.call.caller(request.context))
-    described = request.desk.line.describe(text, request.principal, session)
+    described = _described(request, text, session)
+    if isinstance(described, Description):
+        schema = plain(described.schema, request.call.in_java)
+        count, types = described.parameters, described.parameter_types
+    else:
+        count, schema, types = described, None, ()
     statement = Statement(
         user=request.principal.user,
         text=text,
         options=options,
-        expects=described.parameters,
-        columns=fingerprint(described.schema),
+        expects=count,
+        columns=fingerprint(schema) if schema is not None else "",
     )
-    # DuckDB types no placeholder before it is bound; text is what it casts from most readily.
-    parameters = pa.schema([(str(i), pa.utf8()) for i in range(1, described.parameters + 1)])
+    parameters = parameter_schema(count, types)
     return [
         flightsql.pack(
             "ActionCreatePreparedStatementResult",
             prepared_statement_handle=seal(statement, "handle", request.desk.signer),
-            dataset_schema=described.schema.serialize().to_pybytes(),
+            dataset_schema=schema.serialize().to_pybytes() if schema is not None else b"",
             parameter_schema=parameters.serialize().to_pybytes(),
-            is_update=len(described.schema) == 0,
+            is_update=schema is not None and len(schema) == 0,
         )
     ]
+
+
+def _described(request: Request, text: str, session: Session) -> Description | int:
+    """The description before parameters are bound.
+
+    Only their number where DuckDB needs their types to go on: the statement is then described when it is asked
+    for with its parameters.
+    """
+    try:
+        return request.desk.line.describe(text, request.principal, session)
+    except SyntaxProblem:
+        count = parameter_count(parse(text))
+        if not count:
+            raise
+        return count
 
 
 def _close_prepared(request: Request) -> list[bytes]:

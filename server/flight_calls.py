@@ -40,7 +40,7 @@ class Call(flight.ServerMiddleware):  # type: ignore[misc]
         self._scheme = scheme.lower()
         self._token, _, behind = self._credentials.partition(sessions.SEPARATOR)
         self._session = sessions.from_cookies(headers.get("cookie", [])) or behind
-        self._said = sessions.from_headers(headers)
+        self._sent = sessions.from_headers(headers)
         self._application = headers.get("user-agent", [""])[0][:200]
         self._login: Login | None = None
         self._answering: dict[str, str] = {}
@@ -75,10 +75,15 @@ class Call(flight.ServerMiddleware):  # type: ignore[misc]
         method = self._scheme or ("certificate" if _certified(context) else "anonymous")
         return {"method": method, "address": _address(context.peer()), "application": self._application}
 
+    @property
+    def in_java(self) -> bool:
+        """Whether the client is one in Java, which the JDBC driver is."""
+        return self._application.startswith("grpc-java")
+
     def options(self, context: flight.ServerCallContext) -> Mapping[str, str]:
-        """The session options that the client keeps, and those that it sends with every call."""
+        """The session options that the client keeps, over those that it sends with every call."""
         kept = sessions.read_options(self._session, self._calls.signer, self.principal(context))
-        return {**self._said, **kept}
+        return self._sent | dict(kept)
 
     def keep_options(self, context: flight.ServerCallContext, options: Mapping[str, str]) -> None:
         """Have the client keep these session options."""

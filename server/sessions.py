@@ -25,7 +25,6 @@ SEPARATOR = "~"
 
 _SECONDS = 7 * 24 * 3600
 _NAMES = ("catalog", "schema", "timezone", "max_staleness", "dialect")
-_HEADERS = ("dialect", "timezone")
 
 
 def read_options(token: str, signer: Signer, principal: Principal) -> Mapping[str, str]:
@@ -101,7 +100,7 @@ def from_headers(headers: Mapping[str, list[str]]) -> dict[str, str]:
 
     JDBC sends what stands behind ``?`` and it does not know, ADBC its ``adbc.flight.sql.rpc.call_header.…``.
     """
-    return {name: headers[name][0][:100] for name in _HEADERS if headers.get(name)}
+    return {name: headers[name][0][:100] for name in _NAMES if headers.get(name)}
 
 
 def _is_dialect(name: str) -> bool:

@@ -25,7 +25,7 @@ _CHILDREN = (
     pa.field("int32_to_int32_list_map", pa.map_(pa.int32(), pa.list_(pa.int32())), nullable=False),
 )
 _VALUE = pa.dense_union(list(_CHILDREN))
-_TEXT, _BOOL, _BIGINT, _INT, _LIST = range(5)
+_TEXT, _BOOL, _BIGINT, _INT, _LIST, _MAP = range(6)
 
 SQL_INFO_SCHEMA = pa.schema(
     [pa.field("info_name", pa.uint32(), nullable=False), pa.field("value", _VALUE, nullable=False)]
@@ -63,6 +63,7 @@ _INFO: dict[int, tuple[int, Any]] = {
     514: (_TEXT, ""),
     515: (_BOOL, True),  # column aliases
     516: (_BOOL, True),  # NULL || x is NULL
+    517: (_MAP, []),  # no CONVERT; without an answer the JDBC driver fails on the question
     518: (_BOOL, True),  # table aliases
     519: (_BOOL, False),
     520: (_BOOL, True),  # ORDER BY expressions
@@ -86,6 +87,7 @@ _INFO: dict[int, tuple[int, Any]] = {
     538: (_INT, 0b1111),  # subqueries: comparisons, EXISTS, IN, quantified
     539: (_BOOL, True),
     540: (_INT, 0b11),  # UNION, UNION ALL
+    556: (_BOOL, True),  # a row has no greatest size, with its blobs; as 517
     562: (_BIGINT, 2),  # read committed: each statement sees its own newest state
     563: (_BOOL, True),
     564: (_INT, 0b100),

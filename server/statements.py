@@ -20,6 +20,7 @@ import pyarrow as pa
 from fabric.errors import AccessDenied, InvalidValue
 from fabric.types import Principal
 from server.keys import Signer
+from server.parameters import value
 
 TICKET_SECONDS = 3600
 """How long a ticket may be redeemed."""
@@ -33,7 +34,7 @@ class Statement:
     """One statement of one user: text, session options, and the parameters once bound.
 
     ``binding`` is an Arrow IPC stream of one row. ``expects`` is the number of placeholders, ``columns``
-    the fingerprint of the promised schema.
+    the fingerprint of the promised schema, ``signed`` whether that has no unsigned numbers.
     """
 
     user: str
@@ -43,6 +44,7 @@ class Statement:
     expects: int = 0
     policy_version: str | None = None
     columns: str = ""
+    signed: bool = False
     id: str = field(default_factory=lambda: secrets.token_hex(8))
 
     @property
@@ -61,6 +63,7 @@ def seal(statement: Statement, purpose: str, signer: Signer) -> bytes:
         "n": statement.expects,
         "v": statement.policy_version,
         "c": statement.columns,
+        "s": statement.signed,
         "b": base64.b64encode(statement.binding).decode() if statement.binding else None,
     }
     ttl = TICKET_SECONDS if purpose == "ticket" else HANDLE_SECONDS
@@ -89,6 +92,7 @@ def unseal(sealed: bytes, purpose: str, signer: Signer, principal: Principal) ->
         expects=payload["n"],
         policy_version=payload["v"],
         columns=payload["c"],
+        signed=payload.get("s", False),
         binding=base64.b64decode(payload["b"]) if payload["b"] else None,
     )
 
@@ -130,35 +134,13 @@ def bound(statement: Statement, rows: Sequence[bytes]) -> Statement:
 
 
 def values(binding: bytes) -> tuple[object, ...]:
-    """The Python values of one bound row.
+    """The values of one bound row.
 
     Raises:
-        InvalidValue: a value that has no exact Python counterpart (nanoseconds).
+        InvalidValue: a value that SQL cannot be told exactly.
     """
     batch = pa.ipc.open_stream(binding).read_next_batch()
-    return tuple(_value(column, number) for number, column in enumerate(batch.columns, start=1))
-
-
-def _value(column: pa.Array, number: int) -> object:
-    scalar = column[0]
-    if isinstance(scalar, pa.UnionScalar):
-        scalar = scalar.value
-    try:
-        # Python's datetime, time and timedelta end at microseconds; a safe cast refuses to round.
-        if scalar.is_valid and getattr(scalar.type, "unit", None) == "ns":
-            scalar = scalar.cast(_microseconds(scalar.type))
-        return scalar.as_py()
-    except (ValueError, OverflowError):
-        raise InvalidValue(
-            f"parameter {number} has no exact value in Python (nanoseconds, or out of range)",
-            hint="bind it as text and CAST it in the statement",
-        ) from None
-
-
-def _microseconds(kind: pa.DataType) -> pa.DataType:
-    if pa.types.is_timestamp(kind):
-        return pa.timestamp("us", kind.tz)
-    return pa.time64("us") if pa.types.is_time(kind) else pa.duration("us")
+    return tuple(value(column[0], number) for number, column in enumerate(batch.columns, start=1))
 
 
 def _to_ipc(batch: pa.RecordBatch) -> bytes:

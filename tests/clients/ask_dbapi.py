@@ -28,6 +28,8 @@ with connect(client) as connection, connection.cursor() as cursor:
 engine = sa.create_engine(f"datafusion+flightsql://aud:secret@127.0.0.1:{port}?insecure=True")
 with engine.connect() as connection:
     show("sqlalchemy", connection.execute(sa.text("SELECT count(*) AS n FROM claims.open")).scalar())
+    named = sa.text("SELECT claim_id FROM lake.claim WHERE claim_id = :x")
+    show("named", [list(row) for row in connection.execute(named, {"x": 4})])
     show("literal", connection.execute(sa.select([sa.literal(3)])).scalar())
     inspector = sa.inspect(connection)
     show("schemas", sorted(inspector.get_schema_names()))

@@ -140,12 +140,14 @@ def test_adbc_commits_and_rolls_back(connection, cursor):
     connection.rollback()
 
 
+@pytest.mark.shows("pandas", "queries")
 def test_pandas_reads(connection):
     frame = pd.read_sql("SELECT id, name FROM claim ORDER BY id", connection)
     assert frame.shape == (10, 2)
     assert frame["name"][9] == "c9"
 
 
+@pytest.mark.shows("polars", "queries")
 def test_polars_reads(connection):
     frame = pl.read_database("SELECT id, name FROM claim ORDER BY id", connection)
     assert frame.rows()[9] == (9, "c9")

@@ -139,3 +139,14 @@ def carried(raw, user, client):
     cookie = (b"cookie", f"{name}={value}".encode())
     taken.options = flight.FlightCallOptions(headers=[taken.token, cookie])
     return taken
+
+
+def test_options_that_come_with_every_call_are_the_session_s_until_it_keeps_its_own(served):
+    with served.adbc(**{"adbc.flight.sql.rpc.call_header.schema": "claims"}) as connection:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            assert served.app.line.sessions[-1].schema == "claims"
+        connection.adbc_current_db_schema = "public"
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            assert served.app.line.sessions[-1].schema == "public"

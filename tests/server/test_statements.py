@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from fabric.errors import AccessDenied, InvalidValue, LoginRefused
-from fabric.types import Principal
+from fabric.types import Principal, Written
 from server.keys import Signer
 from server.statements import Bindings, Statement, bindings, bound, fingerprint, seal, unseal
 
@@ -79,9 +79,38 @@ def test_the_union_that_flightsql_dbapi_binds_becomes_its_value():
         assert values_of(union.slice(row, 1)) == (value,)
 
 
-def test_nanoseconds_are_refused_and_not_rounded():
+def test_nanoseconds_arrive_and_are_not_rounded():
+    assert values_of(
+        pa.array([1], pa.timestamp("ns")),
+        pa.array([1001], pa.time64("ns")),
+        pa.array([(1, -2, 3000)], pa.month_day_nano_interval()),
+    ) == (
+        Written("1970-01-01 00:00:00.000000001", "TIMESTAMP_NS"),
+        Written("00:00:00.000001001", "TIME_NS"),
+        Written("1 months -2 days 3 microseconds", "INTERVAL"),
+    )
+
+
+def test_nested_values_keep_their_shape():
+    assert values_of(
+        pa.array([{"a": 1, "b": [1, None]}]),
+        pa.array([[{"x": dt.date(2026, 1, 2)}]]),
+        pa.array([[]], pa.list_(pa.int8())),
+    ) == ({"a": 1, "b": [1, None]}, [{"x": dt.date(2026, 1, 2)}], [])
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([(0, 0, 1)], pa.month_day_nano_interval()),
+        pa.array([1], pa.duration("ns")),
+        pa.array([1], pa.timestamp("ns", "UTC")),
+        pa.array([[("k", 1)]], pa.map_(pa.utf8(), pa.int32())),
+    ],
+)
+def test_what_has_no_exact_literal_is_refused_and_not_rounded(column):
     with pytest.raises(InvalidValue, match="parameter 2"):
-        values_of(pa.array([1]), pa.array([1], pa.timestamp("ns")))
+        values_of(pa.array([1]), column)
 
 
 def test_another_number_of_columns_than_placeholders_is_refused():
