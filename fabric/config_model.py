@@ -136,9 +136,12 @@ class LimitSettings(Strict):
     memory: Bytes | None = Field(default=None, description="memory of the engine")
     rows: int | None = Field(default=None, ge=1, description="rows of one result")
     source_bytes: Bytes | None = Field(default=None, description="bytes that one query may read of sources")
+    ingest: Bytes | None = Field(default=None, description="bytes that may be uploaded as a table at once")
 
 
-DEFAULT_LIMITS = LimitSettings(running=8, queued=64, per_user=4, seconds=300, memory=2 * 10**9)
+DEFAULT_LIMITS = LimitSettings(
+    running=8, queued=64, per_user=4, seconds=300, memory=2 * 10**9, ingest=10 * 10**9
+)
 
 
 class CacheSettings(Strict):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from fabric.audit import Audit
 from fabric.blocks import BlockCache
@@ -14,14 +15,17 @@ from fabric.engine import Engine
 from fabric.errors import InvalidConfig
 from fabric.file_scan import FileTables
 from fabric.filesystem import FileSystem
+from fabric.ingest import Ingest
 from fabric.journal import Journal
 from fabric.key import load_key
-from fabric.naming import default_schema
+from fabric.naming import default_schema, uploads_of
 from fabric.pipeline import Line, hypothetical
 from fabric.products import ProductFiles
 from fabric.registry import build_connector
 from fabric.secrets import redact
+from fabric.spi import Connector
 from fabric.types import Principal
+from fabric.uploads import Uploads
 from policies.govern import CasbinGovernor
 from policies.objects import estate_of
 from policies.scope import ScopedGovernor
@@ -36,6 +40,7 @@ class App:
 
     config: ProjectConfig
     line: Line
+    ingest: Ingest
     catalog: Catalog
     governor: CasbinGovernor
     authenticator: Authenticator
@@ -89,9 +94,10 @@ def build(directory: Path, *, recorded: bool = True, key: bytes | None = None) -
     limits = config.limits["default"]
     engine = Engine(filesystem, memory=limits.memory, spill=str(state / "spill"))
     files = FileTables(engine, filesystem)
-    connectors = {
+    connectors: dict[str, Connector] = {
         name: build_connector(name, settings, config.directory) for name, settings in config.sources.items()
     }
+    connectors |= _uploads(config)
     products = ProductFiles(config.directory, config.name, config.domains)
     schemas = {name: default_schema(settings) for name, settings in config.sources.items()}
     catalog = Catalog(config.name, connectors, products, files, engine, default_schemas=schemas)
@@ -113,8 +119,24 @@ def build(directory: Path, *, recorded: bool = True, key: bytes | None = None) -
         principals=known_principal(config),
         secret=signer.derived("decisions"),
     )
+    ingest = Ingest(
+        catalog,
+        scoped,
+        config.domains,
+        most=lambda principal: _highest(config, principal, "ingest"),
+        audit=audit,
+        journal=journal if recorded else None,
+    )
     catalog.start()
-    return App(config, line, catalog, governor, authenticator, signer, engine, blocks, journal, audit)
+    return App(config, line, ingest, catalog, governor, authenticator, signer, engine, blocks, journal, audit)
+
+
+def _uploads(config: ProjectConfig) -> dict[str, Connector]:
+    """The uploads of every domain, where the lake is a folder of this machine."""
+    if "://" in config.lake.uri:
+        return {}
+    folder = Path(config.lake.uri) / "uploads"
+    return {uploads_of(name): Uploads(uploads_of(name), folder / name.lower()) for name in config.domains}
 
 
 def with_config(app: App, directory: Path) -> App | None:
@@ -133,14 +155,15 @@ def with_config(app: App, directory: Path) -> App | None:
 
 
 def _seconds(config: ProjectConfig) -> Callable[[Principal], float | None]:
-    """How long a principal's query may run: the longest that one of their roles allows, else the default."""
+    """How long a principal's query may run."""
+    return lambda principal: _highest(config, principal, "seconds")
 
-    def seconds(principal: Principal) -> float | None:
-        of_roles = [config.limits[role].seconds for role in principal.roles if role in config.limits]
-        given = [limit for limit in of_roles if limit is not None]
-        return max(given) if given else config.limits["default"].seconds
 
-    return seconds
+def _highest(config: ProjectConfig, principal: Principal, key: str) -> Any:
+    """The most that one of the principal's roles allows, else the default."""
+    of_roles = [getattr(config.limits[role], key) for role in principal.roles if role in config.limits]
+    given = [limit for limit in of_roles if limit is not None]
+    return max(given) if given else getattr(config.limits["default"], key)
 
 
 def known_principal(config: ProjectConfig) -> Callable[[str], Principal]:
