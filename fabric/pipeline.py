@@ -21,7 +21,7 @@ from fabric.audit import Audit
 from fabric.calls import Procedures
 from fabric.catalog import Catalog, known_to
 from fabric.confirm import confirm
-from fabric.dialects import DUCKDB
+from fabric.dialects import DUCKDB, pointing
 from fabric.discretion import Discretion
 from fabric.engine import Engine
 from fabric.errors import PolicyChanged, SchemaChanged
@@ -145,7 +145,8 @@ class Line:
         Raises:
             FabricError: the statement cannot run for this principal.
         """
-        with self._records.refusals(_asked(text, principal, session, parameters or ()), "describe"):
+        asked = _asked(text, principal, session, parameters or ())
+        with self._records.refusals(asked, "describe"), pointing(text, session.dialect):
             return self._description(parse(text, session.dialect), principal, session, parameters)
 
     def _description(
@@ -194,7 +195,7 @@ class Line:
             FabricError: the statement cannot run for this principal.
         """
         asked = _asked(text, principal, session, parameters)
-        with self._records.refusals(asked):
+        with self._records.refusals(asked), pointing(text, session.dialect):
             parsed = parse(text, session.dialect)
             if parsed.kind == "explain policy":
                 return self._policy(parsed, asked, session)
@@ -204,7 +205,7 @@ class Line:
             if policy_version is not None and policy_version != self._fingerprint(governed):
                 raise PolicyChanged("the policies on this query have changed", hint="run it again")
             self._records.allowed(asked, parsed.kind, governed)
-        with self._records.failures(asked, parsed.kind, governed):
+        with self._records.failures(asked, parsed.kind, governed), pointing(text, session.dialect):
             if parsed.kind == "describe":
                 return self._described(governed, session)
             try:
