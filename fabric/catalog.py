@@ -19,6 +19,7 @@ from fabric.products import ProductFiles
 from fabric.spi import Connector, FileConnector, Governor, View
 from fabric.system import SYSTEM_TABLES
 from fabric.types import DEFAULT_SCHEMA, Column, Principal, Product, Table, TableName
+from fabric.uploads import Uploads
 
 log = logging.getLogger("ripstop.catalog")
 
@@ -185,11 +186,10 @@ class Catalog:
 
     def _listing(self, source: str) -> _Listing:
         """A source's tables; only one that was never listed is waited for."""
-        listing = self._listings.get(source)
-        if listing is None:
+        connector = self.connectors[source]
+        if source not in self._listings or (isinstance(connector, Uploads) and connector.changed()):
             self.refresh(source).result()
-            listing = self._listings[source]
-        return listing
+        return self._listings[source]
 
     def stamp(self) -> Stamp:
         """What tells whether anything has changed since; to be taken before the catalog is read."""

@@ -143,9 +143,12 @@ class LimitSettings(Strict):
     priority: int | None = Field(
         default=None, ge=-100, le=100, description="of those who wait, the highest goes first; 0 when absent"
     )
+    ingest: Bytes | None = Field(default=None, description="bytes that may be uploaded as a table at once")
 
 
-DEFAULT_LIMITS = LimitSettings(running=8, queued=64, per_user=4, seconds=300, memory=2 * 10**9)
+DEFAULT_LIMITS = LimitSettings(
+    running=8, queued=64, per_user=4, seconds=300, memory=2 * 10**9, ingest=10 * 10**9
+)
 
 
 class CacheSettings(Strict):

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from fabric.config_model import FabricSettings, TlsSettings, is_password_hash
 from fabric.config_problems import KeyPath, Problems
 from fabric.config_yaml import Document
-from fabric.naming import suggest
+from fabric.naming import suggest, uploads_of
 from fabric.secrets import REFERENCE
 from fabric.settings import SourceSettings
 
@@ -74,6 +74,11 @@ def _check_names(fabric: FabricSettings, document: Document, problems: Problems)
     paths: list[KeyPath] = [("domains", name) for name in fabric.domains]
     paths += [("sources", name) for name in sources]
     _check_twice(paths, document, problems)
+    kept = {uploads_of(name).lower(): name for name in fabric.domains}
+    for path in paths:
+        if str(path[-1]).lower() in kept:
+            told = f"'{path[-1]}' is where tables are that were uploaded to '{kept[str(path[-1]).lower()]}'"
+            document.report(problems, path, told)
     for path in [("name",), *paths]:
         name = fabric.name if path == ("name",) else str(path[-1])
         if not _NAME.fullmatch(name):

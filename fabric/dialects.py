@@ -7,6 +7,8 @@ parser. What cannot be translated to the same meaning is refused, at its place i
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 import sqlglot
@@ -18,7 +20,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 from fabric.dialect_review import Place, review
 from fabric.dialect_rewrites import rewrite
 from fabric.dialect_rules import ALSO, RULES, Rules
-from fabric.errors import FabricError, InvalidValue, NotSupported, SyntaxProblem
+from fabric.errors import FabricError, InvalidValue, NotFound, NotSupported, SyntaxProblem
 from fabric.parse_steps import is_bearable
 from fabric.tokens import foreign_tokens, without_comments
 
@@ -35,6 +37,7 @@ _ABOUT = re.compile(
     re.IGNORECASE,
 )
 _OURS = re.compile(rf"{_GAP}*(?:SHOW|CALL)\b", re.IGNORECASE)
+_NAME = re.compile("'([^']+)'")
 _QUERY = re.compile(r"\s*(?:SELECT|WITH|FROM|VALUES|\()", re.IGNORECASE)
 
 
@@ -56,6 +59,29 @@ def canonical(name: str) -> str:
     if found != DUCKDB and found not in RULES:
         raise InvalidValue(f"there is no dialect '{name[:40]}'", hint="one of " + ", ".join(NAMES))
     return found
+
+
+@contextmanager
+def pointing(text: str, dialect: str) -> Iterator[None]:
+    """Say of a name that is not there, or not clear, where it stands in a text of another dialect.
+
+    DuckDB only knows the translation. A name that stands in the text several times has no one place.
+    """
+    try:
+        yield
+    except (SyntaxProblem, NotFound) as error:
+        if dialect != DUCKDB and " at line " not in error.message:
+            error.message += _place_of(error.message, text)
+        raise
+
+
+def _place_of(message: str, text: str) -> str:
+    name = _NAME.search(message)
+    found = list(re.finditer(rf"(?<!\w){re.escape(name[1])}(?!\w)", text, re.IGNORECASE)) if name else []
+    if len(found) != 1:
+        return ""
+    start = found[0].start()
+    return f" at line {text.count(chr(10), 0, start) + 1}, column {start - text.rfind(chr(10), 0, start)}"
 
 
 def translated(text: str, dialect: str) -> str:

@@ -51,6 +51,15 @@ def suggest(name: str, known: Iterable[str], what: str) -> str:
     return f"{what}: {', '.join(candidates)}" if candidates else f"{what}: none"
 
 
+UPLOADS = "_uploads"
+"""What stands behind a domain's name in that of the source that holds its uploaded tables."""
+
+
+def uploads_of(domain: str) -> str:
+    """The source that holds what was uploaded to a domain."""
+    return f"{domain}{UPLOADS}"
+
+
 def default_schema(settings: SourceSettings) -> str:
     """The schema that ``source.table`` means, in statements and in rules: ``main`` where there are no schemas.
 

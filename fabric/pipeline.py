@@ -15,6 +15,7 @@ from fabric.audit import Audit
 from fabric.calls import Procedures
 from fabric.catalog import Catalog, known_to
 from fabric.confirm import confirm
+from fabric.dialects import pointing
 from fabric.discretion import Discretion
 from fabric.engine import Engine, Probe
 from fabric.errors import FabricError, PolicyChanged, SchemaChanged
@@ -121,7 +122,7 @@ class Line:
             FabricError: the statement cannot run for this principal.
         """
         question = Question(text, principal, session, parameters)
-        with self._records.refusals(Asked.of(question), "describe"):
+        with self._records.refusals(Asked.of(question), "describe"), pointing(text, session.dialect):
             known = self._known(question)
             if known is None:
                 parsed = parse(text, session.dialect)
@@ -187,9 +188,10 @@ class Line:
         return reply
 
     def _run(self, question: Question, asked: Asked, policy_version: str | None, place: Place) -> Reply:
-        with self._records.refusals(asked):
+        text, dialect = question.text, question.session.dialect
+        with self._records.refusals(asked), pointing(text, dialect):
             known = self._known(question)
-            parsed = known.parsed if known else parse(question.text, question.session.dialect)
+            parsed = known.parsed if known else parse(text, dialect)
             if parsed.kind == "explain policy":
                 return self._policy(parsed, asked, question.session)
             if parsed.kind == "command":
@@ -199,7 +201,7 @@ class Line:
             if policy_version is not None and policy_version != known.decided:
                 raise PolicyChanged("the policies on this query have changed", hint="run it again")
             self._records.allowed(asked, known.kind, known.governed)
-        with self._records.failures(asked, known.kind, known.governed):
+        with self._records.failures(asked, known.kind, known.governed), pointing(text, dialect):
             if known.kind == "describe":
                 return described_columns(self._probe(known, question.session))
             try:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fabric.errors import InvalidConfig
-from fabric.naming import suggest
+from fabric.naming import suggest, uploads_of
 from policies.enforcer import RuleSet
 from policies.load import Rules, read_rules
 from policies.objects import Estate
@@ -187,11 +187,13 @@ class PolicyFiles:
 
 def owner_rules(estate: Estate) -> Iterator[AccessRule]:
     """The rules that need no writing: a domain reads what it owns; its owner may do everything with its
-    products, and reads its sources.
+    products and what was uploaded to it, and reads its sources.
     """
     owned = [(domain, domain, "*") for domain in estate.owners]
     owned += [
-        (domain, source, "read") for source, domain in estate.sources.items() if domain in estate.owners
+        (domain, source, "*" if source == uploads_of(domain) else "read")
+        for source, domain in estate.sources.items()
+        if domain in estate.owners
     ]
     for domain, prefix, action in owned:
         at = f"fabric.yaml: domains.{domain}"

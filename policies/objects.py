@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fabric.config import ProjectConfig
-from fabric.naming import default_schema
+from fabric.naming import default_schema, uploads_of
 from fabric.types import DEFAULT_SCHEMA, TableName
 
 EVERYTHING = "*"
@@ -120,7 +120,10 @@ def estate_of(config: ProjectConfig) -> Estate:
     return Estate(
         fabric=config.name,
         owners={name: domain.owner for name, domain in config.domains.items()},
-        sources={name: settings.domain for name, settings in config.sources.items()},
+        sources={
+            **{uploads_of(name): name for name in config.domains},
+            **{name: settings.domain for name, settings in config.sources.items()},
+        },
         default_schemas={name: default_schema(settings) for name, settings in config.sources.items()},
     )
 

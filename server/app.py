@@ -14,18 +14,20 @@ from fabric.engine import Engine
 from fabric.errors import InvalidConfig
 from fabric.file_scan import FileTables
 from fabric.filesystem import FileSystem
+from fabric.ingest import Ingest
 from fabric.journal import Journal
 from fabric.key import load_key
 from fabric.limits import Allowance, allowance
-from fabric.naming import default_schema
+from fabric.naming import default_schema, uploads_of
 from fabric.pipeline import Line
 from fabric.products import ProductFiles
 from fabric.questions import hypothetical
 from fabric.registry import build_connector
 from fabric.secrets import redact
-from fabric.spi import Governor
+from fabric.spi import Connector, Governor
 from fabric.types import Principal
 from fabric.underway import Underway
+from fabric.uploads import Uploads
 from policies.govern import CasbinGovernor
 from policies.objects import estate_of
 from policies.scope import ScopedGovernor
@@ -41,6 +43,7 @@ class App:
 
     config: ProjectConfig
     line: Line
+    ingest: Ingest
     catalog: Catalog
     governor: CasbinGovernor
     authenticator: Authenticator
@@ -98,9 +101,10 @@ def build(
     limits = config.limits["default"]
     engine = Engine(filesystem, memory=limits.memory, spill=str(state / "spill"))
     files = FileTables(engine, filesystem)
-    connectors = {
+    connectors: dict[str, Connector] = {
         name: build_connector(name, settings, config.directory) for name, settings in config.sources.items()
     }
+    connectors |= _uploads(config)
     products = ProductFiles(config.directory, config.name, config.domains)
     schemas = {name: default_schema(settings) for name, settings in config.sources.items()}
     catalog = Catalog(config.name, connectors, products, files, engine, default_schemas=schemas)
@@ -111,13 +115,14 @@ def build(
     if audit is not None:
         governor.observe(audit.policy_changed)
     underway = underway or Underway(OwnGate())
+    allowed = _allowed(config, governor)
     line = Line(
         catalog,
         engine,
         filesystem,
         files,
         scoped,
-        allowed=_allowed(config, governor),
+        allowed=allowed,
         underway=underway,
         journal=journal if recorded else None,
         audit=audit,
@@ -125,10 +130,37 @@ def build(
         secret=signer.derived("decisions"),
         result_bytes=cache.results if cache else 0,
     )
+    ingest = Ingest(
+        catalog,
+        scoped,
+        config.domains,
+        most=lambda principal: allowed(principal).limits.ingest,
+        audit=audit,
+        journal=journal if recorded else None,
+    )
     catalog.start()
     return App(
-        config, line, catalog, governor, authenticator, signer, engine, blocks, journal, audit, underway
+        config,
+        line,
+        ingest,
+        catalog,
+        governor,
+        authenticator,
+        signer,
+        engine,
+        blocks,
+        journal,
+        audit,
+        underway,
     )
+
+
+def _uploads(config: ProjectConfig) -> dict[str, Connector]:
+    """The uploads of every domain, where the lake is a folder of this machine."""
+    if "://" in config.lake.uri:
+        return {}
+    folder = Path(config.lake.uri) / "uploads"
+    return {uploads_of(name): Uploads(uploads_of(name), folder / name.lower()) for name in config.domains}
 
 
 def with_config(app: App, directory: Path) -> App | None:

@@ -21,7 +21,7 @@ from pyarrow import flight  # noqa: TID251
 
 from fabric.catalog import Entry
 from fabric.config_model import TlsSettings
-from fabric.errors import InternalError, InvalidConfig, InvalidValue, NotSupported, SchemaChanged
+from fabric.errors import Cancelled, InternalError, InvalidConfig, InvalidValue, NotSupported, SchemaChanged
 from fabric.pipeline import Reply
 from fabric.types import Principal
 from server import flight_actions, flightsql, metadata, sessions
@@ -29,6 +29,7 @@ from server.app import App
 from server.flight_actions import Desk, Request
 from server.flight_calls import Call, Calls, NoHandshakePayload, Running
 from server.flight_errors import guarded, to_flight
+from server.ingest import to_target
 from server.plain import plain, plainly
 from server.statements import Bindings, Statement, bindings, bound, fingerprint, seal, unseal
 
@@ -193,10 +194,8 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
             self._effect(statement, call, context, principal)
             result = flightsql.new("DoPutUpdateResult", record_count=-1)
         elif name == "CommandStatementIngest":
-            raise NotSupported(
-                "Ripstop does not store tables, so nothing can be ingested",
-                hint="write to the source itself; Ripstop sees it at the next query",
-            )
+            count = self._ingest(message, reader, call, context, principal)
+            result = flightsql.new("DoPutUpdateResult", record_count=count)
         else:
             raise NotSupported(f"{name} is not offered", hint="send a SQL statement")
         writer.write(pa.py_buffer(result.SerializeToString()))
@@ -267,6 +266,32 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
         with self._run(statement, call, context, principal) as answer:
             for _ in answer.batches():
                 pass
+
+    def _ingest(
+        self,
+        message: Any,
+        reader: flight.MetadataRecordBatchReader,
+        call: Call,
+        context: flight.ServerCallContext,
+        principal: Principal,
+    ) -> int:
+        """Land a table; transactions are no-ops here as everywhere."""
+
+        def whole() -> None:
+            # A client that is gone looks like one that has sent all.
+            if context.is_cancelled():
+                raise Cancelled("the client went away")
+
+        batches = (chunk.data for chunk in reader if chunk.data is not None)
+        return self._desk.app().ingest.land(
+            to_target(message),
+            reader.schema,
+            batches,
+            principal,
+            call.options(context),
+            call.caller(context),
+            whole,
+        )
 
 
 def _plain(entries: Sequence[Entry], call: Call) -> list[Entry]:

@@ -45,6 +45,8 @@ _INFO: dict[int, tuple[int, Any]] = {
     5: (_BOOL, False),  # Substrait
     8: (_INT, 1),  # Begin and EndTransaction, no savepoints
     9: (_BOOL, True),  # CancelQuery
+    10: (_BOOL, True),  # bulk ingestion
+    11: (_BOOL, False),  # in transactions
     100: (_INT, HANDLE_SECONDS * 1000),
     101: (_INT, 0),
     500: (_BOOL, False),  # DDL of catalogs

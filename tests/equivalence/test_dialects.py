@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 from adbc_driver_postgresql import dbapi
 
+from fabric.errors import FabricError
 from fabric.pipeline import Session
 from tests.equivalence.comparison import AUDITOR, assert_same, expect
 from tests.equivalence.conftest import Both
@@ -97,3 +98,26 @@ def test_other_dialects_answer_as_duckdb_does(both: Both, dialect: str, query: Q
     sql, own = re.split(r"\n-- is\n", query.sql)
     got, wanted = asked(both, sql, dialect), expect(both.copies, own)
     assert_same(both.copies, got.rename_columns(wanted.column_names), wanted, query.ordered)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "sql", "said"),
+    [
+        (
+            "tsql",
+            "SELECT TOP 1 policy_id,\n  [no_such] FROM policy_db.policy",
+            "no column 'no_such' .* at line 2, column 4",
+        ),
+        ("bigquery", "SELECT `a` FROM\n\n `policy_db`.`nothing`", "no 'policy_db.nothing' that you may see"),
+        ("trino", "SELECT a FROM\n  policy_db.nothing", "no 'policy_db.nothing' .* at line 2, column 3"),
+        (
+            "snowflake",
+            "SELECT policy_id FROM policy_db.policy p, policy_db.policy q",
+            "column 'policy_id' is in more .* at line 1, column 8",
+        ),
+    ],
+)
+def test_errors_of_names_point_at_the_user_s_own_text(both: Both, dialect: str, sql: str, said: str) -> None:
+    for ask_it in (both.app.line.describe, both.app.line.run):
+        with pytest.raises(FabricError, match=said):
+            ask_it(sql, AUDITOR, Session(options={"dialect": dialect}))

@@ -123,11 +123,6 @@ def test_adbc_refuses_a_wrong_password(served):
         pass
 
 
-def test_adbc_ingest_is_refused_with_a_hint(cursor):
-    with pytest.raises(adbc_driver_manager.NotSupportedError, match="write to the source itself"):
-        cursor.adbc_ingest("t", pa.table({"a": [1]}))
-
-
 def test_adbc_reads_rows_of_more_bytes_than_its_largest_message(cursor):
     cursor.execute("SELECT repeat('x', 1000) AS a FROM range(50000)")
     assert cursor.fetch_arrow_table().num_rows == 50_000
