@@ -14,7 +14,7 @@ from functools import partial
 from sqlglot import exp
 
 from fabric.errors import FabricError
-from fabric.naming import of_nobody
+from fabric.naming import UPLOADS, of_nobody
 from fabric.spi import Binder
 from fabric.types import Column, Principal, Product, Table, TableName
 from policies.attributes import target
@@ -162,7 +162,9 @@ class _Judge:
     def _covers(self, pattern: str) -> bool:
         first = pattern.partition(".")[0]
         named = first in SYSTEM_SCHEMAS or first in self.estate.owners or first in self.estate.sources
-        return pattern == EVERYTHING or pattern in self._under or first in self.unlisted or not named
+        # What may be uploaded need not be there yet.
+        awaited = first in self.unlisted or first.endswith(UPLOADS)
+        return pattern == EVERYTHING or pattern in self._under or awaited or not named
 
     def _tell(self, at: str, why: str, one: _Object) -> None:
         if why:

@@ -157,7 +157,7 @@ def _set_session_options(request: Request) -> list[bytes]:
     message = flightsql.read("SetSessionOptionsRequest", request.body)
     wanted = {option.key: _option_text(option.value) for option in message.session_options}
     options, errors = sessions.changed(
-        request.call.options(request.context),
+        request.call.kept_options(request.context),
         wanted,
         request.desk.visible(request.principal),
         request.desk.fabric,

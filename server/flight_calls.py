@@ -82,8 +82,11 @@ class Call(flight.ServerMiddleware):  # type: ignore[misc]
 
     def options(self, context: flight.ServerCallContext) -> Mapping[str, str]:
         """The session options that the client keeps, over those that it sends with every call."""
-        kept = sessions.read_options(self._session, self._calls.signer, self.principal(context))
-        return self._sent | dict(kept)
+        return self._sent | dict(self.kept_options(context))
+
+    def kept_options(self, context: flight.ServerCallContext) -> Mapping[str, str]:
+        """The session options that the client keeps."""
+        return sessions.read_options(self._session, self._calls.signer, self.principal(context))
 
     def keep_options(self, context: flight.ServerCallContext, options: Mapping[str, str]) -> None:
         """Have the client keep these session options."""

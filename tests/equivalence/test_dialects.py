@@ -101,6 +101,39 @@ def test_other_dialects_answer_as_duckdb_does(both: Both, dialect: str, query: Q
 
 
 @pytest.mark.parametrize(
+    ("dialect", "sql", "parameters"),
+    [
+        (
+            "postgres",
+            "SELECT policy_id / $1 AS a FROM policy_db.policy WHERE renewals > $2 AND policy_id / $1 > 300",
+            (3, 2),
+        ),
+        (
+            "postgres",
+            "SELECT policy_id / %s AS a FROM policy_db.policy WHERE renewals > %s AND policy_id / %s > 300",
+            (3, 2, 3),
+        ),
+        (
+            "tsql",
+            "SELECT policy_id / @p1 AS a FROM policy_db.policy WHERE renewals > @p2 AND policy_id / @p1 > 300",
+            (3, 2),
+        ),
+        (
+            "trino",
+            "SELECT policy_id / ? AS a FROM policy_db.policy WHERE renewals > ? AND policy_id / ? > 300",
+            (3, 2, 3),
+        ),
+    ],
+)
+def test_parameters_keep_their_places(
+    both: Both, dialect: str, sql: str, parameters: tuple[object, ...]
+) -> None:
+    own = "SELECT policy_id // 3 AS a FROM policy_db.policy WHERE renewals > 2 AND policy_id // 3 > 300"
+    got = asked(both, sql, dialect, parameters)
+    assert_same(both.copies, got, expect(both.copies, own), ordered=False)
+
+
+@pytest.mark.parametrize(
     ("dialect", "sql", "said"),
     [
         (

@@ -106,6 +106,10 @@ def test_a_header_says_the_dialect_and_an_option_wins_over_it(served, client):
     client.options = flight.FlightCallOptions(headers=[client.token, (b"dialect", b"bigquery")])
     client.query("SELECT 1")
     assert served.app.line.sessions[-1].dialect == "bigquery"
+    client.set(schema="claims")
+    client.options = flight.FlightCallOptions(headers=[client.token, (b"dialect", b"spark")])
+    client.query("SELECT 1")
+    assert served.app.line.sessions[-1].dialect == "spark"
     client.set(dialect="trino")
     client.query("SELECT 1")
     assert served.app.line.sessions[-1].dialect == "trino"

@@ -244,6 +244,35 @@ def test_what_a_crash_left_is_swept(app: App, folder: Path) -> None:
     assert file.exists()  # for an hour, since somebody may read it
 
 
+def test_a_server_that_is_killed_in_the_middle_leaves_a_whole_table(folder: Path) -> None:
+    script = (
+        "import sys, pyarrow as pa\n"
+        "from pathlib import Path\n"
+        "from fabric.ingest import Target\n"
+        "from fabric.types import Principal\n"
+        "from server.app import build\n"
+        "app = build(Path(sys.argv[1]))\n"
+        "who = Principal('olga', frozenset({'role:claims-owner'}))\n"
+        "data = pa.table({'id': range(500), 'n': [0] * 500})\n"
+        "print('ready', flush=True)\n"
+        "for n in range(10**6):\n"
+        "    target = Target('fnol', schema='claims', there='append' if n % 4 else 'replace')\n"
+        "    app.ingest.land(target, data.schema, data.to_batches(100), who, {}, {})\n"
+    )
+    for pause in (0.05, 0.11, 0.23, 0.4):
+        with subprocess.Popen(
+            [sys.executable, "-c", script, str(folder)], stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]
+        ) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"ready\n"
+            time.sleep(pause)
+            process.kill()
+        with closing(build(folder)) as app:
+            land(app, data=pa.table({"id": [1] * 500, "n": [0] * 500}), there="append")
+            [row] = ask(app, "SELECT count(*) AS n, count(*) % 500 AS rest FROM claims_uploads.fnol")
+            assert row["rest"] == 0
+
+
 def test_it_is_audited_before_and_after(app: App) -> None:
     land(app)
     with pytest.raises(NotFound):
