@@ -140,7 +140,7 @@ class Watch:
         end: has the server answer what it still can, and end.
     """
 
-    def __init__(self, board: Board, report: Callable[..., None], end: Callable[[], None]) -> None:
+    def __init__(self, board: Board, report: Callable[..., object], end: Callable[[], None]) -> None:
         self._board, self._report, self._end = board, report, end
         self._lock = threading.Lock()
         self._works: dict[int, Work] = {}
