@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import psutil
 import pyarrow as pa
 from pyarrow import flight  # noqa: TID251
 
@@ -80,20 +81,40 @@ def configure(directory: Path, *, workers: int, limits: str = "{}") -> None:
     (directory / "fabric.yaml").write_text(text)
 
 
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A server that runs: its port, and its supervisor."""
+
+    port: int
+    pid: int
+
+    def processor_seconds(self) -> dict[str, float]:
+        """What supervisor, workers and proxy have taken so far."""
+        supervisor = psutil.Process(self.pid)
+        taken = {"supervisor": sum(supervisor.cpu_times()[:2]), "workers": 0.0, "proxy": 0.0}
+        for child in supervisor.children():
+            taken["proxy" if "haproxy" in child.name() else "workers"] += sum(child.cpu_times()[:2])
+        return taken
+
+
 @contextmanager
-def serving(directory: Path, factory: str = "server.app:build") -> Iterator[int]:
-    """The server as ``ripstop serve`` runs it; gives its port."""
+def serving(directory: Path, factory: str = "server.app:build") -> Iterator[Serving]:
+    """The server as ``ripstop serve`` runs it."""
     os.environ["RIPSTOP_PASSWORD"] = "x"
     command = [sys.executable, "-c", _PROGRAM, str(directory), factory]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=Path(__file__).parents[1]
+        command,
+        stdout=subprocess.PIPE,
+        stderr=None if os.environ.get("RIPSTOP_BENCH_LOG") else subprocess.DEVNULL,
+        text=True,
+        cwd=Path(__file__).parents[1],
     ) as process:
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
             assert line.startswith("ready "), line
             threading.Thread(target=process.stdout.read, daemon=True).start()
-            yield int(line.split()[1].rpartition(":")[2])
+            yield Serving(int(line.split()[1].rpartition(":")[2]), process.pid)
         finally:
             process.terminate()
             process.wait(30)

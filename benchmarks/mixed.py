@@ -35,7 +35,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder) / "bench"
         make(directory, rows=ROWS)
-        with serving(directory) as port:
+        with serving(directory) as served:
+            port = served.port
             alone, beside, rates = [], [], []
             for _ in range(TIMES):
                 alone.append(asking(port, CLIENTS, SECONDS))
@@ -52,7 +53,8 @@ def main() -> None:
             ("until the first rows", "server.app:build"),
             ("held", "benchmarks.mixed:held"),
         ):
-            with serving(directory, factory) as port, streaming(port, 8, pause=0.2):
+            with serving(directory, factory) as served, streaming(served.port, 8, pause=0.2):
+                port = served.port
                 results[f"8 slow readers, {name}"] = _told([asking(port, CLIENTS, SECONDS)])
     write("mixed", results)
 

@@ -54,7 +54,10 @@ class ServerSettings(Strict):
     host: str = Field(default="127.0.0.1", min_length=1)
     port: Port = 31337
     workers: int = Field(
-        default=1, ge=1, description="must be 1: several workers behind one port come with a later version"
+        default=1,
+        ge=1,
+        le=64,
+        description="processes that serve; more than 1 need ripstop[workers] (HAProxy)",
     )
     tls: TlsSettings | Off | None = Field(
         default=None, description="without it the server binds loopback only, unless `off` is said"

@@ -105,9 +105,6 @@ def _check_twice(paths: Iterable[KeyPath], document: Document, problems: Problem
 
 
 def _check_server(fabric: FabricSettings, document: Document, problems: Problems) -> None:
-    if fabric.server.workers != 1:
-        told = "must be 1: several workers behind one port come with a later version"
-        document.report(problems, ("server", "workers"), told)
     if fabric.server.tls is None and not _is_loopback(fabric.server.host):
         told = "without tls the server binds loopback only; give tls: {cert:, key:}, or say tls: off"
         document.report(problems, ("server", "host"), told)

@@ -11,7 +11,7 @@ from fabric.errors import FabricError
 class Stop:
     """Told a reason once, by any thread; whoever has the statement just now says how it ends.
 
-    ``waiting`` is set while the statement does nothing but wait for its turn.
+    ``waiting`` is set while the statement does nothing but wait for its turn; ``on_wait`` hears of each change.
 
     Args:
         outer: of whoever called for the statement, and can be answered before it ends; ``whole`` stops that.
@@ -21,6 +21,7 @@ class Stop:
         self.whole: Stop = outer or self
         self.reason: FabricError | None = None
         self.waiting = False
+        self.on_wait: Callable[[bool], None] = lambda waiting: None
         self._how: Callable[[FabricError], None] = lambda reason: None
         self._lock = threading.Lock()
 
@@ -35,6 +36,7 @@ class Stop:
     def waits(self, waiting: bool) -> None:
         """Whether it only waits from now on."""
         self.waiting = self.whole.waiting = waiting
+        self.on_wait(waiting)
 
     def by(self, how: Callable[[FabricError], None]) -> None:
         """From now on it ends in this way; at once, if it was told to meanwhile."""

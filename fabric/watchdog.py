@@ -46,12 +46,17 @@ class Watchdog:
             with self._changed:
                 self._changed.wait_for(lambda: self._looks)
                 looks = list(self._looks.values())
-            for look in looks:
-                try:
-                    look()
-                except Exception:
-                    log.exception("a look failed")
+            while looks:
+                # Each is let go before the sleep: it holds a query, and DuckDB complains of those at exit.
+                self._take(looks.pop())
             time.sleep(LOOK_SECONDS)
+
+    @staticmethod
+    def _take(look: Callable[[], None]) -> None:
+        try:
+            look()
+        except Exception:
+            log.exception("a look failed")
 
 
 WATCHDOG = Watchdog()

@@ -35,6 +35,7 @@ from server.api_tokens import ApiTokens
 from server.auth import Authenticator, build_authenticator
 from server.gates import OwnGate
 from server.keys import Signer
+from server.spill import spill_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ def build(
     )
     filesystem = FileSystem(blocks)
     limits = config.limits["default"]
-    engine = Engine(filesystem, memory=limits.memory, spill=str(state / "spill"))
+    engine = Engine(filesystem, memory=limits.memory, spill=str(spill_folder(state / "spill")))
     files = FileTables(engine, filesystem)
     connectors: dict[str, Connector] = {
         name: build_connector(name, settings, config.directory) for name, settings in config.sources.items()

@@ -100,6 +100,7 @@ class Authenticator:
         self._attempts: dict[tuple[str, str], _Attempts] = {}
         self._remembered: dict[bytes, float] = {}
         self._salt = secrets.token_bytes(32)
+        self.failed: Callable[[str, str], None] | None = None
         self._argon2 = threading.BoundedSemaphore(_AT_ONCE)
         self._nobody = hash_password(secrets.token_hex(16))
 
@@ -133,10 +134,21 @@ class Authenticator:
                 )
             if not self._is_right(user, password):
                 self._count_failure(attempts, now)
-                raise LoginRefused("wrong user name or password")
-            attempts.failed_at.clear()
-            attempts.locks = 0
+                wrong = True
+            else:
+                attempts.failed_at.clear()
+                attempts.locks = 0
+                wrong = False
+        if wrong:
+            if self.failed is not None:
+                self.failed(user, peer)
+            raise LoginRefused("wrong user name or password")
         return Login(self._principal(user), self.issue(user))
+
+    def note_failure(self, user: str, peer: str) -> None:
+        """A login failed in another process of the server; never waits for one that is being judged."""
+        attempts = self._attempts_of(user, peer)
+        self._count_failure(attempts, self._clock())
 
     def issue(self, user: str) -> str:
         """A login token for a local user who gave their password; it ends when that changes."""

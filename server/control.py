@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import mmap
+import signal
 import socket
+import struct
+import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from typing import IO, Any
+
+
+def die_with_parent() -> None:
+    """Have the kernel end this process with the thread that started it (Linux: prctl PR_SET_PDEATHSIG).
+
+    A supervisor that is killed can end nobody itself, and a worker hears of it only once it listens.
+    """
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 class Channel:
@@ -20,15 +35,27 @@ class Channel:
     def __init__(self, end: socket.socket) -> None:
         self._end = end
         self._rest = b""
+        self._lock = threading.Lock()
 
     def fileno(self) -> int:
         """The socket's descriptor, for ``select``."""
         return self._end.fileno()
 
-    def send(self, **message: Any) -> None:
-        """Send one message; a dead peer is no error here, it shows in ``receive``."""
-        with contextlib.suppress(OSError):
-            self._end.sendall(json.dumps(message).encode() + b"\n")
+    def patience(self, seconds: float) -> None:
+        """How long a send may wait for the peer to read; without it, for ever."""
+        whole = int(seconds)
+        wait = struct.pack("ll", whole, int((seconds - whole) * 1e6))
+        self._end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, wait)
+
+    def send(self, **message: Any) -> bool:
+        """Send one message, from any thread; whether it was sent. A dead peer shows in ``receive`` too."""
+        data = json.dumps(message).encode() + b"\n"
+        with self._lock:
+            try:
+                self._end.sendall(data)
+            except OSError:
+                return False
+        return True
 
     def receive(self) -> list[dict[str, Any]] | None:
         """Wait for bytes and return the messages that are whole; None when the peer is gone."""

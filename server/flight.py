@@ -11,8 +11,8 @@ PollFlightInfo cannot be offered: pyarrow 26 has no slot for it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,14 @@ from server.statements import Bindings, Statement, bindings, bound, fingerprint,
 _MESSAGE_BYTES = 8 * 2**20
 
 
+@dataclass(frozen=True, slots=True)
+class Proxied:
+    """One of several workers behind a proxy: the socket where it listens without TLS, and a way to ask the others."""
+
+    socket: str
+    elsewhere: Callable[[Mapping[str, Any]], list[Any]]
+
+
 class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
     """Serves from the moment that it is made until ``close``.
 
@@ -46,6 +54,7 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
         host: where to listen.
         port: 0 takes any free one; ``port`` then says which.
         tls: certificate and key, and the authority of the clients'.
+        proxied: how it is one of several; with TLS it listens on ``port`` of the loopback.
 
     Raises:
         InvalidConfig: the port cannot be listened on, or a TLS file not be read.
@@ -59,16 +68,21 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
         host: str = "127.0.0.1",
         port: int = 0,
         tls: TlsSettings | None = None,
+        proxied: Proxied | None = None,
     ) -> None:
         certificates = _certificates(tls) if tls else {}
         # Arrow tells a handler of handshakes nothing of certificates, and whoever has one is told nothing else.
         certified = bool(tls and tls.client_ca and app().authenticator.takes_certificates)
-        self._calls = Calls(app, handshake=not certified)
-        self._desk = Desk(app, self._calls, Bindings(), fabric)
+        elsewhere = proxied.elsewhere if proxied else None
+        self._calls = Calls(app, handshake=not certified, elsewhere=elsewhere)
+        self._desk = Desk(app, self._calls, Bindings(elsewhere=elsewhere), fabric)
         shown = f"[{host}]" if ":" in host else host
+        place = f"{'grpc+tls' if tls else 'grpc'}://{shown}:{port}"
+        if proxied is not None and tls is None:
+            place = f"grpc+unix://{proxied.socket}"
         try:
             super().__init__(
-                f"{'grpc+tls' if tls else 'grpc'}://{shown}:{port}",
+                place,
                 auth_handler=None if certified else NoHandshakePayload(),
                 middleware={"call": self._calls},
                 **certificates,
@@ -83,6 +97,12 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
         """Refuse new statements, give running ones ``seconds`` to end, cancel the rest, and stop."""
         self._calls.drain(seconds)
         self.shutdown()
+
+    def answer(self, question: Mapping[str, Any]) -> Any:
+        """Answer another worker."""
+        if question["ask"] == "call":
+            return self._calls.cancel_here(question["id"], question["user"])
+        return self._desk.bindings.answer(question)
 
     # ── statements and metadata ──────────────────────────────────────────────────────────────
 

@@ -64,7 +64,7 @@ class Call(flight.ServerMiddleware):  # type: ignore[misc]
             return known.authenticate_bearer(self._token)
         if self._scheme == "basic":
             user, _, password = _decode_basic(self._credentials).partition(":")
-            return known.authenticate_basic(user, password, _address(context.peer()) if context else "")
+            return known.authenticate_basic(user, password, self._address(context) if context else "")
         if self._scheme:
             raise LoginRefused("the login is neither Basic nor Bearer", hint="send a user name and password")
         certified = _certified(context) if context else ""
@@ -73,7 +73,11 @@ class Call(flight.ServerMiddleware):  # type: ignore[misc]
     def caller(self, context: flight.ServerCallContext) -> dict[str, str]:
         """What is known of the login, for the audit."""
         method = self._scheme or ("certificate" if _certified(context) else "anonymous")
-        return {"method": method, "address": _address(context.peer()), "application": self._application}
+        return {"method": method, "address": self._address(context), "application": self._application}
+
+    def _address(self, context: flight.ServerCallContext) -> str:
+        """Where the call comes from; a proxy passes bytes on, and gRPC does not take what it could say of that."""
+        return "proxy" if self._calls.proxied else _address(context.peer())
 
     @property
     def in_java(self) -> bool:
@@ -147,9 +151,17 @@ class Calls(flight.ServerMiddlewareFactory):  # type: ignore[misc]
     Args:
         app: the app that serves now.
         handshake: whether the server answers Handshake.
+        elsewhere: asks the server's other processes, which means that a proxy stands in front; None, it is alone.
     """
 
-    def __init__(self, app: Callable[[], App], handshake: bool = True) -> None:
+    def __init__(
+        self,
+        app: Callable[[], App],
+        handshake: bool = True,
+        elsewhere: Callable[[Mapping[str, Any]], list[Any]] | None = None,
+    ) -> None:
+        self._elsewhere = elsewhere
+        self.proxied = elsewhere is not None
         self._app = app
         self._handshake = handshake
         self.draining = False
@@ -202,7 +214,14 @@ class Calls(flight.ServerMiddlewareFactory):  # type: ignore[misc]
         return running
 
     def cancel(self, id: str, user: str) -> bool:
-        """Cancel the user's running statement of that id; whether there was one."""
+        """Cancel the user's running statement of that id, in whatever process; whether there was one."""
+        if self.cancel_here(id, user):
+            return True
+        question = {"ask": "call", "id": id, "user": user}
+        return self._elsewhere is not None and any(self._elsewhere(question))
+
+    def cancel_here(self, id: str, user: str) -> bool:
+        """As ``cancel``, in this process."""
         with self._changed:
             found = [r for _, r in self._running.values() if r.id == id and r.user == user]
         for running in found:

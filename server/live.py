@@ -73,6 +73,7 @@ class LiveApp:
         for key in ("name", "server", "key"):
             if getattr(new.config, key) != getattr(old.config, key):
                 log.warning("%s in fabric.yaml has changed: that counts after a restart", key)
+        new.authenticator.failed = old.authenticator.failed
         self._app = new
         self._stamps = _stamps(new.config)
         if new.line is not old.line:

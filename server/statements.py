@@ -12,12 +12,13 @@ import hashlib
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pyarrow as pa
 
-from fabric.errors import AccessDenied, InvalidValue
+from fabric.errors import AccessDenied, InvalidValue, LimitError
 from fabric.types import Principal
 from server.keys import Signer
 from server.parameters import value
@@ -154,11 +155,18 @@ class Bindings:
     """The last binding of each prepared statement, for clients that do not take a new handle.
 
     The oldest are forgotten beyond ``most`` bytes; a forgotten binding is an error of the next run, never
-    another value.
+    another value. Of several processes one alone remembers a binding: the others forget theirs before it does.
+
+    Args:
+        most: bytes.
+        elsewhere: asks the server's other processes; None, there are none.
     """
 
-    def __init__(self, most: int = 64 * 2**20) -> None:
+    def __init__(
+        self, most: int = 64 * 2**20, *, elsewhere: Callable[[Mapping[str, Any]], list[Any]] | None = None
+    ) -> None:
         self._most = most
+        self._elsewhere = elsewhere
         self._bytes = 0
         self._rows: OrderedDict[str, bytes] = OrderedDict()
         self._lock = threading.Lock()
@@ -167,6 +175,8 @@ class Bindings:
         """Keep the statement's binding under its id."""
         if statement.binding is None:
             return
+        if self._elsewhere is not None and not all(self._elsewhere({"ask": "unbind", "id": statement.id})):
+            raise LimitError("a binding could not be kept", hint="run it again in a moment", retryable=True)
         with self._lock:
             self._drop(statement.id)
             self._rows[statement.id] = statement.binding
@@ -179,12 +189,30 @@ class Bindings:
         if statement.binding is not None:
             return statement
         with self._lock:
-            return replace(statement, binding=self._rows.get(statement.id))
+            row = self._rows.get(statement.id)
+        if row is None and self._elsewhere is not None and statement.expects:
+            found = [each for each in self._elsewhere({"ask": "binding", "id": statement.id}) if each]
+            row = base64.b64decode(found[0]) if found else None
+        return replace(statement, binding=row)
 
     def forget(self, statement: Statement) -> None:
         """Drop the statement's binding."""
+        if self._elsewhere is not None and statement.expects:
+            self._elsewhere({"ask": "unbind", "id": statement.id})
+        self._forget(statement.id)
+
+    def answer(self, question: Mapping[str, Any]) -> Any:
+        """Answer another process: what is bound (base64), or that it is forgotten."""
+        if question["ask"] == "unbind":
+            self._forget(question["id"])
+            return True
         with self._lock:
-            self._drop(statement.id)
+            row = self._rows.get(question["id"])
+        return base64.b64encode(row).decode() if row else None
+
+    def _forget(self, id: str) -> None:
+        with self._lock:
+            self._drop(id)
 
     def _drop(self, id: str) -> None:
         row = self._rows.pop(id, None)

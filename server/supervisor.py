@@ -1,14 +1,18 @@
-"""The supervisor: starts the worker that is the server, and another when that one dies or outgrows its memory.
+"""The supervisor: starts the workers that are the server, and another when one dies or outgrows its memory.
 
 It holds no data and imports neither DuckDB nor pyarrow, so that nothing a query does can reach it. Beside
-the worker that serves, a spare one stands built and waiting, and takes the port over:
+those that serve, a spare one stands built and waiting, and takes the place of one that dies:
 
     starting → warm → (told to bind) → ready → dead
+
+One worker has the port itself. Several stand behind a proxy (``proxy.py``), and share what must be one in a server
+(``switchboard.py``); the first to be warm says how many there are.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import select
 import signal
 import socket
@@ -23,8 +27,10 @@ from typing import Any
 
 import psutil
 
-from server.control import Board, Channel
+from server.control import Board, Channel, die_with_parent
+from server.proxy import HINT, WANTING, Proxy
 from server.refusals import DEATH, MEMORY, Refusals
+from server.switchboard import Switchboard
 
 _TURN_SECONDS = 0.1
 _TRIES = 3
@@ -36,9 +42,13 @@ _EDIT_PAUSE = 2.0
 _OVER_SECONDS = 1.0
 _OVER_BYTES = 2 * 10**9
 
+# A worker that does not read what it is told for so long is ended.
+_DEAF_SECONDS = 2.0
+
 
 @dataclass(eq=False)
 class _Worker:
+    number: int
     process: subprocess.Popen[bytes]
     channel: Channel
     board: Board
@@ -47,6 +57,7 @@ class _Worker:
     told: bool = False
     ready: bool = False
     memory: int | None = None
+    port: int = 0
     over_since: float | None = None
     outgrown: bool = False
     error: str = ""
@@ -60,6 +71,11 @@ class _Worker:
         except psutil.Error:
             return 0
 
+    def send(self, **message: Any) -> None:
+        """Tell it something; one that is deaf is ended."""
+        if not self.channel.send(**message):
+            self.process.kill()
+
     def end(self) -> None:
         """Kill it, if it lives, and take its remains away."""
         self.process.kill()
@@ -69,13 +85,13 @@ class _Worker:
 
 
 class Supervisor:
-    """Keeps one server running on one port.
+    """Keeps one server of one worker or several running on one port.
 
     Args:
         directory: the project directory.
         factory: ``module:function`` that a worker calls with the directory to build its app.
         port: the port to serve on; None takes the project's, 0 any free one.
-        memory: bytes that a worker may hold; None takes what the project's limits allow.
+        memory: bytes that each worker may hold; None takes what the project's limits allow.
         say: told of each event in one line: ``ready grpc://…``, and each death and replacement.
         drain_seconds: how long running queries may go on after SIGTERM, SIGINT or ``stop``.
     """
@@ -97,8 +113,14 @@ class Supervisor:
         self._memory = memory
         self._say = say
         self._drain_seconds = drain_seconds
-        self._active: _Worker | None = None
+        self._count = 1
+        self._places: dict[int, _Worker] = {}
+        self._ports: dict[int, int] = {}
         self._spare: _Worker | None = None
+        self._numbers = itertools.count(1)
+        self._board = Switchboard()
+        self._proxy: Proxy | None = None
+        self._weighed_at = 0.0
         self._failures = 0
         self._spare_failures = 0
         self._short_lives = 0
@@ -113,8 +135,13 @@ class Supervisor:
 
     @property
     def pid(self) -> int | None:
-        """The process that serves now."""
-        return self._active.process.pid if self._active else None
+        """The process that serves now; of several the first."""
+        return self.pids[0] if self.pids else None
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes that serve now, or are about to."""
+        return [worker.process.pid for _, worker in sorted(self._places.items())]
 
     @property
     def has_spare(self) -> bool:
@@ -138,6 +165,8 @@ class Supervisor:
             finally:
                 for worker in self._workers():
                     worker.end()
+                if self._proxy is not None:
+                    self._proxy.close()
                 self._wake.close()
                 self._waker.close()
         return self._status
@@ -154,13 +183,26 @@ class Supervisor:
                 self._hear(worker, message)
             if messages is None or worker.process.poll() is not None:
                 self._bury(worker)
-        for worker in self._workers():
-            self._weigh(worker)
-        if self._active and self._active.warm and not self._active.told:
-            self._active.told = True
-            refused = self._refusals.left()
-            memory = self._memory or self._active.memory
-            self._active.channel.send(do="bind", port=self.port, memory=memory, refused=refused)
+        # Messages of queries may come by the thousand.
+        if time.monotonic() - self._weighed_at > _TURN_SECONDS:
+            self._weighed_at = time.monotonic()
+            for worker in self._workers():
+                self._weigh(worker)
+        for slot, worker in self._places.items():
+            if worker.warm and not worker.told:
+                worker.told = True
+                self._bind(slot, worker)
+        if self._proxy is not None and self.ready.is_set() and not self._proxy.running:
+            self._say("the proxy ended, and is started again; every connection has ended with UNAVAILABLE")
+            self._start_proxy()
+
+    def _bind(self, slot: int, worker: _Worker) -> None:
+        order: dict[str, Any] = {"port": self.port}
+        if self._proxy is not None:
+            self._board.join(worker.number, worker.send)
+            order = {"port": self._ports.get(slot, 0), "socket": self._proxy.socket_of(slot)}
+        memory, refused = self._memory or worker.memory, self._refusals.left()
+        worker.send(do="bind", memory=memory, refused=refused, **order)
 
     def _weigh(self, worker: _Worker) -> None:
         limit, held, now = self._memory or worker.memory, worker.rss(), time.monotonic()
@@ -174,23 +216,66 @@ class Supervisor:
             worker.process.kill()
 
     def _hear(self, worker: _Worker, message: dict[str, Any]) -> None:
+        if self._board.hear(worker.number, message):
+            return
         if message["state"] == "warm":
             worker.warm, worker.memory = True, message["memory"]
             if worker is self._spare:
                 self._spare_failures = 0
+            elif not self._served and self._proxy is None and message.get("workers", 1) > 1:
+                self._open(message)
         elif message["state"] == "ready":
             worker.ready, worker.started_at = True, time.monotonic()
-            self.port, self._served = message["port"], True
-            late = "" if self._down_since is None else f" again after {self._since_down():.2f} s"
-            self._down_since = None
-            self._say(f"ready {message['address']}{late}")
-            self.ready.set()
+            worker.port = message["port"]
+            self._is_ready(message)
         elif message["state"] == "refuse":
             self._refusals.add(message["digest"], message["why"])
+            left = {message["digest"]: self._refusals.left()[message["digest"]]}
+            self._board.everyone_but(worker.number, do="refuse", refused=left)
         elif message["state"] == "ends":
             worker.error, worker.ends = message["error"], True
         else:
             worker.error, worker.final = message["error"], message["final"]
+
+    def _open(self, message: dict[str, Any]) -> None:
+        """Listen, for several workers: the first of them says where, and how many."""
+        port = message["port"] if self.port is None else self.port
+        try:
+            self._proxy = Proxy(message["host"], port)
+        except FileNotFoundError:
+            self._fail(f"MISSING_EXTRA: {WANTING} Hint: {HINT}")
+        except OSError:
+            self._fail(
+                f"CONFIG: cannot listen on {message['host']}:{port} Hint: is another server running there?"
+            )
+        else:
+            self._count, self.port = message["workers"], self._proxy.port
+
+    def _fail(self, why: str) -> None:
+        self._status = 1
+        self._say(f"the server cannot start: {why}")
+
+    def _is_ready(self, message: dict[str, Any]) -> None:
+        """Say so, when this was the last worker that was missing."""
+        address = message["address"]
+        if self._proxy is None:
+            self.port = message["port"]
+        else:
+            if len(self._places) < self._count or not all(worker.ready for worker in self._places.values()):
+                return
+            self._ports = {slot: worker.port for slot, worker in self._places.items() if worker.port > 0}
+            if not self._proxy.running:
+                self._start_proxy()
+            address = f"{address.partition('://')[0]}://{message['host']}:{self.port}"
+        self._served = True
+        late = "" if self._down_since is None else f" again after {self._since_down():.2f} s"
+        self._down_since = None
+        self._say(f"ready {address}{late}")
+        self.ready.set()
+
+    def _start_proxy(self) -> None:
+        assert self._proxy is not None  # noqa: S101 - there are several workers
+        self._proxy.start([self._ports.get(slot) for slot in range(self._count)])
 
     def _since_down(self) -> float:
         return time.monotonic() - (self._down_since or 0.0)
@@ -202,13 +287,15 @@ class Supervisor:
         if worker.ready and not worker.ends:
             self._refusals.died(worker.board.read(), MEMORY if worker.outgrown else DEATH)
         worker.end()
+        self._board.lost(worker.number)
         if worker is self._spare:
             self._spare = None
             self._spare_failures += 1
             self._spare_at = time.monotonic() + _pause(self._spare_failures)
             self._say(f"the spare worker ended: {_reason(worker)}")
             return
-        self._active = None
+        slot = next(slot for slot, each in self._places.items() if each is worker)
+        del self._places[slot]
         if worker.ready:
             now = time.monotonic()
             self._failures = 0
@@ -219,7 +306,8 @@ class Supervisor:
             )
             self._down_since = now
             self.ready.clear()
-            self._say(f"the worker ended: {_reason(worker)}; its queries end with UNAVAILABLE")
+            others = f", {len(self._places)} of {self._count} go on" if self._count > 1 else ""
+            self._say(f"the worker ended: {_reason(worker)}; its queries end with UNAVAILABLE{others}")
         elif worker.final and self._served:
             # Somebody edits a file: the server comes back when it loads again.
             self._start_at = time.monotonic() + _EDIT_PAUSE
@@ -227,17 +315,19 @@ class Supervisor:
         else:
             self._failures += 1
             if worker.final or self._failures >= _TRIES:
-                self._status = 1
-                self._say(f"the server cannot start: {_reason(worker)}")
+                self._fail(_reason(worker))
                 return
             self._start_at = time.monotonic() + _pause(self._failures)
-        self._active, self._spare = self._spare, None
+        if self._spare is not None:
+            self._places[slot], self._spare = self._spare, None
 
     def _start_missing(self) -> None:
         now = time.monotonic()
-        if self._active is None and now >= self._start_at:
-            self._active = self._start()
-        elif self._active and self._active.ready and self._spare is None and now >= self._spare_at:
+        missing = [slot for slot in range(self._count) if slot not in self._places]
+        if missing and now >= self._start_at:
+            for slot in missing:
+                self._places[slot] = self._start()
+        elif not missing and self.ready.is_set() and self._spare is None and now >= self._spare_at:
             self._spare = self._start()
 
     def _start(self) -> _Worker:
@@ -248,8 +338,12 @@ class Supervisor:
             command = [sys.executable, "-P", "-m", "server.worker"]
             command += ["--control", str(descriptors[0]), "--board", str(descriptors[1])]
             command += ["--factory", self._factory, "--directory", str(self._directory)]
-            process = subprocess.Popen(command, pass_fds=descriptors, stdin=subprocess.DEVNULL)  # noqa: S603
-            return _Worker(process, Channel(ours), Board(board.fileno()))
+            process = subprocess.Popen(  # noqa: S603
+                command, pass_fds=descriptors, stdin=subprocess.DEVNULL, preexec_fn=die_with_parent
+            )
+            channel = Channel(ours)
+            channel.patience(_DEAF_SECONDS)
+            return _Worker(next(self._numbers), process, channel, Board(board.fileno()))
 
     # ── the end ──────────────────────────────────────────────────────────────────────────────
 
@@ -257,19 +351,25 @@ class Supervisor:
         if self._spare:
             self._spare.end()
             self._spare = None
-        if self._active is None or self._status:
+        if self._status:
             return
-        asked, stops = time.monotonic(), self._stops
-        self._active.channel.send(do="drain", seconds=self._drain_seconds)
-        while self._stops == stops and time.monotonic() - asked < self._drain_seconds + 5:
-            try:
-                self._active.process.wait(_TURN_SECONDS)
-                return
-            except subprocess.TimeoutExpired:
-                continue
+        until, stops = time.monotonic() + self._drain_seconds + 5, self._stops
+        left = self._workers()
+        for worker in left:
+            worker.send(do="drain", seconds=self._drain_seconds)
+        while left and self._stops == stops and time.monotonic() < until:
+            heard, _, _ = select.select([worker.channel.fileno() for worker in left], [], [], _TURN_SECONDS)
+            # What they share goes on until the last has ended.
+            for worker in list(left):
+                messages = worker.channel.receive() if worker.channel.fileno() in heard else []
+                for message in messages or []:
+                    self._board.hear(worker.number, message)
+                if messages is None or worker.process.poll() is not None:
+                    self._board.lost(worker.number)
+                    left.remove(worker)
 
     def _workers(self) -> list[_Worker]:
-        return [worker for worker in (self._active, self._spare) if worker]
+        return [*self._places.values(), *([self._spare] if self._spare else [])]
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:

@@ -101,6 +101,7 @@ class Work:
     def waits_with(self, stop: Stop) -> None:
         """Until there is a reply it is stopped in this way, which also knows whether it only waits for its turn."""
         self._turn = stop
+        stop.on_wait = lambda waiting: self._watch.waits(self, waiting)
         self.stops_with(stop)
 
     @property
@@ -140,7 +141,7 @@ class Watch:
         end: has the server answer what it still can, and end.
     """
 
-    def __init__(self, board: Board, report: Callable[..., None], end: Callable[[], None]) -> None:
+    def __init__(self, board: Board, report: Callable[..., object], end: Callable[[], None]) -> None:
         self._board, self._report, self._end = board, report, end
         self._lock = threading.Lock()
         self._works: dict[int, Work] = {}
@@ -183,6 +184,12 @@ class Watch:
             work = self._works[slot] = Work(digest, slot, self)
             self._board.write(slot, digest)
         return work
+
+    def waits(self, work: Work, waiting: bool) -> None:
+        """The work only waits for its turn, or has it: what waits did not run when a worker died."""
+        with self._lock:
+            if self._works.get(work.slot) is work:
+                self._board.write(work.slot, "" if waiting else work.digest)
 
     def forget(self, work: Work) -> None:
         """The work is over; a second time does nothing."""

@@ -259,11 +259,10 @@ def test_a_wrong_key_inside_tls_is_told_of_the_branch_that_was_meant(tmp_path: P
     ]
 
 
-def test_several_workers_are_refused_as_not_there_yet(tmp_path: Path) -> None:
-    (told,) = problems(project(tmp_path, LEAST + "server: {workers: 2}\n"))
-    assert told == (
-        "fabric.yaml:6: server.workers: must be 1: several workers behind one port come with a later version"
-    )
+def test_there_may_be_several_workers_but_not_none(tmp_path: Path) -> None:
+    assert load_project(project(tmp_path, LEAST + "server: {workers: 2}\n"), {}).server.workers == 2
+    (told,) = problems(project(tmp_path, LEAST + "server: {workers: 0}\n"))
+    assert told.startswith("fabric.yaml:6: server.workers: ")
 
 
 def test_no_users_file_is_needed_where_an_issuer_logs_people_in(tmp_path: Path) -> None:

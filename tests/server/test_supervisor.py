@@ -227,7 +227,7 @@ def test_the_supervisor_s_death_ends_its_workers():
         until(lambda: len(psutil.Process(process.pid).children()) == 2)
         children = psutil.Process(process.pid).children()
         process.kill()
-        gone, alive = psutil.wait_procs(children, timeout=5)
+        gone, alive = psutil.wait_procs(children, timeout=PATIENCE * 1)
         assert not alive
         assert len(gone) == 2
 

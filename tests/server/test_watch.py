@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from fabric.errors import FabricError, LimitError, MemoryLimit
+from fabric.stop import Stop
 from server import watch as watching
 from server.control import Board
 from server.refusals import DEATH, MEMORY
@@ -225,3 +226,15 @@ def test_an_engine_that_gave_itself_up_ends_the_worker(watched: Watched) -> None
     assert watched.reports[0] == {"state": "refuse", "digest": "a" * 16, "why": "the engine failed"}
     with pytest.raises(LimitError, match="the engine failed, and the worker is being replaced"):
         watched.watch.begin("b" * 16)
+
+
+def test_what_waits_for_its_turn_is_not_on_the_board(watched: Watched) -> None:
+    work, stop = watched.watch.begin("a" * 16), Stop()
+    work.waits_with(stop)
+    stop.waits(True)
+    assert (watched.board.read(), work.waits) == (set(), True)
+    stop.waits(False)
+    assert (watched.board.read(), work.waits) == ({"a" * 16}, False)
+    work.over()
+    stop.waits(False)
+    assert watched.board.read() == set()
