@@ -229,9 +229,8 @@ class Supervisor:
             worker.port = message["port"]
             self._is_ready(message)
         elif message["state"] == "refuse":
-            self._refusals.add(message["digest"], message["why"])
-            left = {message["digest"]: self._refusals.left()[message["digest"]]}
-            self._board.everyone_but(worker.number, do="refuse", refused=left)
+            refused = self._refusals.add(message["digest"], message["why"], message["by"])
+            self._board.everyone_but(None, do="refuse", refused=refused)
         elif message["state"] == "ends":
             worker.error, worker.ends = message["error"], True
         else:

@@ -71,8 +71,8 @@ class Switchboard:
             return False
         return True
 
-    def everyone_but(self, owner: int, **message: Any) -> None:
-        """Send a message to all others."""
+    def everyone_but(self, owner: int | None, **message: Any) -> None:
+        """Send a message to all others; with None, to everyone."""
         for other in list(self._sends):
             if other != owner:
                 self._send(other, **message)

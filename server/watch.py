@@ -23,7 +23,7 @@ from fabric.errors import FabricError, LimitError, MemoryLimit
 from fabric.stop import Stop
 from server.apart import Apart
 from server.control import Board
-from server.refusals import MEMORY, REFUSED_SECONDS
+from server.refusals import MEMORY, MOST_STRIKES, REFUSED_SECONDS, STRIKES
 
 log = logging.getLogger("ripstop.watch")
 
@@ -44,8 +44,8 @@ T = TypeVar("T")
 class Work:
     """One statement under way."""
 
-    def __init__(self, digest: str, slot: int, watch: Watch) -> None:
-        self.digest, self.slot = digest, slot
+    def __init__(self, digest: str, slot: int, watch: Watch, by: str = "") -> None:
+        self.digest, self.slot, self.by = digest, slot, by
         self.began = time.monotonic()
         self.charge = 0.0
         self.planning = True
@@ -167,21 +167,22 @@ class Watch:
         self._held = self._rss()
         threading.Thread(target=self._watch, name="ripstop-watch", daemon=True).start()
 
-    def begin(self, digest: str) -> Work:
-        """A statement is under way from now on, until its ``over``.
+    def begin(self, digest: str, by: str = "") -> Work:
+        """A statement is under way from now on, until its ``over``; ``by`` is the digest of who asks.
 
         Raises:
             LimitError: it is one of those that are refused, or the worker ends.
         """
         self._calm.wait(2 * HEED_SECONDS)
         with self._lock:
-            until, refusal = self._refused.get(digest, (0.0, None))
             if self._ending is not None:
                 raise self._ending
-            if refusal is not None and time.monotonic() < until:
-                raise refusal
+            for refused in (digest, by):
+                until, refusal = self._refused.get(refused, (0.0, None))
+                if refusal is not None and time.monotonic() < until:
+                    raise refusal
             slot = next(n for n in itertools.count() if n not in self._works)
-            work = self._works[slot] = Work(digest, slot, self)
+            work = self._works[slot] = Work(digest, slot, self, by)
             self._board.write(slot, digest)
         return work
 
@@ -199,7 +200,7 @@ class Watch:
                 self._board.write(work.slot)
 
     def refuse(self, digest: str, seconds: float, why: str) -> None:
-        """Refuse a statement for so long; ``why`` is ``MEMORY``, or what its user may read."""
+        """Refuse a statement, or all of a user's, for so long; ``why`` is ``MEMORY``, ``STRIKES``, or what they may read."""
         until = time.strftime("%H:%M UTC", time.gmtime(time.time() + seconds))
         refusal: FabricError = LimitError(
             f"{why} when this statement ran, so it is refused until {until}",
@@ -210,6 +211,11 @@ class Watch:
                 f"the server reached its memory limit{self._of_limit()} when this statement ran, so it is "
                 f"refused until {until}",
                 hint="change it so that it needs less memory",
+            )
+        elif why == STRIKES:
+            refusal = LimitError(
+                f"{MOST_STRIKES} of your statements have ended what others ran, so yours are refused until {until}",
+                hint="ask whoever runs this fabric, whose log has the reasons",
             )
         with self._lock:
             self._refused[digest] = (time.monotonic() + seconds, refusal)
@@ -261,7 +267,7 @@ class Watch:
             )
         elif blamed is not None:
             self.refuse(blamed.digest, REFUSED_SECONDS, MEMORY)
-            self._report(state="refuse", digest=blamed.digest, why=MEMORY)
+            self._report(state="refuse", digest=blamed.digest, by=blamed.by, why=MEMORY)
 
     def _replace(self, why: str, blamed: Work) -> None:
         hint = "run it again in a moment"
@@ -274,7 +280,7 @@ class Watch:
             self._ending = reason
         if blamed is not None:
             why_refused = MEMORY if isinstance(reason, MemoryLimit) else why
-            self._report(state="refuse", digest=blamed.digest, why=why_refused)
+            self._report(state="refuse", digest=blamed.digest, by=blamed.by, why=why_refused)
         self._report(state="ends", error=why)
         for work in self._under_way():
             work.stop(reason)

@@ -19,6 +19,8 @@ from server.watch import Watch, Work
 
 T = TypeVar("T")
 
+_ASKER = "\0"  # in front of a user's name, which is then no statement
+
 
 class WatchedApp:
     """An app whose statements run under the watch; everything else is the app's own."""
@@ -47,7 +49,7 @@ class WatchedLine:
         known = self._line.described(text, principal, session, parameters)
         if known is not None:
             return known
-        work = self._watch.begin(digest(text, parameters or ()))
+        work = self._watch.begin(digest(text, parameters or ()), digest(_ASKER + principal.user))
 
         def describe() -> Description:
             try:
@@ -69,7 +71,7 @@ class WatchedLine:
         kept = self._line.kept(text, principal, session, parameters, policy_version)
         if kept is not None:
             return kept
-        work = self._watch.begin(digest(text, parameters))
+        work = self._watch.begin(digest(text, parameters), digest(_ASKER + principal.user))
         within = replace(session, stop=Stop(session.stop))
         work.waits_with(within.stop)
         session.stop.by(work.stop)
@@ -146,6 +148,6 @@ class WatchedReply:
         self.close()
 
 
-def digest(text: str, parameters: Sequence[object]) -> str:
+def digest(text: str, parameters: Sequence[object] = ()) -> str:
     """16 characters that stand for a statement with its parameters."""
     return hashlib.sha256(f"{text.strip()}\n{tuple(parameters)!r}".encode()).hexdigest()[:16]

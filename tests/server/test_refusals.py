@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from server.refusals import DEATH, MEMORY, REFUSED_SECONDS, Refusals
+from server.refusals import DEATH, MEMORY, MOST_STRIKES, REFUSED_SECONDS, STRIKES, Refusals
 
 
 class Clock:
@@ -50,3 +50,16 @@ def test_a_worker_in_which_nothing_ran_blames_nobody() -> None:
     refusals = Refusals(Clock())
     refusals.died(set(), DEATH)
     assert refusals.left() == {}
+
+
+def test_whoever_ends_what_others_run_three_times_is_refused_altogether() -> None:
+    clock = Clock()
+    refusals = Refusals(clock)
+    for number in range(MOST_STRIKES - 1):
+        assert set(refusals.add(f"statement {number}", MEMORY, "ana")) == {f"statement {number}"}
+    assert set(refusals.add("statement 0", MEMORY, "ana")) == {"statement 0"}  # the same once more
+    assert set(refusals.add("of bo", MEMORY, "bo")) == {"of bo"}
+    assert refusals.add("one more", "the engine failed", "ana")["ana"] == (REFUSED_SECONDS, STRIKES)
+    clock.now += REFUSED_SECONDS + 1
+    assert refusals.left() == {}
+    assert set(refusals.add("later", MEMORY, "ana")) == {"later"}

@@ -14,7 +14,7 @@ from fabric.errors import FabricError, LimitError, MemoryLimit
 from fabric.stop import Stop
 from server import watch as watching
 from server.control import Board
-from server.refusals import DEATH, MEMORY
+from server.refusals import DEATH, MEMORY, STRIKES
 from server.watch import Watch
 from tests.server.tiny import until
 
@@ -99,7 +99,7 @@ def test_statements_that_heed_are_ended_and_the_worker_stays(
     assert errors[0].retryable
     assert "memory limit of 0.0 GB" in errors[0].message
     until(lambda: bool(watched.reports), seconds=30)
-    assert watched.reports == [{"state": "refuse", "digest": work.digest, "why": MEMORY}]
+    assert watched.reports == [{"state": "refuse", "digest": work.digest, "by": "", "why": MEMORY}]
     assert not watched.ended.is_set()
     with pytest.raises(MemoryLimit, match="refused until"):
         watched.watch.begin(work.digest)
@@ -168,6 +168,7 @@ def test_planning_that_computes_without_end_ends_the_worker(
     assert errors[0].retryable
     assert watched.reports[0] == {
         "state": "refuse",
+        "by": "",
         "digest": "a" * 16,
         "why": "a statement could not be stopped",
     }
@@ -223,9 +224,16 @@ def test_an_engine_that_gave_itself_up_ends_the_worker(watched: Watched) -> None
     work.over()
     watched.watch.lose(work)
     until(watched.ended.is_set, seconds=30)
-    assert watched.reports[0] == {"state": "refuse", "digest": "a" * 16, "why": "the engine failed"}
+    assert watched.reports[0] == {"state": "refuse", "digest": "a" * 16, "by": "", "why": "the engine failed"}
     with pytest.raises(LimitError, match="the engine failed, and the worker is being replaced"):
         watched.watch.begin("b" * 16)
+
+
+def test_a_user_with_three_strikes_is_refused_whatever_they_ask(watched: Watched) -> None:
+    watched.watch.refuse("ana".ljust(16), 600.0, STRIKES)
+    with pytest.raises(LimitError, match=r"3 of your statements .* refused until \d\d:\d\d UTC"):
+        watched.watch.begin("a" * 16, "ana".ljust(16))
+    watched.watch.begin("a" * 16, "bo".ljust(16)).over()
 
 
 def test_what_waits_for_its_turn_is_not_on_the_board(watched: Watched) -> None:
