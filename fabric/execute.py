@@ -8,7 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import duckdb
@@ -38,7 +38,7 @@ SystemRows = Callable[[Relation], pa.Table]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a query ended, for the journal: ``state`` is succeeded, failed or cancelled."""
+    """How a query ended, for the journal: ``state`` is succeeded, failed or cancelled, and running until then."""
 
     query_id: str
     started_at: float
@@ -319,6 +319,10 @@ class Answer:
             str(error) if error else "",
             self.receipts(),
         )
+
+    def so_far(self) -> Outcome:
+        """What has come of it while it runs."""
+        return replace(self._outcome(), state="running", error="")
 
     def receipts(self) -> tuple[ScanReceipt, ...]:
         """What each scan did so far."""

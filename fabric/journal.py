@@ -76,7 +76,7 @@ class Journal:
 
     def __init__(self, file: Path, redact: Callable[[str], str] = lambda text: text) -> None:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._redact = redact
+        self.redact = redact
         self._lock = threading.Lock()
         self._connection = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
         self._connection.execute("PRAGMA journal_mode = WAL")
@@ -112,14 +112,14 @@ class Journal:
         row = (
             outcome.query_id,
             principal.user,
-            self._redact(text),
+            self.redact(text),
             outcome.state,
             outcome.started_at,
             outcome.started_at,
             ended,
             outcome.rows,
             outcome.bytes,
-            self._redact(outcome.error),
+            self.redact(outcome.error),
             outcome.policy_version,
         )
         scans = [
@@ -127,7 +127,7 @@ class Journal:
                 outcome.query_id,
                 scan.source,
                 scan.object,
-                self._redact(scan.pushed),
+                self.redact(scan.pushed),
                 scan.rows,
                 scan.bytes,
                 scan.requests,
@@ -196,7 +196,7 @@ class Journal:
             LimitError: the user has ``MOST_WISHES``.
         """
         at = datetime.now(UTC).timestamp()
-        row = (user, name.catalog, name.schema, name.name, written, self._redact(reason), owner)
+        row = (user, name.catalog, name.schema, name.name, written, self.redact(reason), owner)
         with self._transaction():
             execute = self._connection.execute
             execute("DELETE FROM requests WHERE at < ?", (at - _KEPT_WISH_SECONDS,))

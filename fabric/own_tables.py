@@ -14,6 +14,7 @@ from fabric.journal import Journal
 from fabric.spi import Governor
 from fabric.system import PERSONAL, personal_rows, rows
 from fabric.types import Principal, Relation
+from fabric.underway import Underway
 
 _AUDIT_ROWS = 10_000
 
@@ -27,6 +28,7 @@ class OwnTables:
     engine: Engine
     journal: Journal | None
     audit: Audit | None
+    running: Underway
 
     def of(self, relation: Relation, principal: Principal) -> pa.Table:
         """The rows that concern the principal, its columns named for this occurrence."""
@@ -44,5 +46,5 @@ class OwnTables:
             return self.audit.records(user, _AUDIT_ROWS) if self.audit else []
         entries = self.catalog.visible(principal, self.governor)
         if name.schema == "system" and name.name in PERSONAL:
-            return personal_rows(name.name, principal, self.governor, self.journal, entries)
+            return personal_rows(name.name, principal, self.governor, self.journal, self.running, entries)
         return rows(name.schema, name.name, entries, self.catalog.fabric)

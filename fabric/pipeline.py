@@ -7,7 +7,6 @@ takes nothing else.
 from __future__ import annotations
 
 import logging
-import threading
 import uuid
 from collections.abc import Callable, Sequence
 
@@ -46,6 +45,7 @@ from fabric.results import KeptAnswer, Result, ResultCache, files_of, is_at_hand
 from fabric.rules import RuleBinder
 from fabric.spi import Finding, Governor
 from fabric.types import Governed, Kind, Parsed, Principal
+from fabric.underway import Underway
 
 log = logging.getLogger("ripstop.line")
 
@@ -102,9 +102,8 @@ class Line:
         self._procedures = Procedures(catalog, governor, journal)
         self._plans = PlanCache()
         self._results = ResultCache(result_bytes)
-        self._own_tables = OwnTables(catalog, governor, engine, journal, audit)
-        self._running: set[Answer] = set()
-        self._lock = threading.Lock()
+        self._running = Underway(journal.redact) if journal else Underway()
+        self._own_tables = OwnTables(catalog, governor, engine, journal, audit, self._running)
 
     def describe(
         self, text: str, principal: Principal, session: Session, parameters: Sequence[object] | None = None
@@ -240,8 +239,7 @@ class Line:
     @property
     def idle(self) -> bool:
         """Whether nothing runs."""
-        with self._lock:
-            return not self._running
+        return not self._running
 
     def metadata_asked(self, what: str, principal: Principal, session: Session) -> None:
         """Write down a metadata call.
@@ -253,9 +251,7 @@ class Line:
 
     def close(self) -> None:
         """Cancel what runs."""
-        with self._lock:
-            running = list(self._running)
-        for answer in running:
+        for answer in self._running.answers():
             answer.cancel()
 
     # ── the stages ──────────────────────────────────────────────────────────────────────────
@@ -319,15 +315,15 @@ class Line:
         principal = asked.principal
 
         def ended(outcome: Outcome) -> None:
-            with self._lock:
-                if answer is not None:
-                    self._running.discard(answer)
             if "SCHEMA_CHANGED" in outcome.error:
                 for scan in outcome.scans:
                     self.catalog.refresh(scan.source)
             if answer is not None and question is not None and answer.kept is not None:
                 self._keep(question, planned, answer.kept, outcome)
-            self._records.ended(asked, outcome, answer.executed if answer else "")
+            try:
+                self._records.ended(asked, outcome, answer.executed if answer else "")
+            finally:
+                self._running.discard(answer)
 
         answer = Answer(
             planned,
@@ -340,8 +336,7 @@ class Line:
             ended=ended,
             keep_bytes=self._results.largest if question is not None else 0,
         )
-        with self._lock:
-            self._running.add(answer)
+        self._running.add(answer, asked)
         return answer
 
     def _keep(

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from fabric.journal import Journal
     from fabric.spi import Governor
     from fabric.types import Principal
+    from fabric.underway import Underway
 
 Row = tuple[Any, ...]
 
@@ -118,7 +119,12 @@ def rows(schema: str, name: str, entries: Sequence[Entry], fabric: str) -> list[
 
 
 def personal_rows(
-    name: str, principal: Principal, governor: Governor, journal: Journal | None, entries: Sequence[Entry]
+    name: str,
+    principal: Principal,
+    governor: Governor,
+    journal: Journal | None,
+    running: Underway,
+    entries: Sequence[Entry],
 ) -> list[Row]:
     """The rows of one of the tables in ``PERSONAL``.
 
@@ -127,6 +133,7 @@ def personal_rows(
         principal: who asks.
         governor: says what else than their own they may see.
         journal: where queries, scans and wishes are written.
+        running: the queries that are not written there yet.
         entries: everything visible to the principal: a scan of anything else shows no name and no text.
     """
     everyone = governor.may(principal, "read", f"system.{name}")
@@ -136,17 +143,21 @@ def personal_rows(
         return []
     if name == "requests":
         return _requests(journal, governor, None if everyone else principal)
-    return _journal_rows(name, journal, None if everyone else principal.user, entries)
+    return _query_rows(name, journal, running, None if everyone else principal.user, entries)
 
 
-def _journal_rows(name: str, journal: Journal, user: str | None, entries: Sequence[Entry]) -> list[Row]:
+def _query_rows(
+    name: str, journal: Journal, running: Underway, user: str | None, entries: Sequence[Entry]
+) -> list[Row]:
+    # What runs first: a query that ends meanwhile is then in both, and not in neither.
+    live = running.queries(user) if name == "queries" else running.scans(user)
+    ended = journal.queries(user) if name == "queries" else journal.scans(user)
+    written = {row[0] for row in ended} if live else set()
+    found = ended + [row for row in live if row[0] not in written]
     if name == "queries":
-        return journal.queries(user)
+        return found
     known = {str(entry.name) for entry in entries}
-    return [
-        row if user is None or row[2] in known else (row[0], None, None, None, *row[4:])
-        for row in journal.scans(user)
-    ]
+    return [row if user is None or row[2] in known else (row[0], None, None, None, *row[4:]) for row in found]
 
 
 def _requests(journal: Journal, governor: Governor, principal: Principal | None) -> list[Row]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -119,7 +118,6 @@ class Asker:
 
     def ask(self, statement: str) -> bool:
         """Ask, show the answer or the error, and say whether there was an answer."""
-        began = time.monotonic()
         progress = Progress(self.client.again, statement, shown=sys.stdout.isatty() and sys.stderr.isatty())
         output = self.settings.output
         try:
@@ -138,7 +136,7 @@ class Asker:
         if output is not None:
             said += f", {size(output.path.stat().st_size)} in {output.path}"
         if self.settings.timed:
-            said += f" in {time.monotonic() - began:.3f} s"
+            said += f" in {progress.seconds:.3f} s"
         print(said, flush=True)
         return True
 

@@ -85,7 +85,9 @@ def _table(reader: Batches, out: IO[str], shown: int) -> int:
             rows += zip(*(texts(column) for column in part.columns), strict=True)
     _print_table(header, rows, [is_number(field.type) for field in reader.schema], out)
     if count > len(rows):
-        out.write(f"{len(rows)} of {count} rows are shown; --format csv or jsonl writes all\n")
+        out.write(
+            f"{len(rows)} of {count} rows are shown; --format csv or jsonl writes all, .maxrows in the shell shows more\n"
+        )
     return count
 
 

@@ -48,6 +48,7 @@ class Progress:
         self._live: Any = None
         self._began = time.monotonic()
         self.rows = self.bytes = 0
+        self.seconds = 0.0
         self.sources: list[str] = []
 
     def __enter__(self) -> Progress:
@@ -68,6 +69,10 @@ class Progress:
             if self._live is not None:
                 self._live.stop()
                 self._live = None
+
+    def done(self) -> None:
+        """The last row has come: what a person reads after that is not the query's time."""
+        self.seconds = time.monotonic() - self._began
 
     def _show(self) -> None:
         if self._over.wait(_SHOWN_AFTER):
@@ -127,6 +132,7 @@ class Watched:
             self._progress.rows += batch.num_rows
             self._progress.bytes += batch.nbytes
             yield batch
+        self._progress.done()
 
 
 def size(count: int) -> str:
