@@ -63,9 +63,9 @@ class SqlCompleter(Completer):
         if _wants_relation(left):
             yield from self._relations(path, typed, offset)
         elif path:
-            yield from self._members(path, _aliases([*spoken, *behind]), typed, offset)
+            yield from self._members(path, _aliases([*left, *behind]), typed, offset)
         else:
-            yield from self._expression(left, [*spoken, *behind], typed, offset)
+            yield from self._expression(left, [*left, *behind], typed, offset)
 
     def _of_command(self, before: str) -> Iterator[Completion]:
         name, blank, value = before.partition(" ")
@@ -84,7 +84,7 @@ class SqlCompleter(Completer):
         """Names below a path; without a path whole names, found by any part of theirs."""
         found: dict[tuple[str, ...], str] = {}
         for relation in self._vocabulary.listed():
-            for name in {self._vocabulary.written(relation), relation}:
+            for name in (self._vocabulary.written(relation), relation):
                 if path and _starts(name, path):
                     found.setdefault((name[len(path)],), "table" if len(name) == len(path) + 1 else "schema")
             if not path:
