@@ -117,7 +117,11 @@ class Asker:
         self.settings = settings
 
     def ask(self, statement: str) -> bool:
-        """Ask, show the answer or the error, and say whether there was an answer."""
+        """Ask, show the answer or the error, and say whether there was an answer.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C, when the query is cancelled.
+        """
         progress = Progress(self.client.again, statement, shown=sys.stdout.isatty() and sys.stderr.isatty())
         output = self.settings.output
         try:
@@ -128,9 +132,6 @@ class Asker:
             return True
         except FabricError as error:
             show(error.code, error.message, error.hint, excerpt(statement, error.message))
-            return False
-        except KeyboardInterrupt:
-            show("CANCELLED", "the query was ended")
             return False
         said = "1 row" if count == 1 else f"{count:,} rows"
         if output is not None:

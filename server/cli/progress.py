@@ -22,7 +22,7 @@ _ASKED_AFTER = 1.5
 _ASKED_MOST_SECONDS = 10.0
 _MOST_SOURCES = 8
 # Of a user's own running query the server tells no more than of one that ended: see docs/sql.md.
-_SQL = """
+_SQL = """/* progress in ripstop sql */
 SELECT s.object, s.rows, s.bytes, s.seconds, q.started_at
 FROM system.queries q JOIN system.scans s USING (query_id) WHERE q.state = 'running' AND q.sql = {}
 ORDER BY q.started_at DESC, s.object"""

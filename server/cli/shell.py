@@ -70,6 +70,8 @@ class Shell:
                 self._run_all(text, stop=False)
             except Leave:
                 break
+            except KeyboardInterrupt:  # it ends all that was typed, not one statement of it
+                show("CANCELLED", "the query was ended")
         if self.settings.output is not None:
             self.settings.output.close()
         self.vocabulary.wait(1.0)  # so that its connection ends in order
@@ -97,9 +99,13 @@ class Shell:
         """Run a command; false when it failed."""
         try:
             command, value = find(line)
+        except NotFound as error:
+            show("USAGE", error.message, error.hint)
+            return False
+        try:
             command.run(self, value)
         except FabricError as error:
-            show("USAGE" if isinstance(error, NotFound) else error.code, error.message, error.hint)
+            show(error.code, error.message, error.hint)
             return False
         return True
 

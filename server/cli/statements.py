@@ -41,6 +41,9 @@ def entries(text: str) -> tuple[list[str], str]:
         if not rest and is_command(line):
             whole.append(line.strip())
             continue
+        if rest and ";" not in line:
+            rest += line  # it ends nothing, and long statements are not read again for each of their lines
+            continue
         ended, rest = statements(rest + line)
         whole += ended
     return whole, rest

@@ -16,7 +16,7 @@ Path = tuple[str, str, str]
 
 _FRESH_SECONDS = 60.0
 _OWN = ("system", "information_schema")
-_SQL = """
+_SQL = """/* completion in ripstop sql */
 SELECT t.table_catalog, t.table_schema, t.table_name, c.column_name, c.data_type
 FROM information_schema.tables t LEFT JOIN information_schema.columns c
 USING (table_catalog, table_schema, table_name)

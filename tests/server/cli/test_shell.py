@@ -75,9 +75,7 @@ def test_history_is_kept_for_its_owner_only(typed: Callable[[str], tuple[str, st
 
 
 def test_psqls_and_duckdbs_commands_are_the_same(typed: Callable[[str], tuple[str, str]]) -> None:
-    out, _ = typed(
-        "\\dt\n.tables cla*\n\\d claim\n\\dn\n\\x\nSELECT 1 AS a;\n\\timing off\nSELECT 2;\n\\q\n"
-    )
+    out, _ = typed("\\dt\n.tables cla*\n\\d claim\n\\dn\n\\x\nSELECT 1 AS a;\n\\timing off\nSELECT 2;\n\\q\n")
     assert out.count("memory,main,claim,BASE TABLE") == 2
     assert "format: line" in out
     assert "-- 1 --\na = 1\n" in out

@@ -98,3 +98,13 @@ def test_leaving_the_pager_ends_the_query_at_the_server(
     terminal.expect("the rest was not read")
     answer = next(each for each in served.app.line.answers if "100000000000" in each._text)
     until(lambda: bool(answer.ended_at))
+
+
+def test_ctrl_c_ends_all_that_was_typed_at_once(shell: Callable[..., Terminal], served: Served) -> None:
+    terminal = shell()
+    terminal.type(f"{ENDLESS}; SELECT 'nev' || 'er' AS n;\r")
+    until(lambda: any(each._text == ENDLESS for each in served.app.line.answers))
+    terminal.type("\x03")
+    terminal.expect("error: CANCELLED: the query was ended")
+    terminal.type("SELECT 1 + 1 AS two;\r")
+    assert "never" not in terminal.expect(r"\|   2 \|")
