@@ -160,5 +160,6 @@ class Asker:
             return count
         if not sys.stdout.isatty():
             return write(answer, settings.form, sys.stdout)
-        with Screen(sys.stdout, pager() if settings.paged else [], progress.hide) as screen:
+        command, whole = pager() if settings.paged else [], settings.form is Format.table
+        with Screen(sys.stdout, command, progress.hide, whole=whole) as screen:
             return write(answer, settings.form, screen, settings.most_rows)  # type: ignore[arg-type]

@@ -28,14 +28,23 @@ class Screen:
         out: the terminal.
         command: the pager; none, and nothing is held back.
         first: called before the first text is shown or held back.
+        whole: lines are not to be wrapped, so that one that is too long is for the pager too.
 
     Raises:
         BrokenPipeError: by ``write``, when the person has left the pager.
     """
 
-    def __init__(self, out: IO[str], command: list[str], first: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        out: IO[str],
+        command: list[str],
+        first: Callable[[], None] = lambda: None,
+        *,
+        whole: bool = False,
+    ) -> None:
         self._out = out
         self._first = first
+        self._whole = whole
         self._command = command
         self._held: list[str] = []
         self._lines = 0
@@ -54,9 +63,8 @@ class Screen:
             return
         if self._process is None:
             self._held.append(text)
-            self._lines += text.count("\n")
             # Two lines are the timing's and the next prompt's.
-            if self._lines <= self._rows - 2 and self._fits(text):
+            if self._fits(text) and self._lines <= self._rows - 2:
                 return
             self._start()
             text = "".join(self._held)
@@ -73,7 +81,9 @@ class Screen:
     def _fits(self, text: str) -> bool:
         from rich.cells import cell_len
 
-        return all(cell_len(line) <= self._columns for line in _STYLE.sub("", text).split("\n"))
+        lines = [cell_len(line) // (self._columns + 1) for line in _STYLE.sub("", text).split("\n")]
+        self._lines += len(lines) - 1 + sum(lines)
+        return not (self._whole and any(lines))
 
     def _start(self) -> None:
         # -F would leave at once, -X clear nothing: what was read stays on the screen; R lets NULL be dim.

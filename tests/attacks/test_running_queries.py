@@ -10,6 +10,7 @@ import pytest
 from fabric.pipeline import Session
 from fabric.secrets import SECRETS
 from fabric.types import Principal
+from server.cli.vocabulary import _SQL
 from tests.policies.governed import ANA, BO, EVE, App, company, rows
 
 _RULES = {
@@ -85,3 +86,11 @@ def test_a_secret_in_a_running_query_is_not_shown(app: App) -> None:
         found = str(rows(app, f"SELECT sql FROM system.queries WHERE query_id = '{id}'", AUDITOR))
         assert "AS s FROM crm_db" in found
         assert "zq-secret" not in found
+
+
+def test_a_shell_completes_nothing_that_its_user_may_not_know_of(app: App) -> None:
+    known = {row[:3] for row in rows(app, _SQL, HALF)}
+    assert ("crm_db", "main", "customer") in known
+    assert {row[1] for row in rows(app, _SQL, EVE)} == {"system", "information_schema"}
+    assert ("acme", "claims", "open") in {row[:3] for row in rows(app, _SQL, ANA)}
+    assert not [row for row in rows(app, _SQL, ANA) if row[0] != "acme"]

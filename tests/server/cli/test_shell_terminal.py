@@ -50,6 +50,7 @@ def test_ctrl_c_ends_the_query_at_the_server_and_the_shell_goes_on(
     until(answer.closed.is_set)
     terminal.type("SELECT 40 + 2 AS n;\r")
     terminal.expect(r"\| 42 \|")
+    terminal.expect("ripstop>")
     terminal.type("\x04")
     assert terminal.process.wait(10) == 0
 
