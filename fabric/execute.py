@@ -354,6 +354,11 @@ class Answer:
             self.receipts(),
         )
 
+    @property
+    def delivered(self) -> tuple[int, int]:
+        """Rows and bytes so far."""
+        return self._rows, self._bytes
+
     def receipts(self) -> tuple[ScanReceipt, ...]:
         """What each scan did so far."""
         scans = [live for live in self._lives if isinstance(live.read, LiveRead | FileRead)]

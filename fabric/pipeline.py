@@ -363,6 +363,7 @@ class Line:
         )
         with self._lock:
             self._running.add(answer)
+        place.running = answer
         place.stop.by(answer.cancel)
         return answer
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from fabric.types import Column, Product, Table, TableName
@@ -180,17 +181,24 @@ def _limits(desk: Desk, user: str, everyone: bool) -> list[Row]:
 def _journal_rows(
     name: str, journal: Journal, underway: Underway, user: str | None, entries: Sequence[Entry]
 ) -> list[Row]:
+    # Asked in this order, so that one that ends meanwhile is not missed.
     if name == "queries":
-        # Asked in this order, so that one that ends meanwhile is not missed.
         live = [entry.row(journal.redacted) for entry in underway.entries(user)]
-        ended = journal.queries(user)
-        known_ids = {row[0] for row in ended}
-        return ended + [row for row in live if row[0] not in known_ids]
+    else:
+        live = [_running_scan(row, journal) for row in underway.scans(user)]
+    ended = journal.queries(user) if name == "queries" else journal.scans(user)
+    written = {row[0] for row in ended} if live else set()
+    found = ended + [row for row in live if row[0] not in written]
+    if name == "queries":
+        return found
     known = {str(entry.name) for entry in entries}
-    return [
-        row if user is None or row[2] in known else (row[0], None, None, None, *row[4:])
-        for row in journal.scans(user)
-    ]
+    return [row if user is None or row[2] in known else (row[0], None, None, None, *row[4:]) for row in found]
+
+
+def _running_scan(row: Sequence[Any], journal: Journal) -> Row:
+    *told, as_of = row
+    told[3] = told[3] and journal.redacted(told[3])
+    return (*told, as_of and datetime.fromtimestamp(as_of, UTC))
 
 
 def _requests(journal: Journal, governor: Governor, principal: Principal | None) -> list[Row]:

@@ -18,7 +18,7 @@ from sqlglot import exp
 from fabric.errors import FabricError, TooManyQueries
 from fabric.limits import Allowance
 from fabric.stop import Stop
-from fabric.types import Parsed
+from fabric.types import Parsed, ScanReceipt
 
 _LIMITED = ("query", "explain analyze")
 _SYSTEM = ("system", "information_schema")
@@ -78,13 +78,15 @@ class OpenGate:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One statement under way, for ``system.queries``; times in seconds since 1970."""
+    """One statement under way, for ``system.queries``; times in seconds since 1970, what it delivered so far."""
 
     query_id: str
     user: str
     sql: str
     queued_at: float
     started_at: float | None
+    rows: int | None = None
+    bytes: int | None = None
 
     def row(self, redacted: Callable[[str], str]) -> tuple[Any, ...]:
         """The row of ``system.queries``; ``redacted`` takes secrets out of the text."""
@@ -92,7 +94,21 @@ class Entry:
         state = "queued" if started is None else "running"
         queued = datetime.fromtimestamp(self.queued_at, UTC)
         sql = redacted(self.sql)
-        return (self.query_id, self.user, sql, state, queued, started, None, None, None, None, None)
+        told = (self.rows, self.bytes, None, None)
+        return (self.query_id, self.user, sql, state, queued, started, None, *told)
+
+
+class Running(Protocol):
+    """A query that runs."""
+
+    @property
+    def delivered(self) -> tuple[int, int]:
+        """Rows and bytes so far."""
+        ...
+
+    def receipts(self) -> tuple[ScanReceipt, ...]:
+        """What each scan did so far."""
+        ...
 
 
 class Place:
@@ -103,6 +119,7 @@ class Place:
         self.queued_at = time.time()
         self.started_at: float | None = None
         self.entered = False
+        self.running: Running | None = None
         self._underway = underway
         self._told = threading.Event()
         self._verdict: tuple[str, int] | None = None
@@ -148,7 +165,13 @@ class Place:
     @property
     def entry(self) -> Entry:
         """What is shown of it."""
-        return Entry(self.id, self.user, self.text, self.queued_at, self.started_at)
+        told = self.running.delivered if self.running else ()
+        return Entry(self.id, self.user, self.text, self.queued_at, self.started_at, *told)
+
+    def scans(self, *, whole: bool) -> list[list[Any]]:
+        """The rows of ``system.scans``, times in seconds since 1970; ``whole`` for those who may see everyone's."""
+        receipts = self.running.receipts() if self.running else ()
+        return [[self.id, *_scan(receipt, whole=whole)] for receipt in receipts]
 
     def _hear(self, word: str, number: int) -> None:
         self._verdict = (word, number)
@@ -190,10 +213,21 @@ class Underway:
             places = list(self._places.values())
         return [place.entry for place in places if user in (None, place.user)]
 
+    def scans_here(self, user: str | None) -> list[list[Any]]:
+        """The scans of what runs in this process, of one user or of everyone."""
+        with self._lock:
+            places = [place for place in self._places.values() if user in (None, place.user)]
+        return [row for place in places for row in place.scans(whole=user is None)]
+
+    def scans(self, user: str | None) -> list[list[Any]]:
+        """The scans of what runs in the server, of one user or of everyone."""
+        found = self.gate.elsewhere({"ask": "scans", "user": user})
+        return self.scans_here(user) + [row for answer in found for row in answer or ()]
+
     def entries(self, user: str | None) -> list[Entry]:
         """What is under way in the server, of one user or of everyone."""
         found = self.gate.elsewhere({"ask": "entries", "user": user})
-        return self.here(user) + [Entry(*each) for answer in found for each in answer]
+        return self.here(user) + [Entry(*each) for answer in found for each in answer or ()]
 
     def stop_here(self, query_id: str, user: str | None, reason: FabricError) -> bool:
         """Stop a statement of this process, if it is the user's (None: anybody's); whether there was one."""
@@ -213,6 +247,21 @@ class Underway:
 
 
 _AGAIN = "run it again in a moment"
+
+
+def _scan(scan: ScanReceipt, *, whole: bool) -> list[Any]:
+    """What a scan has done so far.
+
+    Of a restricted one not even the counts of what its reader may see: while they grow, how fast they do tells of the
+    hidden rows between.
+    """
+    named = whole or not scan.unnamed
+    told: list[Any] = [None] * 6
+    if whole or not (scan.veiled or scan.unnamed):
+        # Live scans know their time when they are over.
+        told = [scan.pushed, scan.rows, scan.bytes, scan.requests, scan.seconds or None, scan.cache]
+    as_of = scan.as_of.timestamp() if scan.as_of else None
+    return [scan.source if named else None, scan.object if named else None, *told, as_of]
 
 
 def _wants(parsed: Parsed, allowed: Allowance) -> dict[str, Any]:

@@ -63,6 +63,11 @@ class Client:
         with answered(login.uri):
             self._connection: Any = dbapi.connect(login.uri, db_kwargs=options, autocommit=True)
         self._uri = login.uri
+        self._login = login
+
+    def again(self) -> Client:
+        """Another connection with the same login, for what must not wait for this one."""
+        return Client(self._login)
 
     def __enter__(self) -> Client:
         return self

@@ -134,6 +134,8 @@ def _bound(order: dict[str, Any], app: App, current: Callable[[], App], gate: Sh
         try:
             if question["ask"] == "entries":
                 return [astuple(entry) for entry in underway.here(question["user"])]
+            if question["ask"] == "scans":
+                return underway.scans_here(question["user"])
             if question["ask"] == "stop":
                 return underway.stop_here(question["id"], question["user"], Cancelled(question["why"]))
             if question["ask"] == "failed":

@@ -38,11 +38,18 @@ def report(error: Exception) -> int:
     return STATUS[error.code].exit if error.code in STATUS else 1
 
 
-def show(code: str, message: str, hint: str = "") -> None:
-    """Print one error as every command does."""
-    print(f"error: {code}: {message}", file=sys.stderr)
+def show(code: str, message: str, hint: str = "", excerpt: str = "") -> None:
+    """Print one error as every command does; ``excerpt`` is the part of the person's own text that it is about."""
+    print(f"error: {code}: {_harmless(message)}", file=sys.stderr)
+    if excerpt:
+        print(_harmless(excerpt), file=sys.stderr)
     if hint:
-        print(f"hint: {hint}", file=sys.stderr)
+        print(f"hint: {_harmless(hint)}", file=sys.stderr)
+
+
+def _harmless(text: str) -> str:
+    """The text without escapes that a terminal would obey: a message may hold a name that somebody else chose."""
+    return "".join(c if c == "\n" or c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _try(error: TyperException) -> str:

@@ -1,10 +1,10 @@
-"""How ``ripstop sql`` writes an answer: a table, CSV, JSON, JSON lines, Parquet or an Arrow stream."""
+"""How ``ripstop sql`` writes an answer: a table, lines, Markdown, CSV, JSON, JSON lines, Parquet or an Arrow stream."""
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from fabric.errors import NotSupported
@@ -30,21 +30,52 @@ class Batches(Protocol):
 SHOWN_ROWS = 200
 _WIDEST = 60
 _QUOTED = re.compile(r'[",\r\n]|^\s|\s$')
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_MOVING = re.compile(
+    _CONTROL.pattern.replace(r"\x00-\x1f", r"\x00-\x08\x0b-\x1f")
+)  # all but line ends and tabs
 
 
-def write(reader: Batches, form: Format, out: IO[str]) -> int:
+def write(reader: Batches, form: Format, out: IO[str], shown: int = SHOWN_ROWS) -> int:
     """Write the whole answer and return its number of rows.
+
+    Args:
+        reader: the answer.
+        form: how it is written.
+        out: where to.
+        shown: rows of a table that a terminal gets; 0, all.
 
     Raises:
         NotSupported: a binary format would go to a terminal.
     """
-    return _WRITERS[form](reader, out)
+    if form is Format.table:
+        return _table(reader, out, shown if shown and out.isatty() else sys.maxsize)
+    # What a table shows is written out cell by cell, since it has escapes of its own.
+    safe: Any = _Harmless(out) if out.isatty() and not form.binary else out
+    return _WRITERS[form](reader, safe)
 
 
-def _table(reader: Batches, out: IO[str]) -> int:
-    shown = SHOWN_ROWS if out.isatty() else sys.maxsize
-    header = [_visible(name) for name in reader.schema.names]
+def visible(text: str) -> str:
+    """The text with what would move a terminal's cursor written out."""
+    return _CONTROL.sub(lambda m: m[0].encode("unicode_escape").decode(), text)
+
+
+class _Harmless:
+    """A terminal to which no text of an answer can send an escape; in a file the bytes are the answer's own."""
+
+    def __init__(self, out: IO[str]) -> None:
+        self._out = out
+
+    def write(self, text: str) -> None:
+        self._out.write(_MOVING.sub(lambda m: visible(m[0]), text))
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+
+def _table(reader: Batches, out: IO[str], shown: int) -> int:
+    header = [visible(name) for name in reader.schema.names]
     rows: list[tuple[str | None, ...]] = []
     count = 0
     for batch in reader:
@@ -54,7 +85,9 @@ def _table(reader: Batches, out: IO[str]) -> int:
             rows += zip(*(texts(column) for column in part.columns), strict=True)
     _print_table(header, rows, [is_number(field.type) for field in reader.schema], out)
     if count > len(rows):
-        out.write(f"{len(rows)} of {count} rows are shown; --format csv or jsonl writes all\n")
+        out.write(
+            f"{len(rows)} of {count} rows are shown; --format csv or jsonl writes all, .maxrows in the shell shows more\n"
+        )
     return count
 
 
@@ -64,7 +97,7 @@ def _print_table(
     from rich.cells import cell_len
 
     terminal = out.isatty()
-    cells = [["NULL" if text is None else _visible(text) for text in row] for row in rows]
+    cells = [["NULL" if text is None else visible(text) for text in row] for row in rows]
     if terminal:
         cells = [[_short(text) for text in row] for row in cells]
     widths = [max([cell_len(name), *(cell_len(row[i]) for row in cells)]) for i, name in enumerate(header)]
@@ -82,6 +115,49 @@ def _print_table(
     out.write("|" + "|".join("-" * (width + 2) for width in widths) + "|\n")
     for row, raw in zip(cells, rows, strict=True):
         out.write(line(row, tuple(text is None for text in raw)))
+
+
+def _line(reader: Batches, out: IO[str]) -> int:
+    """One line a column, for rows that are wider than a screen."""
+    from rich.cells import cell_len
+
+    names = [visible(name) for name in reader.schema.names]
+    widest = max(map(cell_len, names), default=0)
+    count = 0
+    for row in _rows(reader):
+        count += 1
+        out.write(f"-- {count} --\n")
+        for name, text in zip(names, row, strict=True):
+            shown = "NULL" if text is None else visible(text)
+            out.write(f"{' ' * (widest - cell_len(name))}{name} = {shown}\n")
+    return count
+
+
+def _markdown(reader: Batches, out: IO[str]) -> int:
+    out.write(_cells(reader.schema.names))
+    out.write(_marks(is_number(field.type) for field in reader.schema))
+    count = 0
+    for row in _rows(reader):
+        count += 1
+        out.write(_cells(row))
+    return count
+
+
+def _marks(right: Iterable[bool]) -> str:
+    return "|" + "|".join("--:" if number else "---" for number in right) + "|\n"
+
+
+def _cells(row: Iterable[str | None]) -> str:
+    """A row of Markdown, in which no cell can end its cell or its row; NULL is nothing, as in CSV."""
+    texts = ("" if text is None else visible(text.replace("\\", "\\\\")) for text in row)
+    return "| " + " | ".join(text.replace("|", "\\|") for text in texts) + " |\n"
+
+
+def _rows(reader: Batches) -> Iterator[tuple[str | None, ...]]:
+    for batch in reader:
+        if not batch.num_columns:
+            continue
+        yield from zip(*(texts(column) for column in batch.columns), strict=True)
 
 
 def _csv(reader: Batches, out: IO[str]) -> int:
@@ -192,17 +268,13 @@ def _field(text: str) -> str:
     return text
 
 
-def _visible(text: str) -> str:
-    """The text with what would move a terminal's cursor written out."""
-    return _CONTROL.sub(lambda m: m[0].encode("unicode_escape").decode(), text)
-
-
 def _short(text: str) -> str:
     return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"
 
 
 _WRITERS: dict[Format, Callable[[Any, IO[str]], int]] = {
-    Format.table: _table,
+    Format.line: _line,
+    Format.markdown: _markdown,
     Format.csv: _csv,
     Format.json: _json,
     Format.jsonl: _jsonl,

@@ -15,6 +15,8 @@ class Format(StrEnum):
     """The formats by the name that ``--format`` takes."""
 
     table = "table"
+    line = "line"
+    markdown = "markdown"
     csv = "csv"
     json = "json"
     jsonl = "jsonl"

@@ -1,39 +1,31 @@
-"""The shell that ``ripstop sql`` is at a terminal: history, completion, statements over many lines until ``;``, and timing."""
+"""The shell that ``ripstop sql`` is at a terminal: history, completion, statements over many lines until ``;``."""
 
 from __future__ import annotations
 
 import os
-import sys
-import time
 from pathlib import Path
 
 from prompt_toolkit import PromptSession
+from prompt_toolkit.application import get_app
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
-from prompt_toolkit.completion import WordCompleter
+from prompt_toolkit.filters import Condition
 from prompt_toolkit.history import FileHistory
+from prompt_toolkit.lexers import PygmentsLexer
+from pygments.lexers.sql import SqlLexer  # type: ignore[import-untyped]
 
-from fabric.errors import FabricError
+from fabric.errors import FabricError, NotFound
+from server.cli.asking import Asker, Settings
+from server.cli.completion import SqlCompleter
 from server.cli.failure import show
-from server.cli.formats import write
 from server.cli.options import Format
-from server.cli.statements import statements
+from server.cli.shell_commands import NAMED, Leave, find, words_behind
+from server.cli.statements import entries, is_command
+from server.cli.vocabulary import Vocabulary
 from server.client import Client
-
-_HELP = """\
-.tables   what you may read          .format [NAME]  table, csv, json or jsonl
-.help     this                       .quit           leave; so does Ctrl-D
-
-A statement ends with `;` and may span lines. SHOW, DESCRIBE and EXPLAIN work as in DuckDB.
-Ctrl-C ends the running query, or drops the line."""
-
-_WORDS = """
-SELECT FROM WHERE GROUP BY ORDER LIMIT JOIN LEFT USING HAVING QUALIFY WITH UNION ALL DISTINCT EXPLAIN
-ANALYZE DESCRIBE SHOW TABLES SCHEMAS COUNT SUM AVG MIN MAX CASE WHEN THEN ELSE END BETWEEN
-""".split()  # noqa: SIM905
 
 
 class Shell:
-    """Reads statements from a terminal and writes their answers.
+    """Reads statements and commands from a terminal and writes their answers.
 
     Args:
         client: the connection that answers.
@@ -42,71 +34,85 @@ class Shell:
     """
 
     def __init__(self, client: Client, form: Format, place: str) -> None:
-        self._client = client
-        self._form = form
-        self._place = place
+        self.place = place
+        self.settings = Settings(form)
+        self.vocabulary = Vocabulary(client.again)
+        self.last = ""
+        self.prefill = ""
+        self.nested = 0
+        asker = Asker(client, self.settings)
+        self.ask, self.rows = asker.ask, asker.rows
         self._session: PromptSession[str] = PromptSession(
             history=FileHistory(str(_history_file())),
             auto_suggest=AutoSuggestFromHistory(),
-            completer=WordCompleter(_WORDS, ignore_case=True),
+            completer=SqlCompleter(self.vocabulary, NAMED, words_behind),
             complete_while_typing=False,
+            enable_open_in_editor=True,
+            lexer=PygmentsLexer(SqlLexer),
+            multiline=Condition(_unfinished),
+            prompt_continuation="    ...> ",
         )
 
     def run(self) -> None:
         """Serve the person until they leave."""
-        print(f"{self._place} · .help for help, .quit or Ctrl-D to leave")
-        pending = ""
+        print(f"{self.place} · .help for help, .quit or Ctrl-D to leave")
+        self.vocabulary.refresh()
         while True:
             try:
-                line = self._session.prompt("ripstop> " if not pending else "    ...> ")
+                text = self._session.prompt("ripstop> ", default=self.prefill)
             except KeyboardInterrupt:
-                pending = ""
+                self.prefill = ""
                 continue
             except EOFError:
+                break
+            self.prefill = ""
+            try:
+                self._run_all(text, stop=False)
+            except Leave:
+                break
+            except KeyboardInterrupt:  # it ends all that was typed, not one statement of it
+                show("CANCELLED", "the query was ended")
+        if self.settings.output is not None:
+            self.settings.output.close()
+        self.vocabulary.wait(1.0)  # so that its connection ends in order
+
+    def run_script(self, text: str) -> None:
+        """Run a file's statements and commands until one fails.
+
+        Raises:
+            Leave: it says so.
+        """
+        self._run_all(text, stop=True)
+
+    def _run_all(self, text: str, *, stop: bool) -> None:
+        whole, rest = entries(text)
+        for entry in [*whole, *([rest.strip()] if rest else [])]:
+            done = self._command(entry) if is_command(entry) else self._ask(entry)
+            if stop and not done:
                 return
-            if not pending and line.strip().startswith("."):
-                if not self._command(line.strip()):
-                    return
-                continue
-            whole, pending = statements(f"{pending}\n{line}")
-            for statement in whole:
-                self._ask(statement)
+
+    def _ask(self, statement: str) -> bool:
+        self.last = f"{statement};"
+        return self.ask(statement)
 
     def _command(self, line: str) -> bool:
-        """Run a dot command; false when the person leaves."""
-        name, _, value = line.partition(" ")
-        if name in (".quit", ".exit"):
-            return False
-        if name == ".tables":
-            self._ask("SHOW TABLES")
-        elif name == ".help":
-            print(_HELP)
-        elif name == ".format":
-            self._choose(value.strip())
-        else:
-            show("USAGE", f"there is no command {name}", ".help lists them")
-        return True
-
-    def _choose(self, name: str) -> None:
-        known = [form.value for form in Format if not form.binary]
-        if name in known:
-            self._form = Format(name)
-        elif name:
-            show("USAGE", f"the shell has no format {name}", f"one of {', '.join(known)}")
-        print(f"format: {self._form.value}")
-
-    def _ask(self, statement: str) -> None:
-        started = time.monotonic()
+        """Run a command; false when it failed."""
         try:
-            with self._client.query(statement) as reader:
-                count = write(reader, self._form, sys.stdout)
+            command, value = find(line)
+        except NotFound as error:
+            show("USAGE", error.message, error.hint)
+            return False
+        try:
+            command.run(self, value)
         except FabricError as error:
             show(error.code, error.message, error.hint)
-        except KeyboardInterrupt:
-            show("CANCELLED", "the query was ended")
-        else:
-            rows = "1 row" if count == 1 else f"{count:,} rows"
-            print(f"{rows} in {time.monotonic() - started:.3f} s")
+            return False
+        return True
+
+
+def _unfinished() -> bool:
+    """Whether Enter begins a new line, for something in what is typed is not at its end."""
+    return bool(entries(get_app().current_buffer.text)[1])
 
 
 def _history_file() -> Path:

@@ -33,6 +33,27 @@ def statements(text: str) -> tuple[list[str], str]:
     return whole, text[start:].lstrip() if spoken else ""
 
 
+def entries(text: str) -> tuple[list[str], str]:
+    """The same of what a shell is given: a command on a line of its own between statements is one whole entry."""
+    whole: list[str] = []
+    rest = ""
+    for line in text.splitlines(keepends=True):
+        if not rest and is_command(line):
+            whole.append(line.strip())
+            continue
+        if rest and ";" not in line:
+            rest += line  # it ends nothing, and long statements are not read again for each of their lines
+            continue
+        ended, rest = statements(rest + line)
+        whole += ended
+    return whole, rest
+
+
+def is_command(entry: str) -> bool:
+    """Whether it is one for the shell and not for the server: no statement begins so."""
+    return entry.lstrip()[:1] in (".", "\\")
+
+
 def _pieces(text: str) -> Iterator[tuple[str, int]]:
     for match in _PIECES.finditer(text):
         yield (

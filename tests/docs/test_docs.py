@@ -12,6 +12,7 @@ from fabric import errors
 from fabric.config_model import FabricSettings, UserSettings
 from fabric.registry import connector_class, connector_types
 from fabric.system import SYSTEM_TABLES
+from server.cli.shell_commands import NAMED
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -88,3 +89,14 @@ def test_every_module_of_the_fabric_has_its_place_in_the_architecture() -> None:
     missing = {stem for stem in stems - named if stem.partition("_")[0] not in families}
     assert not missing
     assert not {stem for stem in named if not list(DOCS.parent.glob(f"*/{stem}.py")) and stem != "flight"}
+
+
+@pytest.mark.parametrize("name", sorted(NAMED))
+def test_every_command_of_the_shell_is_documented(name: str) -> None:
+    first = NAMED[name].names[0]
+    (row,) = [
+        line
+        for line in page("command-line.md").splitlines()
+        if re.match(rf"\| `{re.escape(first)}[` ]", line)
+    ]
+    assert re.search(rf"`{re.escape(name)}[` ]", row.split(" | ")[0])

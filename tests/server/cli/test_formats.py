@@ -92,3 +92,13 @@ def test_a_terminal_is_told_when_rows_are_left_out() -> None:
 class _Screen(io.StringIO):
     def isatty(self) -> bool:
         return True
+
+
+def test_lines_and_markdown_keep_every_cell_in_its_place() -> None:
+    hard = pa.table({"a|b": ["x|y\\\n", None], "n": [1, 20]})
+    assert written(hard, Format.markdown).decode() == (
+        "| a\\|b | n |\n|---|--:|\n| x\\|y\\\\\\n | 1 |\n|  | 20 |\n"
+    )
+    assert written(hard, Format.line).decode() == (
+        "-- 1 --\na|b = x|y\\\\n\n  n = 1\n-- 2 --\na|b = NULL\n  n = 20\n"
+    )

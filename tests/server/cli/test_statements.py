@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from server.cli.statements import statements
+from server.cli.statements import entries, statements
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,20 @@ from server.cli.statements import statements
 )
 def test_a_semicolon_ends_a_statement_where_it_stands_bare(text: str, whole: list[str], rest: str) -> None:
     assert statements(text) == (whole, rest)
+
+
+@pytest.mark.parametrize(
+    ("text", "whole", "rest"),
+    [
+        (".tables", [".tables"], ""),
+        ("SELECT 1;\n\\d x\nSELECT 2;", ["SELECT 1", "\\d x", "SELECT 2"], ""),
+        ("SELECT\n.5;", ["SELECT\n.5"], ""),
+        ("SELECT '\n.quit\n';", ["SELECT '\n.quit\n'"], ""),
+        ("SELECT 1", [], "SELECT 1"),
+        ("\n-- only this\n", [], ""),
+    ],
+)
+def test_commands_stand_on_lines_of_their_own_between_statements(
+    text: str, whole: list[str], rest: str
+) -> None:
+    assert entries(text) == (whole, rest)
