@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import ClassVar
 
 import sqlglot
@@ -37,6 +38,7 @@ _ABOUT = re.compile(
     re.IGNORECASE,
 )
 _OURS = re.compile(rf"{_GAP}*(?:SHOW|CALL)\b", re.IGNORECASE)
+_SHORT = 10_000  # characters of a text whose translation is remembered
 _NAME = re.compile("'([^']+)'")
 _QUERY = re.compile(r"\s*(?:SELECT|WITH|FROM|VALUES|\()", re.IGNORECASE)
 
@@ -99,6 +101,16 @@ def translated(text: str, dialect: str) -> str:
     name = canonical(dialect)
     if name == DUCKDB:
         return text
+    # A statement is described, and then run: the second time it is known.
+    return _known(text, name) if len(text) <= _SHORT else _anew(text, name)
+
+
+@lru_cache(maxsize=1_000)
+def _known(text: str, name: str) -> str:
+    return _anew(text, name)
+
+
+def _anew(text: str, name: str) -> str:
     rules = RULES[name]
     reader = _Ansi() if name == "ansi" else sqlglot.Dialect.get_or_raise(rules.reads)
     if _OURS.match(text):
