@@ -12,7 +12,7 @@ from typing import Literal
 
 from fabric.audit import Audit
 from fabric.audit_records import AuditCall, Intent, judged, readings
-from fabric.errors import AuditUnavailable, FabricError, InternalError
+from fabric.errors import AuditUnavailable, Cancelled, FabricError, InternalError
 from fabric.execute import Outcome
 from fabric.journal import Journal
 from fabric.questions import UTC, Question
@@ -96,6 +96,10 @@ class Records:
                 self._audit.intent(
                     asked.intent(call=call, decision=judged(shown), reason=shown.code, error=str(shown))
                 )
+            if isinstance(shown, Cancelled) and self._journal is not None:
+                # It was cancelled while it waited; who looks for it finds it.
+                ended = Outcome(asked.query_id, time.time(), "", "cancelled", 0, 0, str(shown), ())
+                self._journal.record(asked.principal, asked.text, ended, asked.at)
             raise shown from None
 
     def allowed(

@@ -266,14 +266,22 @@ def _scan(scan: ScanReceipt, *, whole: bool) -> list[Any]:
 
 def _wants(parsed: Parsed, allowed: Allowance) -> dict[str, Any]:
     limits = allowed.limits
-    tables = [table.db.lower() for table in parsed.tree.find_all(exp.Table)]
     return {
         "running": limits.running,
         "queued": limits.queued,
         "per_user": limits.per_user,
         "priority": limits.priority or 0,
-        "lane": LOOKING if tables and all(schema in _SYSTEM for schema in tables) else "",
+        "lane": LOOKING if _looks(parsed) else "",
     }
+
+
+def _looks(parsed: Parsed) -> bool:
+    """Whether it names tables of the fabric's own schemas, and no others."""
+    text = parsed.text.lower()
+    if not any(schema in text for schema in _SYSTEM):  # spares most a walk through the tree
+        return False
+    tables = [table.db.lower() for table in parsed.tree.find_all(exp.Table)]
+    return bool(tables) and all(schema in _SYSTEM for schema in tables)
 
 
 def _refused(word: str, number: int) -> TooManyQueries:

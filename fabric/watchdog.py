@@ -1,6 +1,6 @@
 """One thread that looks after everything that runs: time limits, stops that must be repeated, clients that left.
 
-A timer for each query would be a thread for each (67 µs); to be looked at costs a query 2 µs.
+A timer for each query would be a thread for each, which costs it six times as much (334 µs and 58, machine loaded).
 """
 
 from __future__ import annotations

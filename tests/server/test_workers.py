@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -191,9 +191,10 @@ def test_the_limits_are_those_of_the_whole_server(fabric: Fabric) -> None:
         until(lambda: sorted(under_way(one).values()) == ["queued", "running", "running"])
         limits = {row["name"]: row["in_use"] for row in call(two, "FROM system.limits")}
         assert (limits["per_user"], limits["queued"]) == (2, 1)
-        for _ in range(3):
+        while any(each.thread.is_alive() for each in running):
             for id in under_way(three):
-                call(three, f"CALL system.cancel('{id}')")
+                with suppress(pa.ArrowKeyError):  # it may just have ended
+                    call(three, f"CALL system.cancel('{id}')")
         assert all("CANCELLED" in each.ended() for each in running)
         until(lambda: not under_way(one))
 
@@ -275,6 +276,7 @@ def test_a_killed_worker_costs_only_its_own_queries(fabric: Fabric) -> None:
                 except (flight.FlightError, pa.ArrowException, OSError) as error:
                     errors[n].append(f"{type(error).__name__}: {error}")
                     failed += 1
+                    time.sleep(0.2)  # at once it may meet the same dying connection
                     if failed > 1:
                         faults.append(f"two in a row: {error}")
                     continue
