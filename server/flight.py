@@ -5,7 +5,7 @@
     DoPut          bind parameters to a prepared statement, or run a statement for its effect
     DoAction       see ``flight_actions``
 
-PollFlightInfo cannot be offered: pyarrow 26 has no slot for it.
+PollFlightInfo is not offered: docs/adr/0018.
 """
 
 from __future__ import annotations
