@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from typer.testing import CliRunner, Result
@@ -11,7 +12,14 @@ from tests.policies.governed import OPEN, company
 
 
 def check(directory: Path) -> Result:
-    return CliRunner().invoke(command_line, ["check", "-C", str(directory)])
+    logger = logging.getLogger("ripstop")
+    level = logger.level
+    try:
+        return CliRunner().invoke(command_line, ["check", "-C", str(directory)])
+    finally:
+        logger.setLevel(
+            level
+        )  # the command silences it for its process, which here is that of other tests too
 
 
 def written(directory: Path, rules: dict[str, str]) -> Path:
