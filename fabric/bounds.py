@@ -6,7 +6,7 @@ here, any other by the statement itself: its arguments are evaluated once, into 
 a lambda over it checks and calls:
 
     list_transform([{'a0': s, 'a1': n}],
-                   lambda v: CASE WHEN <more> THEN <raise> ELSE repeat(v.a0, v.a1) END)[1]
+                   lambda v: CASE WHEN <more> THEN <raise> ELSE repeat(v['a0'], v['a1']) END)[1]
 
 ``range`` and ``generate_series`` in FROM are left alone: as tables they stream. What grows without such an
 argument (``replace``, ``||``, a window of lists) is bounded by ``server.watch``.
@@ -307,7 +307,9 @@ def _checked(name: str, arguments: Sequence[exp.Expr], most: int, lambda_name: s
     fields = {n: a for n, a in enumerate(arguments) if not _is_constant(a)} or {0: arguments[0]}
     parts = dict(enumerate(arguments))
     for n in fields:
-        parts[n] = exp.Dot(this=exp.to_identifier(lambda_name), expression=exp.to_identifier(f"a{n}"))
+        # By bracket: DuckDB takes ``v.a0`` within HAVING for a column that is not grouped.
+        own = exp.to_identifier(lambda_name)
+        parts[n] = exp.Bracket(this=own, expressions=[exp.Literal.string(f"a{n}")])
     # A text that is no boolean raises; one that hangs on a field is not reckoned before there is a row.
     raises = f"CAST(concat('{_MARK} {name} {most}', left(CAST(_{min(fields)} AS VARCHAR), 0)) AS BOOLEAN)"
     template = f"CASE WHEN {_BOUNDS[name].more} THEN CASE WHEN {raises} THEN NULL END ELSE _call END"

@@ -175,6 +175,7 @@ def test_a_computed_size_within_its_bound_gives_duckdb_s_own_answer(call: str, e
         f"SELECT i FROM {ROWS} WHERE length(repeat(name, n)) > 20",
         f"SELECT a.i, b.i FROM {ROWS} JOIN (SELECT 3 AS i) b ON length(repeat('x', t.i)) = b.i, {ROWS[:-1]} a",
         f"SELECT max(repeat(name, n)) AS m FROM {ROWS} HAVING max(length(repeat(name, n))) > 3",
+        f"SELECT name, count(*) AS c FROM {ROWS} GROUP BY name HAVING repeat(name, max(n)) <> '' ORDER BY ALL",
         f"SELECT i, u FROM {ROWS}, unnest(range(n)) x(u) ORDER BY ALL",
         f"SELECT i, unnest(range(n)) AS u FROM {ROWS} ORDER BY ALL",
         f"WITH a AS (SELECT repeat(name, i) AS r FROM {ROWS}) SELECT r FROM a ORDER BY r",
