@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import re
 from collections.abc import Callable, Collection, Iterator
 from functools import cache
 from importlib import resources
@@ -24,9 +23,6 @@ def functions() -> dict[tuple[str, str], bool]:
         return {(row["name"], row["kind"]): row["verdict"] == "allow" for row in csv.DictReader(file)}
 
 
-_NUMBER = re.compile(r"(?<![\w.$#])[0-9]+(?![\w.])")
-
-
 def confirm(sql: str, serialize: Callable[[str], str], relations: Collection[str]) -> None:
     """Refuse a text that names a table which is not in ``relations`` or calls a function off the list.
 
@@ -39,8 +35,7 @@ def confirm(sql: str, serialize: Callable[[str], str], relations: Collection[str
         SyntaxProblem: DuckDB does not read it.
         NotSupported: it holds something that users may not call or name.
     """
-    # What is named and called does not depend on numbers: statements that differ in them are read once.
-    answer = json.loads(serialize(_NUMBER.sub(lambda match: "1" * len(match[0]), sql)))
+    answer = json.loads(serialize(sql))
     if answer.get("error"):
         if "Only SELECT" in str(answer.get("error_message")):
             raise NotSupported(
