@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 from sqlglot import exp
@@ -18,7 +17,7 @@ from fabric.binding import PLACE
 from fabric.compose import inline, raw_name, table_relations
 from fabric.engine import Engine
 from fabric.remembered import Numbered, Remembered
-from fabric.types import Governed
+from fabric.types import Governed, Resolved
 
 MOST_ASKED_ALONE = 16
 """Statements with more placeholders than this are asked about only as a whole."""
@@ -77,7 +76,7 @@ def _text(governed: Governed, wanted: range) -> str:
         number = node.meta.get(PLACE)
         if number in wanted:
             node.replace(exp.Parameter(this=exp.Literal.number(number)))
-    return inline(replace(governed.resolved, tree=tree), governed.decisions)
+    return inline(Resolved(tree, governed.resolved.relations), governed.decisions)
 
 
 def _types(plan: dict[str, Any]) -> dict[int, str]:

@@ -110,7 +110,7 @@ def test_an_owner_to_whom_admin_is_denied_is_shown_nothing_of_it(tmp_path: Path,
     """The owner may do everything with what is the domain's, *unless a rule denies*: an object, or all of it."""
     rules = {
         "federation": f"p, role:crm-owner, crm.customer, {action}, deny\np, carl, claims.*, {action}, deny\n"
-        f"p, carl, lake.*, {action}, deny\np3, role:*, claims.*, true\np, domain:crm, claims.claim, read, allow\n",
+        f"p, carl, lake.*, {action}, deny\np, carl, claims_uploads.*, {action}, deny\np3, role:*, claims.*, true\np, domain:crm, claims.claim, read, allow\n",
         "crm": "p3, role:*, crm.customer, 'zqdenied' <> name\np3, role:*, crm_db.customer, 'zqown' <> name\n"
         "p4, role:*, crm.customer, claims.claim, never, zqdenied\n",
         "claims": "p3, role:*, claims.claim, 'zqcarl' <> note\np3, role:*, lake.claim, 'zqcarl' <> note\n",
