@@ -29,6 +29,7 @@ STREAM = "SELECT * FROM lake.big"
 _FABRIC = """
 name: fabric_bench
 server: {{port: 0, workers: {workers}}}
+cache: {{results: 0}}
 domains: {{bench: {{owner: "role:owner"}}}}
 sources:
   lake:

@@ -40,6 +40,7 @@ name: fabric_bench
 server: {{port: 0, workers: {workers}}}
 cache: {{results: {results}}}
 domains: {{bench: {{owner: "role:owner"}}}}
+limits: {{default: {{running: 32, per_user: 32}}}}
 sources:
   disk: {{type: local, domain: bench, uri: data/, tables: {{item: {{path: "item.parquet", format: parquet}}}}}}
 """
