@@ -6,7 +6,7 @@ close. A function is translated only when it stands in a list below: its meaning
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _DATE_PARTS = frozenset("year quarter month day hour minute dayofyear doy".split())
 _NUMBERS = frozenset("Y y m d H I M S j".split())
@@ -126,6 +126,19 @@ def _of(*lists: str) -> frozenset[str]:
     return frozenset(" ".join((_EVERYWHERE, *lists)).split())
 
 
+_SPARK_RULES = Rules(
+    "spark",
+    _of(_SPARK),
+    escape="\\",
+    whole="ripstop_truncated_text",
+    text="keep",
+    decimal=(10, 0),
+    sunday=1,
+    second=True,
+    elapsed=frozenset(["timestampdiff"]),
+    dollars=True,
+)
+
 RULES: dict[str, Rules] = {
     "postgres": Rules(
         "postgres",
@@ -160,30 +173,8 @@ RULES: dict[str, Rules] = {
         sunday=1,
         elapsed=frozenset(["timestampdiff"]),
     ),
-    "spark": Rules(
-        "spark",
-        _of(_SPARK),
-        escape="\\",
-        whole="ripstop_truncated_text",
-        text="keep",
-        decimal=(10, 0),
-        sunday=1,
-        second=True,
-        elapsed=frozenset(["timestampdiff"]),
-        dollars=True,
-    ),
-    "databricks": Rules(
-        "databricks",
-        _of(_SPARK),
-        escape="\\",
-        whole="ripstop_truncated_text",
-        text="keep",
-        decimal=(10, 0),
-        sunday=1,
-        second=True,
-        elapsed=frozenset(["timestampdiff"]),
-        dollars=True,
-    ),
+    "spark": _SPARK_RULES,
+    "databricks": replace(_SPARK_RULES, reads="databricks"),
     "tsql": Rules(
         "tsql",
         _of(_TSQL),

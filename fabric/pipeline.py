@@ -30,7 +30,7 @@ from fabric.parameters import ParameterTypes
 from fabric.parse import bind, parameter_count, parse
 from fabric.plan import Plan, describe, plan, relisted
 from fabric.plan_cache import Known, PlanCache
-from fabric.policy_report import POLICY_SCHEMA, policy_report, policy_table
+from fabric.policy_report import POLICY_SCHEMA, object_report, policy_report, policy_table
 from fabric.questions import UTC, Description, Question, Session, fingerprint, hypothetical
 from fabric.records import Asked, Records
 from fabric.replies import (
@@ -42,7 +42,7 @@ from fabric.replies import (
     described_columns,
     plan_lines,
 )
-from fabric.resolve import Whole, relations, resolve
+from fabric.resolve import relations, resolve
 from fabric.results import KeptAnswer, Result, ResultCache, is_at_hand
 from fabric.rules import RuleBinder
 from fabric.spi import Finding, Governor
@@ -237,10 +237,10 @@ class Line:
             AuditUnavailable: as ``run``.
         """
         question = Question(text, principal, session, parameters)
-        known = self._known(question)
+        known = self._known(question) if self._results.holds(question.key) else None
         if known is None or known.plan is None or policy_version not in (None, known.decided):
             return None
-        if not is_at_hand(known.plan) or not self._results.holds(question.key):
+        if not is_at_hand(known.plan):
             return None
         try:
             planned = self._planned(known, question)
@@ -251,7 +251,7 @@ class Line:
             return None
         asked = Asked.of(question)
         self._records.allowed(asked, known.kind, known.governed)
-        return self._from_memory(result, asked)
+        return self._from_memory(result, asked, question.session)
 
     @property
     def idle(self) -> bool:
@@ -325,10 +325,12 @@ class Line:
         if kept is None:
             return self._started(planned, asked, place, question, self._results.largest)
         place.leave()  # nothing is computed any more
-        return self._from_memory(kept, asked)
+        return self._from_memory(kept, asked, question.session)
 
-    def _from_memory(self, result: Result, asked: Asked) -> KeptAnswer:
-        return KeptAnswer(result, asked.query_id, lambda outcome: self._records.ended(asked, outcome, ""))
+    def _from_memory(self, result: Result, asked: Asked, session: Session) -> KeptAnswer:
+        answer = KeptAnswer(result, asked.query_id, lambda outcome: self._records.ended(asked, outcome, ""))
+        session.stop.by(answer.cancel)
+        return answer
 
     def _started(
         self, planned: Plan, asked: Asked, place: Place, question: Question, keep_bytes: int = 0
@@ -385,9 +387,7 @@ class Line:
 
     def why(self, found: str, about: Principal) -> Sequence[Finding]:
         """What decides on all of an object for a principal; for whoever runs the fabric, who may know all."""
-        names = Whole(self.catalog.find)
-        resolved = resolve(parse(f"FROM {found}"), names, None, about.user)
-        return policy_report(resolved, about, None, self._governor, self._binder)
+        return object_report(found, about, self.catalog.find, self._governor, self._binder)
 
     def _explained(self, kind: Kind, planned: Plan, asked: Asked, place: Place, question: Question) -> Reply:
         discretion = self._discretion(planned.governed)

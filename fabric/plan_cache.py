@@ -21,7 +21,7 @@ from fabric.resolve import relations
 from fabric.types import Governed, Kind, Parsed
 
 MOST_PLANS = 2_000
-"""Plans that are kept; one takes some 30 kB."""
+"""Plans that are kept; that of a point lookup takes 16 kB."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import astuple
 
 import pyarrow as pa
 
 from fabric.errors import AccessDenied, FabricError
-from fabric.resolve import relations
+from fabric.parse import parse
+from fabric.resolve import Whole, relations, resolve
 from fabric.spi import Binder, Finding, Governor
-from fabric.types import Principal, Resolved
+from fabric.types import Principal, Product, Resolved, Table
 
 POLICY_SCHEMA = pa.schema(
     [pa.field(name, pa.string()) for name in ("object", "reader", "effect", "rule", "detail")]
@@ -50,6 +51,18 @@ def policy_report(
         detail = f"{error.code}: {error.message}" if whole else error.code
         verdict = Finding("the query", about.user, "refused", "", detail)
     return [*found, verdict]
+
+
+def object_report(
+    name: str,
+    about: Principal,
+    find: Callable[[tuple[str, ...]], Table | Product | None],
+    governor: Governor,
+    binder: Binder,
+) -> Sequence[Finding]:
+    """What decides on all of an object, for whoever runs the fabric; ``find`` knows every object by its parts."""
+    resolved = resolve(parse(f"FROM {name}"), Whole(find), None, about.user)
+    return policy_report(resolved, about, None, governor, binder)
 
 
 def _administers_all(teller: Principal, resolved: Resolved, governor: Governor) -> bool:

@@ -150,6 +150,7 @@ class Watch:
         self._calm = threading.Event()
         self._calm.set()
         self._lost: Work | None = None
+        self._lost_by = ""
         self._limit: int | None = None
         self._process = psutil.Process()
         self._held = 0
@@ -222,7 +223,9 @@ class Watch:
 
     def lose(self, work: Work) -> None:
         """The engine has given itself up under this statement: nothing will run in this worker any more."""
-        self._lost = work
+        if self._lost is None:  # those who notice later did not do it
+            self._lost_by = _sole_asker(work, self._under_way())
+            self._lost = work
 
     # ── the thread ──────────────────────────────────────────────────────────────────────────────
 
@@ -236,13 +239,13 @@ class Watch:
             self._held = held
             stuck = next((work for work in works if work.is_stuck), None)
             if self._lost is not None:
-                self._replace("the engine failed", self._lost)
+                self._replace("the engine failed", self._lost, self._lost_by)
             elif self._limit is not None and held > self._limit:
                 self._calm.clear()
                 self._outgrown(held, self._limit, works)
                 self._calm.set()
             elif stuck is not None:
-                self._replace("a statement could not be stopped", stuck)
+                self._replace("a statement could not be stopped", stuck, stuck.by)
 
     def _outgrown(self, held: int, limit: int, works: list[Work]) -> None:
         """Stop what runs and, if the memory does not come back, end."""
@@ -259,28 +262,28 @@ class Watch:
             held = max(held, self._rss())
         left = [work for work in works if self._is_under_way(work)]
         blamed = _blamed(left or works)
+        by = _sole_asker(blamed, works) if blamed else ""
         pa.default_memory_pool().release_unused()
         log.warning("memory: held %.2f GB of %.2f GB", held / 1e9, limit / 1e9)
         if left or self._rss() > limit:
-            self._end_with(
-                reason, f"held {held / 1e9:.1f} GB of the {limit / 1e9:.1f} GB that it may", blamed
-            )
+            why = f"held {held / 1e9:.1f} GB of the {limit / 1e9:.1f} GB that it may"
+            self._end_with(reason, why, blamed, by)
         elif blamed is not None:
             self.refuse(blamed.digest, REFUSED_SECONDS, MEMORY)
-            self._report(state="refuse", digest=blamed.digest, by=blamed.by, why=MEMORY)
+            self._report(state="refuse", digest=blamed.digest, by=by, why=MEMORY)
 
-    def _replace(self, why: str, blamed: Work) -> None:
+    def _replace(self, why: str, blamed: Work, by: str) -> None:
         hint = "run it again in a moment"
         reason = LimitError(f"{why}, and the worker is being replaced", hint=hint, retryable=True)
-        self._end_with(reason, why, blamed)
+        self._end_with(reason, why, blamed, by)
 
-    def _end_with(self, reason: FabricError, why: str, blamed: Work | None) -> None:
-        """Answer every call with the reason, and end."""
+    def _end_with(self, reason: FabricError, why: str, blamed: Work | None, by: str) -> None:
+        """Answer every call with the reason, and end; ``by`` is who is surely to blame, or empty."""
         with self._lock:
             self._ending = reason
         if blamed is not None:
             why_refused = MEMORY if isinstance(reason, MemoryLimit) else why
-            self._report(state="refuse", digest=blamed.digest, by=blamed.by, why=why_refused)
+            self._report(state="refuse", digest=blamed.digest, by=by, why=why_refused)
         self._report(state="ends", error=why)
         for work in self._under_way():
             work.stop(reason)
@@ -299,6 +302,11 @@ class Watch:
 
     def _of_limit(self) -> str:
         return f" of {self._limit / 1e9:.1f} GB" if self._limit else ""
+
+
+def _sole_asker(blamed: Work, works: list[Work]) -> str:
+    """Whoever asked all that ran, and so is to blame whichever of it did it; empty when others' ran beside it."""
+    return blamed.by if {work.by for work in works} <= {blamed.by} else ""
 
 
 def _blamed(works: list[Work]) -> Work | None:

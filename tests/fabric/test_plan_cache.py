@@ -10,12 +10,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 import fabric.pipeline as pipeline
+from fabric.confirm import functions
 from fabric.errors import FabricError, InvalidValue, PolicyChanged
 from fabric.pipeline import Session
 from fabric.questions import Question
+from fabric.remembered import depends_on_the_moment
 from fabric.types import Principal
 from tests.policies.governed import ANA, BO, App, ask, company, rows
 
@@ -176,3 +179,14 @@ def _until_other(ask_for: Callable[[], object]) -> None:
     first, end = ask_for(), time.monotonic() + 10
     while ask_for() == first and time.monotonic() < end:
         time.sleep(0.05)
+
+
+def test_every_function_whose_answer_may_change_is_known_by_name() -> None:
+    with duckdb.connect() as connection:
+        changing = connection.execute(
+            "SELECT DISTINCT function_name FROM duckdb_functions() WHERE stability <> 'CONSISTENT'"
+        ).fetchall()
+    allowed = {name for (name, _), verdict in functions().items() if verdict}
+    found = {name for (name,) in changing} & allowed
+    assert "now" in found
+    assert not {name for name in found if not depends_on_the_moment(f"SELECT {name}()")}

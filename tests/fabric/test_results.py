@@ -128,6 +128,16 @@ def test_a_kept_answer_can_be_cancelled_and_says_so(app: App) -> None:
     assert states["state"].to_pylist() == ["succeeded", "cancelled"]
 
 
+def test_a_kept_answer_ends_by_its_session_s_stop(app: App) -> None:
+    ask(app, _SQL, ANA)
+    session = Session()
+    answer = app.line.kept(_SQL, ANA, session)
+    assert isinstance(answer, KeptAnswer)
+    session.stop(Cancelled("the client went away"))
+    with pytest.raises(Cancelled, match="went away"):
+        list(answer.batches())
+
+
 def test_the_schema_is_that_of_the_first_answer(app: App) -> None:
     first, second = (ask(app, "SELECT *, {'a': score} AS s FROM fraud.score", ANA) for _ in range(2))
     assert first.schema == second.schema

@@ -229,6 +229,16 @@ def test_an_engine_that_gave_itself_up_ends_the_worker(watched: Watched) -> None
         watched.watch.begin("b" * 16)
 
 
+@pytest.mark.parametrize(("beside", "by"), [("ana", "ana"), ("bo", "")])
+def test_nobody_is_struck_for_what_another_may_have_done(watched: Watched, beside: str, by: str) -> None:
+    watched.watch.start(None, {})
+    work, later = watched.watch.begin("a" * 16, "ana"), watched.watch.begin("b" * 16, beside)
+    watched.watch.lose(work)
+    watched.watch.lose(later)  # every statement meets the failed engine
+    until(watched.ended.is_set, seconds=30)
+    assert watched.reports[0] == {"state": "refuse", "digest": "a" * 16, "by": by, "why": "the engine failed"}
+
+
 def test_a_user_with_three_strikes_is_refused_whatever_they_ask(watched: Watched) -> None:
     watched.watch.refuse("ana".ljust(16), 600.0, STRIKES)
     with pytest.raises(LimitError, match=r"3 of your statements .* refused until \d\d:\d\d UTC"):
