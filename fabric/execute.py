@@ -18,7 +18,7 @@ import pyarrow as pa
 from fabric.compose import guarded_name, raw_name
 from fabric.config_model import LimitSettings
 from fabric.discretion import Discretion
-from fabric.engine import BATCH_ROWS, Engine
+from fabric.engine import Engine, stream
 from fabric.engine_errors import translate
 from fabric.errors import Cancelled, FabricError, LimitError, ResultTooLarge, SchemaChanged, Timeout
 from fabric.feed import Feed, FeedSource
@@ -198,7 +198,7 @@ class Answer:
         try:
             if self._stop is not None:
                 raise self._stop
-            reader = self._cursor.sql(self.executed).to_arrow_reader(BATCH_ROWS)
+            reader = stream(self._cursor, self.executed)
             with reader:
                 for batch in reader:
                     self._count(batch)

@@ -22,6 +22,7 @@ from fabric.compose import (
     select,
     select_guarded,
     table_relations,
+    veiled_meaning,
 )
 from fabric.demand import Demand, demands
 from fabric.discretion import Discretion
@@ -221,7 +222,7 @@ def plan(
             except FabricError as error:
                 raise discretion.told(relation, error) from None
     made = Plan(governed=governed, schema=probed.schema, reads=tuple(reads))
-    return replace(made, barriers=_needs_barriers(made, engine))
+    return replace(made, barriers=_needs_barriers(made, engine, probed.veiled))
 
 
 def relisted(known: Plan, files: FileTables, discretion: Discretion) -> Plan:
@@ -243,7 +244,7 @@ def relisted(known: Plan, files: FileTables, discretion: Discretion) -> Plan:
     return replace(known, reads=tuple(reads))
 
 
-def _needs_barriers(made: Plan, engine: Engine) -> bool:
+def _needs_barriers(made: Plan, engine: Engine, veiled: bool) -> bool:
     """Whether some expression may raise, and some filter stands in the same statement with it."""
     governed = made.governed
     guarded = {read.relation.id for read in made.reads if made.is_guarded(read)}
@@ -254,7 +255,8 @@ def _needs_barriers(made: Plan, engine: Engine) -> bool:
         raw_name(relation): [(f"{relation.id}_{n}", column.type) for n, column in enumerate(table.columns)]
         for relation, table in table_relations(governed.resolved, governed.decisions)
     }
-    return not engine.is_total(meaning(governed), columns)
+    text = veiled_meaning(governed)[1] if veiled else meaning(governed)
+    return not engine.is_total(text, columns)
 
 
 def _orders(governed: Governed) -> dict[str, tuple[OrderKey, ...]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from fabric.predicates import Predicate, PredicateWord
 
@@ -362,7 +362,7 @@ class Governed:
     principal: Principal
     decisions: Mapping[str, Decision]
     policy_version: str
-    composed: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
+    composed: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
