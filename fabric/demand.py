@@ -193,7 +193,7 @@ def translate(tree: exp.Expr, columns: tuple[Column, ...]) -> Predicate | None:
         return Comparison(column.name, "=", True) if column and column.type == "BOOLEAN" else None
     if isinstance(tree, exp.Is) and isinstance(tree.expression, exp.Null):
         column = _column(tree.this, columns)
-        return NullTest(column.name) if column else None
+        return NullTest(column.name, _is_negated(tree)) if column else None
     if isinstance(tree, exp.In):
         return _membership(tree, columns)
     operator = _OPERATORS.get(type(tree))
@@ -212,6 +212,11 @@ def _negated(predicate: Predicate | None) -> Predicate | None:
     if isinstance(predicate, Comparison) and predicate.value is True and predicate.op == "=":
         return Comparison(predicate.column, "=", False)
     return None
+
+
+def _is_negated(tree: exp.Expr) -> bool:
+    """Whether sqlglot put the NOT of ``NOT LIKE`` or ``IS NOT`` into the node itself."""
+    return bool(tree.args.get("negate"))
 
 
 def _column(tree: exp.Expr, columns: tuple[Column, ...]) -> Column | None:
@@ -260,7 +265,7 @@ def _pattern(tree: exp.Expr, columns: tuple[Column, ...]) -> Predicate | None:
         return None
     if shape != "{}" and ("%" in text.name or "_" in text.name):
         return None
-    return Pattern(column.name, shape.format(text.name))
+    return Pattern(column.name, shape.format(text.name), _is_negated(tree))
 
 
 def _value(tree: exp.Expr, column: Column) -> Value | None:
