@@ -6,15 +6,12 @@ import argparse
 import json
 import os
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 from benchmarks.federation.data import served
+from benchmarks.federation.kept import written
 from benchmarks.federation.measure import Asked, between, counted, engines, summary, timed, truths
 from benchmarks.federation.queries import SETS, queries
-from benchmarks.machine import facts, write
-
-KEPT = Path(__file__).with_name("peer-times.json")
 
 
 def main() -> None:
@@ -30,15 +27,13 @@ def main() -> None:
         results: dict[str, Any] = {"scale": told.scale, "caches": told.caches, "latency_ms": told.latency}
         name = f"federation-{told.set}-sf{told.scale:g}-caches-{told.caches}-latency-{told.latency:g}"
         if told.count and relay is not None:
-            write(f"{name}-moved", results | {"queries": counted(texts, asked, relay)})
+            written(f"{name}-moved", results | {"queries": counted(texts, asked, relay)}, keep=told.keep)
             return
         seen = timed(texts, asked, truths(texts, sources.files), told.rounds)
     results |= {"rounds": told.rounds, "timeout": told.timeout, "summary": summary(seen)}
     results["queries"] = {each: one.told() for each, one in seen.items()}
-    write(name, results)
+    written(name, results, keep=told.keep)
     print(_table(seen), json.dumps(results["summary"], indent=2), sep="\n")
-    if told.keep:
-        _keep(name, results)
 
 
 def _told() -> argparse.Namespace:
@@ -65,22 +60,6 @@ def _table(seen: dict[str, Asked]) -> str:
         ratio = f"{told['ratio']:.2f}" if "ratio" in told else "-"
         lines.append(f"{name:34} {cells[0]:>8} {cells[1]:>8} {ratio:>7} {told['local']:>7.3f}")
     return "\n".join(lines)
-
-
-def _keep(name: str, results: dict[str, Any]) -> None:
-    kept = json.loads(KEPT.read_text(encoding="utf-8")) if KEPT.exists() else {}
-    kept[name] = {"machine": facts() | {"peer": "duckdb 1.5.5"}, **results}
-    KEPT.write_text(_lines(dict(sorted(kept.items()))) + "\n", encoding="utf-8")
-
-
-def _lines(value: Any, depth: int = 0) -> str:
-    """JSON with a line for each query, so that a run's difference can be read."""
-    if not isinstance(value, dict) or depth == 3:
-        return json.dumps(value)
-    inner = ",\n".join(
-        f"{' ' * (depth + 1)}{json.dumps(key)}: {_lines(each, depth + 1)}" for key, each in value.items()
-    )
-    return f"{{\n{inner}\n{' ' * depth}}}"
 
 
 if __name__ == "__main__":

@@ -17,8 +17,8 @@ from typing import Any
 from benchmarks.federation import peer
 from benchmarks.federation.answers import difference
 from benchmarks.federation.data import PYTHON_155, served
+from benchmarks.federation.kept import written
 from benchmarks.federation.queries import local, queries
-from benchmarks.machine import write
 
 ENGINES = ("duckdb 2.0", "duckdb 1.5.5")
 SECONDS = 60.0
@@ -29,13 +29,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks.federation.local", description=__doc__)
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--keep", action="store_true", help="write the figures into peer-times.json too")
     told = parser.parse_args()
     with served(told.scale) as sources, tempfile.TemporaryDirectory() as folder:
         texts = {name: text.format(**local(sources.files)) for name, text in queries("tpch").items()}
         results = _measured(texts, Path(folder), told.rounds)
     ratios = [each["ratio"] for each in results.values() if "ratio" in each]
     mean = round(math.exp(sum(map(math.log, ratios)) / len(ratios)), 3)
-    write("federation-local", {"scale": told.scale, "geometric_mean": mean, "queries": results})
+    what = {"scale": told.scale, "rounds": told.rounds, "geometric_mean": mean, "queries": results}
+    written("federation-local", what, keep=told.keep)
 
 
 def _measured(texts: dict[str, str], folder: Path, rounds: int) -> dict[str, Any]:

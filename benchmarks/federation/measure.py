@@ -71,10 +71,14 @@ def engines(
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         mine = ours.asked(sources, ports, folder / "project", cached=cached, seconds=seconds)
-        yield {
+        asked: dict[str, Engine] = {
             "ours": stack.enter_context(mine),
             "peer": stack.enter_context(peer.asked(PYTHON_155, told, folder, seconds)),
         }
+        for engine in asked.values():
+            # The connection is made, so that no query is charged for it.
+            engine.ask("SELECT 1")
+        yield asked
 
 
 @contextmanager
