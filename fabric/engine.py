@@ -15,6 +15,7 @@ import fsspec
 import pyarrow as pa
 import pyarrow.dataset as ds
 from duckdb import _seam
+from duckdb._sources.arrow import ArrowScanSource
 
 from fabric.dialect_macros import definitions
 from fabric.engine_errors import translate, translated
@@ -281,6 +282,31 @@ class Engine:
                 return cursor.sql(sql).fetchall()
             except (duckdb.Error, OSError) as error:
                 raise blame(str(error)) or translate(error) from None
+
+
+class _Counted(ArrowScanSource):
+    """An Arrow stream of which DuckDB is told how many rows it will have."""
+
+    def __init__(self, relation: Any, rows: float) -> None:
+        super().__init__(relation)
+        self._rows = max(1, round(rows))
+
+    def __arrow_c_schema__(self) -> object:
+        return self.obj.__arrow_c_schema__()
+
+    def rows(self) -> int:
+        return self._rows
+
+
+def register(cursor: duckdb.DuckDBPyConnection, name: str, relation: object, rows: float | None) -> None:
+    """Let a statement of this cursor read an Arrow stream; ``rows``, an estimate, is what joins are ordered by.
+
+    DuckDB 2.0.0 asks a source of its own how many rows it has, and takes one row for anything else.
+    """
+    if rows is None:
+        cursor.register(name, relation)
+    else:
+        cursor._register_arrow_source(name, _Counted(relation, rows))
 
 
 def stream(cursor: duckdb.DuckDBPyConnection, sql: str) -> pa.RecordBatchReader:

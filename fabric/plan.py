@@ -28,6 +28,7 @@ from fabric.demand import Demand, demands
 from fabric.discretion import Discretion
 from fabric.engine import Engine, Probe
 from fabric.errors import FabricError, NotSupported, UserError
+from fabric.estimates import rows_left
 from fabric.file_scan import FileScan, FileTables
 from fabric.ordering import ordering
 from fabric.predicates import Predicate
@@ -36,13 +37,18 @@ from fabric.resolve import relations
 from fabric.spi import FileConnector, ScanConnector
 from fabric.types import Column, Decision, Governed, Offer, OrderKey, Product, Relation, Resolved, Scan, Table
 
+_FILTERED = 0.2  # DuckDB's own guess, whatever the filter
+
 # A column of one is an expression of its source's own: a predicate on it may raise, or tell, there.
 _COMPUTED = ("view", "foreign table")
 
 
 @dataclass(frozen=True, slots=True)
 class LiveRead:
-    """A relation that a source serves as Arrow batches; ``positions`` are the columns fetched."""
+    """A relation that a source serves as Arrow batches; ``positions`` are the columns fetched.
+
+    ``rows`` is how many it will send, as far as anybody can tell.
+    """
 
     relation: Relation
     connector: ScanConnector
@@ -50,6 +56,15 @@ class LiveRead:
     positions: tuple[int, ...]
     kept: tuple[str, ...]
     repeated: bool
+    rows: float | None = None
+
+    @property
+    def shown_rows(self) -> float | None:
+        """What DuckDB is told, which takes a fifth of it for what its own filters leave."""
+        most = self.offer.scan.table.rows
+        if self.rows is None or most is None:
+            return self.rows
+        return min(self.rows / _FILTERED, max(most, self.rows)) if self.offer.scan.predicates else self.rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,7 +302,8 @@ def _read(relation: Relation, table: Table, demand: Demand, catalog: Catalog, fi
     )
     offer = connector.offer(scan)
     sent = tuple(_position(table, column) for column in offer.scan.columns)
-    return LiveRead(relation, connector, offer, sent, tuple(demand.kept), demand.repeated)
+    rows = offer.rows if offer.rows is not None else rows_left(table, offer.taken)
+    return LiveRead(relation, connector, offer, sent, tuple(demand.kept), demand.repeated, rows)
 
 
 def _of_rule(relation: Relation, governed: Governed, engine: Engine) -> list[Predicate]:

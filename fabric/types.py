@@ -61,6 +61,20 @@ class ForeignKey:
     name: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class ColumnStatistics:
+    """What a source knows of a column's values without reading them; None, what it does not know.
+
+    ``nulls`` and the parts of ``common`` values are fractions of all rows. ``bounds`` cut the other values into parts
+    of equally many rows. Values are texts, as the source writes them.
+    """
+
+    nulls: float | None = None
+    distinct: float | None = None
+    common: tuple[tuple[str, float], ...] = ()
+    bounds: tuple[str, ...] = ()
+
+
 FileFormat = Literal["parquet", "csv", "json"]
 
 
@@ -99,7 +113,10 @@ TableKind = Literal["table", "view", "materialized view", "foreign table", "part
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of a source; ``layout`` is set when it lies in files, and then ``columns`` may be empty."""
+    """A table of a source; ``layout`` is set when it lies in files, and then ``columns`` may be empty.
+
+    ``rows`` and ``statistics`` (by lower-cased column) are estimates.
+    """
 
     name: TableName
     columns: tuple[Column, ...]
@@ -109,6 +126,7 @@ class Table:
     primary_key: tuple[str, ...] = ()
     foreign_keys: tuple[ForeignKey, ...] = ()
     layout: FileLayout | None = None
+    statistics: Mapping[str, ColumnStatistics] = field(default_factory=dict, compare=False, repr=False)
 
     def column(self, name: str) -> Column | None:
         """The column of that name, compared without case."""
