@@ -18,8 +18,10 @@ from duckdb import _seam
 from duckdb._sources.arrow import ArrowScanSource
 
 from fabric.dialect_macros import definitions
+from fabric.engine_blueprints import Blueprints
 from fabric.engine_errors import translate, translated
 from fabric.errors import FabricError, InvalidValue
+from fabric.join_graph import Edge, Key, edges
 from fabric.pushdown import literal
 from fabric.remembered import Numbered, Remembered
 from fabric.totality import is_total
@@ -103,6 +105,8 @@ class Engine:
         self._types: dict[str, pa.DataType] = {}
         self._probes: Remembered[tuple[tuple[str, ...], tuple[str, ...], str]] = Remembered(_REMEMBERED)
         self._parses: Remembered[str] = Remembered(_REMEMBERED)
+        self._edges: Remembered[tuple[Edge, ...]] = Remembered(_REMEMBERED)
+        self._blueprints = Blueprints(zone)
         self._totals: Remembered[bool] = Remembered(_REMEMBERED)
         self._types_lock = threading.Lock()
 
@@ -113,6 +117,7 @@ class Engine:
             self._siblings.clear()
         for sibling in siblings:
             sibling.close()
+        self._blueprints.close()
         self._root.close()
 
     def in_zone(self, zone: str) -> Engine:
@@ -226,6 +231,34 @@ class Engine:
                 return None if json.loads(plan)["error"] else str(plan)
             except (duckdb.Error, ValueError):  # a plan with NaN in it is no JSON
                 return None
+
+    def join_edges(self, sql: str, relations: Mapping[str, Sequence[tuple[str, str]]]) -> tuple[Edge, ...]:
+        """What the keys of one relation say of the rows of another; arguments as for ``bound_plan``.
+
+        A key's column is the position in what is listed of its relation, whose name it has.
+        """
+        numbered = Numbered(sql)
+        typed = {
+            numbered.number(name): [(numbered.number(column), kind) for column, kind in columns]
+            for name, columns in relations.items()
+        }
+
+        def read() -> tuple[Edge, ...]:
+            plan = self._blueprints.logical_plan(numbered.text, typed)
+            try:
+                return edges(plan, lambda table, n: Key(table, n) if table in typed else None) if plan else ()
+            except (LookupError, TypeError, ValueError):
+                return ()  # a plan of another shape says nothing
+
+        found = self._edges.get(f"{numbered.text}\n{typed}", read)
+        restored = {name: numbered.restore(name) for name in typed}
+        return tuple(
+            Edge(
+                replace(edge.target, relation=restored[edge.target.relation]),
+                replace(edge.source, relation=restored[edge.source.relation]),
+            )
+            for edge in found
+        )
 
     def is_total(self, sql: str, relations: Mapping[str, Sequence[tuple[str, str]]]) -> bool:
         """Whether no expression of a statement can raise for any row; arguments as for ``bound_plan``."""

@@ -373,10 +373,10 @@ class Answer:
 
 def _receipt(live: _Live, discretion: Discretion) -> ScanReceipt:
     read, context = live.read, live.context
-    pushed, touched = "", set[int]()
+    pushed, touched, by = "", set[int](), frozenset[str]()
     if isinstance(read, LiveRead):
         pushed = " AND ".join(predicate_text(p) for p in read.offer.taken)
-        touched = set(read.positions)
+        touched, by = set(read.positions), read.reduced_by
     elif isinstance(read, FileRead):
         pushed = f"{len(read.scan.files)} of {read.scan.listed} files"
         touched = read.demand.columns
@@ -391,8 +391,8 @@ def _receipt(live: _Live, discretion: Discretion) -> ScanReceipt:
         seconds=live.feed.seconds if live.feed else (time.time() - live.began.timestamp()),
         cache=f"{context.cache_hits} hits" if context.cache_hits else "",
         as_of=live.began,
-        guarded=live.guarded is not None and discretion.counts(read.relation),
-        veiled=not discretion.shows_source(read.relation),
+        guarded=live.guarded is not None and discretion.counts(read.relation) and not by,
+        veiled=not discretion.shows_read(read.relation, by),
         unnamed=not discretion.shows(read.relation),
         columns=tuple(columns[n].name for n in sorted(touched)),
     )

@@ -149,15 +149,28 @@ class Capabilities:
 
     ``predicates`` maps a column's lower-cased name to the words it takes; ``order`` names the columns
     that it sorts as DuckDB does. ``projection`` is false for a source that always sends every column.
+    ``semi_joins`` names the columns that it compares with each other as DuckDB does, when they are of the same type.
     """
 
     predicates: Mapping[str, frozenset[PredicateWord]] = field(default_factory=dict)
     order: frozenset[str] = frozenset()
     limit: bool = False
     projection: bool = True
+    semi_joins: frozenset[str] = frozenset()
 
 
 # ── scans ────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class SemiJoin:
+    """Only rows matter whose ``column`` equals a ``key`` of the rows of ``table`` that the rest leaves."""
+
+    column: str
+    table: Table
+    key: str
+    predicates: tuple[Predicate, ...] = ()
+    semi_joins: tuple[SemiJoin, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +179,7 @@ class Scan:
 
     ``columns`` is never empty. ``predicates`` are conjuncts. ``limit`` (rows) holds only together with
     all ``predicates`` and all of ``order``: a source that leaves one of those must leave the limit.
+    ``semi_joins`` are with tables of the same source; each may be left, or taken with fewer conditions.
     """
 
     table: Table
@@ -173,6 +187,7 @@ class Scan:
     predicates: tuple[Predicate, ...] = ()
     order: tuple[OrderKey, ...] = ()
     limit: int | None = None
+    semi_joins: tuple[SemiJoin, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +220,7 @@ class Offer:
     request: str
     order_taken: bool = False
     limit_taken: bool = False
+    semi_joins: tuple[SemiJoin, ...] = ()
     refused: tuple[Refusal, ...] = ()
     rows: float | None = None
 
