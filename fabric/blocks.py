@@ -60,7 +60,7 @@ class BlockCache:
         if length <= 0:
             return b""
         size = file.connector.block_bytes
-        if not size:
+        if not size or not (self._budget or self._disk or file.connector.one_call):
             return self._direct(file, offset, length, demand)
         first, last = offset // size, (offset + length - 1) // size
         found = self._gather(file, range(first, last + 1), demand)

@@ -8,22 +8,26 @@ from fabric.types import Column, OrderKey
 
 
 def ordering(tree: exp.Expr, relation: str, columns: tuple[Column, ...]) -> tuple[OrderKey, ...] | None:
-    """The sort keys of a SELECT directly over a relation, when each is a plain column of it.
+    """The sort keys of the one SELECT with a LIMIT that stands directly over a relation, each a plain column of it.
 
     Args:
-        tree: the statement's root.
+        tree: the statement.
         relation: the relation's id.
         columns: its columns.
 
     Returns:
-        None when the statement is anything else: then no order is pushed.
+        None when the relation stands anywhere else: then no order is pushed.
     """
-    if not isinstance(tree, exp.Select) or tree.args.get("joins") or tree.args.get("distinct"):
+    tables = [table for table in tree.find_all(exp.Table) if table.name == relation]
+    select = tables[0].parent_select if len(tables) == 1 else None
+    if not isinstance(select, exp.Select) or not select.args.get("limit"):
         return None
-    order = tree.args.get("order")
-    if not isinstance(order, exp.Order) or not _stands_over(tree, relation) or _renames(tree):
+    order = select.args.get("order")
+    if select.args.get("joins") or select.args.get("distinct") or not isinstance(order, exp.Order):
         return None
-    keys = [_key(term, tree, columns) for term in order.expressions]
+    if not _stands_over(select, relation) or _renames(select):
+        return None
+    keys = [_key(term, select, columns) for term in order.expressions]
     known = tuple(key for key in keys if key is not None)
     return known if len(known) == len(keys) else None
 

@@ -306,15 +306,15 @@ def _meant(governed: Governed, veiled: bool) -> tuple[str, dict[str, list[tuple[
 
 
 def _orders(governed: Governed) -> dict[str, tuple[OrderKey, ...]]:
-    resolved = governed.resolved
-    if len(resolved.relations) != 1 or not isinstance(resolved.relations[0].object, Table):
-        return {}
-    relation = resolved.relations[0]
-    decision = governed.decisions[relation.id]
-    if decision.masks or decision.hidden:
-        return {}  # a column of the statement is not the source's column of that name
-    keys = ordering(resolved.tree, relation.id, relation.object.columns)
-    return {relation.id: keys} if keys else {}
+    found = {}
+    for relation in governed.resolved.relations:
+        decision = governed.decisions[relation.id]
+        # Of a masked relation, a column of the statement is not the source's column of that name.
+        if isinstance(relation.object, Table) and not decision.masks and not decision.hidden:
+            keys = ordering(governed.resolved.tree, relation.id, relation.object.columns)
+            if keys:
+                found[relation.id] = keys
+    return found
 
 
 def _scan(table: Table, demand: Demand) -> Scan:

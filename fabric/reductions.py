@@ -12,7 +12,7 @@ from fabric.estimates import distinct, rows_left
 from fabric.join_graph import Edge
 from fabric.types import Scan, SemiJoin
 
-_DEEPEST = 3
+_DEEPEST = 4
 _MOST = 3
 _FEW_ROWS = 2_000
 _LARGEST_PART = 0.7
@@ -58,7 +58,8 @@ def _reduced(
 ) -> Reduced:
     own = scans[relation]
     rows, chosen, by = own.rows, list[SemiJoin](), set[str]()
-    if rows is None or rows < _FEW_ROWS or own.scan.limit is not None or len(path) > _DEEPEST:
+    asked = len(path) == 1
+    if rows is None or (asked and rows < _FEW_ROWS) or own.scan.limit is not None or len(path) > _DEEPEST:
         return Reduced(own.scan, rows, frozenset())
     for edge in edges:
         other = edge.source.relation
@@ -72,7 +73,7 @@ def _reduced(
         if part is None or part > _LARGEST_PART or len(chosen) == _MOST:
             continue
         saved = rows * (1 - part) * (_SENT_ROW + _SENT_COLUMN * len(own.scan.columns))
-        if saved < _cost(inner.scan):
+        if asked and saved < _cost(inner.scan):
             continue
         chosen.append(
             SemiJoin(column.name, known.scan.table, key.name, known.scan.predicates, inner.scan.semi_joins)
