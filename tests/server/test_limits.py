@@ -291,7 +291,7 @@ def test_a_query_that_reads_more_of_its_sources_is_ended(served: Served) -> None
         with pytest.raises(
             flight.FlightUnavailableError, match="LIMIT: the query read more than the 20KB that it may"
         ):
-            raw.read(raw.query("SELECT max(text) AS m FROM desk.claim"))
+            raw.read(raw.query("SELECT max(text || id) AS m FROM desk.claim"))
 
 
 # ── a crowd ───────────────────────────────────────────────────────────────────────────────────

@@ -1,0 +1,118 @@
+"""Every semi-join that could be pushed is pushed, whatever the estimates say, and no answer changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+import fabric.reductions as reductions
+from fabric.pipeline import Session
+from fabric.plan import LiveRead, Plan
+from server.app import App, build
+from tests.equivalence.comparison import AUDITOR, ask, assert_same, expect
+from tests.equivalence.conftest import Both
+from tests.equivalence.test_queries import ALL, Query
+
+_JOINS = {
+    "inner": "SELECT c.name, p.premium FROM policy_db.customer c JOIN policy_db.policy p USING (customer_id) "
+    "WHERE c.region = 'EU'",
+    "left": "SELECT c.customer_id, p.policy_id FROM policy_db.customer c LEFT JOIN policy_db.policy p "
+    "ON p.customer_id = c.customer_id AND p.renewals > 2 WHERE c.segment = 'retail'",
+    "right": "SELECT c.customer_id, p.policy_id FROM policy_db.customer c RIGHT JOIN policy_db.policy p "
+    "ON p.customer_id = c.customer_id AND c.segment = 'retail'",
+    "full": "SELECT c.customer_id, p.policy_id FROM policy_db.customer c FULL JOIN policy_db.policy p "
+    "ON p.customer_id = c.customer_id AND c.segment = 'retail'",
+    "exists": "SELECT c.name FROM policy_db.customer c WHERE EXISTS "
+    "(SELECT 1 FROM policy_db.policy p WHERE p.customer_id = c.customer_id AND p.product_line = 'home')",
+    "not exists": "SELECT c.customer_id FROM policy_db.customer c WHERE NOT EXISTS "
+    "(SELECT 1 FROM policy_db.policy p WHERE p.customer_id = c.customer_id AND p.product_line LIKE 'm%')",
+    "in": "SELECT name FROM policy_db.customer WHERE customer_id IN (SELECT customer_id FROM policy_db.policy WHERE premium > 3000)",
+    "not in, with NULLs": "SELECT name FROM policy_db.customer WHERE customer_id NOT IN "
+    "(SELECT customer_id FROM policy_db.policy WHERE renewals = 1)",
+    "in, or something else": "SELECT name FROM policy_db.customer WHERE region = 'US' OR customer_id IN "
+    "(SELECT customer_id FROM policy_db.policy WHERE premium > 3000)",
+    "keys that may both be NULL": "SELECT count(*) AS n FROM policy_db.policy a JOIN policy_db.policy b "
+    "ON a.customer_id IS NOT DISTINCT FROM b.customer_id WHERE a.renewals = 1",
+    "texts": "SELECT count(*) AS n FROM policy_db.customer a JOIN policy_db.customer b ON a.name = b.name WHERE b.region = 'EU'",
+    "dates": "SELECT count(*) AS n FROM policy_db.policy a JOIN policy_db.policy b ON a.start_date = b.start_date WHERE b.renewals = 2",
+    "a narrower key": "SELECT count(*) AS n FROM policy_db.policy p JOIN policy_db.customer c ON p.renewals = c.customer_id",
+    "of groups": "SELECT g.customer_id, g.n, c.name FROM (SELECT customer_id, count(*) AS n FROM policy_db.policy "
+    "GROUP BY customer_id) g JOIN policy_db.customer c USING (customer_id) WHERE c.region = 'APAC'",
+    "of all groups and their sum": "SELECT g.customer_id, g.n FROM (SELECT customer_id, count(*) AS n FROM policy_db.policy "
+    "GROUP BY ROLLUP (customer_id)) g LEFT JOIN policy_db.customer c USING (customer_id) WHERE c.region = 'APAC' OR g.customer_id IS NULL",
+    "below a limit": "SELECT c.name, t.policy_id FROM (SELECT * FROM policy_db.policy ORDER BY premium DESC, policy_id LIMIT 7) t "
+    "JOIN policy_db.customer c USING (customer_id) WHERE c.segment = 'broker'",
+    "below a window": "SELECT c.name, t.n FROM (SELECT customer_id, policy_id, row_number() OVER (ORDER BY policy_id) AS n "
+    "FROM policy_db.policy) t JOIN policy_db.customer c USING (customer_id) WHERE c.segment = 'broker'",
+    "below a distinct": "SELECT c.name, t.product_line FROM (SELECT DISTINCT ON (product_line) product_line, customer_id "
+    "FROM policy_db.policy ORDER BY product_line, policy_id) t LEFT JOIN policy_db.customer c USING (customer_id)",
+    "of a union": "SELECT c.name FROM (SELECT customer_id FROM policy_db.policy WHERE renewals = 1 UNION "
+    "SELECT customer_id FROM policy_db.policy WHERE renewals = 3) u JOIN policy_db.customer c USING (customer_id)",
+    "read twice": "WITH p AS (SELECT customer_id, premium FROM policy_db.policy) SELECT c.name, x.premium, y.premium AS other "
+    "FROM policy_db.customer c JOIN p x USING (customer_id) LEFT JOIN p y ON y.customer_id = c.customer_id + 1 WHERE c.segment = 'broker'",
+    "a circle": "SELECT count(*) AS n FROM policy_db.policy a JOIN policy_db.customer c ON a.customer_id = c.customer_id "
+    "JOIN policy_db.policy b ON b.customer_id = c.customer_id AND b.policy_id = a.policy_id + 300 WHERE a.renewals < 3",
+    "a scalar": "SELECT c.name, (SELECT max(premium) FROM policy_db.policy p WHERE p.customer_id = c.customer_id) AS most "
+    "FROM policy_db.customer c WHERE c.segment = 'broker'",
+    "sideways": "SELECT c.name, l.premium FROM policy_db.customer c, LATERAL (SELECT premium FROM policy_db.policy p "
+    "WHERE p.customer_id = c.customer_id ORDER BY premium DESC, policy_id LIMIT 1) l WHERE c.segment = 'broker'",
+    "to itself": "SELECT count(*) AS n FROM policy_db.policy a JOIN policy_db.policy b ON a.policy_id = b.policy_id + 1 WHERE b.renewals = 1",
+    "with a file between": "SELECT p.policy_id, k.name FROM claims_lake.claim c JOIN policy_db.policy p USING (policy_id) "
+    "JOIN policy_db.customer k USING (customer_id) WHERE k.region = 'EU'",
+}  # fmt: skip
+_TAKEN = {"inner", "left", "right", "exists", "not exists", "in", "texts", "dates", "a narrower key", "of groups",
+          "with a file between", "a circle"}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def forced(both: Both) -> Iterator[App]:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(reductions, "_FEW_ROWS", 0)
+        patched.setattr(reductions, "_LARGEST_PART", 1.0)
+        patched.setattr(reductions, "_LOOKED_AT", 0.0)
+        patched.setattr(reductions, "rows_left", lambda table, predicates: 1_000.0)
+        patched.setattr(reductions, "_part", lambda *known: 0.5)
+        with closing(build(both.servers.project)) as app:
+            yield app
+
+
+@pytest.fixture
+def plans(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
+    import fabric.pipeline as pipeline
+
+    made: list[Plan] = []
+    plan = pipeline.plan
+
+    def noted(*arguments: object) -> Plan:
+        made.append(plan(*arguments))  # type: ignore[arg-type]
+        return made[-1]
+
+    monkeypatch.setattr(pipeline, "plan", noted)
+    return made
+
+
+def _semi_joins(plans: list[Plan]) -> int:
+    reads = [read for plan in plans for read in plan.reads if isinstance(read, LiveRead)]
+    return sum(len(read.offer.semi_joins) for read in reads)
+
+
+@pytest.mark.parametrize("name", _JOINS)
+def test_a_join_answers_the_same(both: Both, forced: App, plans: list[Plan], name: str) -> None:
+    got, wanted = ask(forced.line, _JOINS[name]), expect(both.copies, _JOINS[name])
+    assert_same(both.copies, got, wanted, False)
+    if name in _TAKEN:
+        assert _semi_joins(plans)
+
+
+@pytest.mark.parametrize("query", ALL, ids=lambda query: f"{query.theme}: {query.name}")
+def test_every_query_answers_the_same(both: Both, forced: App, query: Query) -> None:
+    got, wanted = ask(forced.line, query.sql), expect(both.copies, query.sql)
+    assert_same(both.copies, got, wanted, query.ordered)
+
+
+def test_what_is_asked_is_shown(forced: App) -> None:
+    with forced.line.run("EXPLAIN " + _JOINS["inner"], AUDITOR, Session()) as reply:
+        text = str([batch.to_pylist() for batch in reply.batches()])
+    assert "customer_id among the keys of policy_db.public.customer" in text
