@@ -14,11 +14,21 @@ import pyarrow as pa
 from fabric.engine import Engine
 from fabric.errors import FabricError, InternalError, Unreachable
 from fabric.file_scan import FileTables
-from fabric.product_shape import shaped
-from fabric.products import ProductFiles
+from fabric.product_files import ProductFiles
+from fabric.product_graph import beneath
+from fabric.product_shape import in_circle, shaped
+from fabric.product_types import UNPUBLISHED
 from fabric.spi import Connector, FileConnector, Governor, View
 from fabric.system import SYSTEM_TABLES
-from fabric.types import DEFAULT_SCHEMA, Column, Principal, Product, Table, TableName
+from fabric.types import (
+    DEFAULT_SCHEMA,
+    Column,
+    DomainPrincipal,
+    Principal,
+    Product,
+    Table,
+    TableName,
+)
 from fabric.uploads import Uploads
 
 log = logging.getLogger("ripstop.catalog")
@@ -66,11 +76,11 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """A product's shape, as of a generation of the listings, among these products."""
+    """A product's shape, as of a moment: ``parts`` are what its SELECT named then, products as their shapes."""
 
     product: Product
-    at: int
-    among: Mapping[tuple[str, str], Product]
+    stamp: Stamp
+    parts: Mapping[tuple[str, ...], Table | Product | None]
     shape: Product
 
 
@@ -217,7 +227,7 @@ class Catalog:
         system = SYSTEM_TABLES.get((schema, name))
         if system is not None:
             return replace(system, name=TableName(self.fabric, schema, name))
-        return self.products.current().get((schema, name))
+        return self.products.find(schema, name)
 
     def _table(self, source: str, schema: str | None, parts: tuple[str, ...]) -> Table | None:
         connector = self.connectors.get(source)
@@ -270,18 +280,40 @@ class Catalog:
 
     def shaped(self, product: Product) -> Product:
         """The product with the types that its SELECT has now, or with the reason why it has none."""
-        products = self.products.current()  # another one after any change: products are made of products
+        stamp = self.stamp()
         known = self._shapes.get(product.name.key)
-        if (
-            known is None
-            or known.product != product
-            or known.at != self._generation
-            or known.among is not products
-        ):
-            generation = self._generation
-            shape = shaped(product, self.find, self._engine, self.shaped)
-            known = self._shapes[product.name.key] = _Shape(product, generation, products, shape)
-        return known.shape
+        if known is not None and known.product is product and known.stamp.holds(stamp):
+            return known.shape
+        ordered, circle = beneath(product, self.find)
+        if circle and not product.broken:
+            return in_circle(product, circle)
+        shapes: dict[tuple[str, str, str], Product] = {}
+        for each in (*ordered, product):
+            shapes[each.name.key] = self._shape(each, shapes, stamp)
+        return shapes[product.name.key]
+
+    def _shape(
+        self, product: Product, shapes: Mapping[tuple[str, str, str], Product], stamp: Stamp
+    ) -> Product:
+        """The shape of a product whose parts are shaped; made anew only where one of them is another now."""
+        known = self._shapes.get(product.name.key)
+        if known is not None and known.product is product:
+            if known.stamp.holds(stamp) or all(
+                _same(was, found, shapes)
+                for was, found in ((was, self.find(name)) for name, was in known.parts.items())
+            ):
+                self._shapes[product.name.key] = replace(known, stamp=stamp)
+                return known.shape
+        looked: dict[tuple[str, ...], Table | Product | None] = {}
+
+        def find(parts: tuple[str, ...]) -> Table | Product | None:
+            found = self.find(parts)
+            looked[parts] = shapes.get(found.name.key) if isinstance(found, Product) else found
+            return found
+
+        made = shaped(product, find, self._engine, lambda part: shapes[part.name.key])
+        self._shapes[product.name.key] = _Shape(product, stamp, looked, made)
+        return made
 
     def _entry(self, found: Table | Product, kind: str, view: View) -> Entry:
         columns = tuple(column for column in found.columns if column.name.lower() not in view.hidden)
@@ -323,5 +355,22 @@ class CatalogNames:
 
 
 def known_to(governor: Governor, principal: Principal, found: Table | Product) -> bool:
-    """Whether the principal may know that the object exists; who may read it may."""
-    return governor.may(principal, "discover", found.name)
+    """Whether the principal may know that the object exists; who may read it may.
+
+    A product that is not published is known to those who may publish it, and within its domain.
+    """
+    if not governor.may(principal, "discover", found.name):
+        return False
+    if isinstance(found, Table) or found.status not in UNPUBLISHED:
+        return True
+    if isinstance(principal, DomainPrincipal):
+        return principal.user.lower() == f"domain:{found.domain.lower()}"
+    return governor.may(principal, "publish", found.name)
+
+
+def _same(
+    was: Table | Product | None, found: Table | Product | None, shapes: Mapping[tuple[str, str, str], Product]
+) -> bool:
+    if isinstance(found, Product):
+        return shapes.get(found.name.key) is was
+    return found is was or found == was

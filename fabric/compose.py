@@ -13,9 +13,9 @@ import pyarrow as pa
 from sqlglot import exp
 
 from fabric.engine import Engine, Probe
-from fabric.errors import NotSupported
+from fabric.errors import UserError
 from fabric.file_shapes import name
-from fabric.naming import broken_product
+from fabric.naming import broken_product, not_served
 from fabric.resolve import beneath, relations
 from fabric.types import Column, Decision, Governed, Product, Relation, Resolved, RowFilter, Table
 
@@ -97,11 +97,17 @@ def restricted(
     conditions = [_any_of(group) for group in decision.rows] + ([also] if also else [])
     if conditions:
         limit = BARRIER if barrier and decision.rows else ""
-        alias = name(relation.object.name.name)
+        alias = name(_bare(relation))
         text = f"SELECT * FROM ({text}) AS {alias} WHERE {' AND '.join(conditions)}{limit}"
     if decision.masks or decision.hidden:
-        text = f"SELECT {_visible(decision)} FROM ({text}) AS {name(relation.object.name.name)}"
+        text = f"SELECT {_visible(decision)} FROM ({text}) AS {name(_bare(relation))}"
     return text
+
+
+def _bare(relation: Relation) -> str:
+    """The name by which rules know the object: a product's without its version."""
+    found = relation.object
+    return found.bare if isinstance(found, Product) else found.name.name
 
 
 def _any_of(group: tuple[RowFilter, ...]) -> str:
@@ -231,9 +237,11 @@ def _raw_schemas(
     return {raw_name(relation): raw_schema(relation, table.columns, engine) for relation, table in tables}
 
 
-def broken(resolved: Resolved, relation: Relation) -> NotSupported:
-    """The error for a product that cannot serve: it names what the statement names, never a part of it."""
+def broken(resolved: Resolved, relation: Relation) -> UserError:
+    """The error for a product that does not serve: it names what the statement names, never a part of it."""
     named = next((top for top in resolved.relations if top is relation or _within(top, relation)), relation)
+    if named is relation and isinstance(named.object, Product):
+        return not_served(named.written, named.object)
     owner = named.object.owner if isinstance(named.object, Product) else ""
     return broken_product(named.written, owner)
 

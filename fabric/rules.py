@@ -53,7 +53,7 @@ class RuleBinder:
         if any(isinstance(r.object, Product) and r.body is None for r in relations(resolved)):
             raise InvalidConfig("a product that it reads is broken")
         self._refuse_calls(resolved, columns)
-        kind, total = self._judged(resolved, name(found.name.name), columns)
+        kind, total = self._judged(resolved, name(_bare_name(found)), columns)
         if kind != "BOOLEAN":
             raise InvalidConfig(f"it is a {kind}, and must be true or false")
         if resolved.relations and not total:
@@ -103,7 +103,7 @@ class RuleBinder:
 def _bare(condition: exp.Expr, found: Table | Product) -> exp.Expr:
     """The condition with its object's columns under the object's bare name, as the restriction has it."""
     condition = condition.copy()
-    bare, fronts = found.name.name.lower(), {found.name.schema.lower()}
+    bare, fronts = _bare_name(found).lower(), {found.name.schema.lower()}
     if found.name.schema == DEFAULT_SCHEMA:
         fronts.add(found.name.catalog.lower())  # source.table.column
     for column in condition.find_all(exp.Column):
@@ -111,6 +111,10 @@ def _bare(condition: exp.Expr, found: Table | Product) -> exp.Expr:
             column.set("db", None)
             column.set("catalog", None)
     return condition
+
+
+def _bare_name(found: Table | Product) -> str:
+    return found.bare if isinstance(found, Product) else found.name.name
 
 
 def _empty(columns: Sequence[Column]) -> str:

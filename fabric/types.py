@@ -8,6 +8,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from fabric.predicates import Predicate, PredicateWord
+from fabric.product_types import Definition as Definition
+from fabric.product_types import Origin as Origin
+from fabric.product_types import Product as Product
+from fabric.product_types import Quality as Quality
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -41,7 +45,10 @@ class TableName:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: ``type`` is DuckDB's type text, ``native`` what the source calls it."""
+    """One column: ``type`` is DuckDB's type text, ``native`` what the source calls it.
+
+    A product promises what it says of NULL (``nullable``) and of ``unique``; ``ripstop test`` proves it.
+    """
 
     name: str
     type: str
@@ -49,6 +56,7 @@ class Column:
     comment: str = ""
     tags: tuple[str, ...] = ()
     native: str = ""
+    unique: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,44 +255,11 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
-    """A column that a product's column is made of.
+class DomainPrincipal(Principal):
+    """A domain, where its own products are judged or tested and nobody asks; ``user`` is ``domain:<name>``.
 
-    ``part`` is the position among the relations of the product's own statement. ``direct`` says that the
-    value is handed on as it is.
+    No login gives one: a user's name holds no colon.
     """
-
-    part: int
-    column: str
-    direct: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Product:
-    """A virtual data product: one SELECT that its domain owns.
-
-    ``origins`` has, for each of ``columns``, what it is made of. ``reads_as_domain`` drops what the asking
-    user may not see beneath it, as far as the owners there agreed.
-    """
-
-    name: TableName
-    domain: str
-    sql: str
-    owner: str = ""
-    description: str = ""
-    version: str = "1.0.0"
-    status: str = "active"
-    tags: tuple[str, ...] = ()
-    columns: tuple[Column, ...] = ()
-    file: str = ""
-    broken: str = ""
-    reads_as_domain: bool = False
-    origins: tuple[tuple[Origin, ...], ...] = ()
-
-    def column(self, name: str) -> Column | None:
-        """The column of that name, compared without case."""
-        wanted = name.lower()
-        return next((c for c in self.columns if c.name.lower() == wanted), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,7 +285,11 @@ PROCEDURES = {
 }
 """What can be called, and how it is written."""
 
-Kind = Literal["query", "explain", "explain analyze", "explain policy", "show", "describe", "command"]
+Kind = Literal[
+    "query", "explain", "explain analyze", "explain policy", "show", "describe", "command", "define"
+]
+EFFECTS = ("command", "define")
+"""Statements that do something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,13 +313,15 @@ class Parsed:
     """One statement that passed the allow-lists: its tree, in DuckDB's dialect, and its parameters.
 
     ``about`` is the subject of an EXPLAIN POLICY (a user's name or ``role:<name>``), or the procedure that a
-    command calls; its arguments are then the one tuple that the tree selects.
+    command calls; its arguments are then the one tuple that the tree selects. ``defines`` is what CREATE VIEW
+    and its kin define.
     """
 
     text: str
     tree: exp.Expr
     kind: Kind = "query"
     about: str = ""
+    defines: Definition | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from fabric.spi import Binder
 from fabric.types import (
     FEDERATION,
     Decision,
+    DomainPrincipal,
     Principal,
     Product,
     Relation,
@@ -63,7 +64,10 @@ class Case:
         self.estate = estate
         self.snapshot = snapshot
         self.principal = principal
-        self.person = snapshot.rules.person(principal)
+        whole = snapshot.rules
+        # A domain is no person: what holds for every person does not hold for it.
+        is_domain = isinstance(principal, DomainPrincipal)
+        self.person = whole.domain(principal.user.lower()) if is_domain else whole.person(principal)
         self.decisions: dict[str, Decision] = {}
         roles = frozenset(subject for subject in self.person if subject.startswith("role:"))
         asker = Asker(principal.user, roles, principal.attributes)
