@@ -14,7 +14,7 @@ import pyarrow as pa
 from fabric.engine import Engine
 from fabric.errors import FabricError, InternalError, Unreachable
 from fabric.file_scan import FileTables
-from fabric.product_files import ProductFiles
+from fabric.product_files import ProductFiles, named
 from fabric.product_graph import beneath
 from fabric.product_shape import in_circle, shaped
 from fabric.product_types import UNPUBLISHED
@@ -207,27 +207,31 @@ class Catalog:
 
     # ── look-ups ────────────────────────────────────────────────────────────────────────────
 
-    def find(self, parts: tuple[str, ...]) -> Table | Product | None:
+    def find(
+        self, parts: tuple[str, ...], products: Mapping[tuple[str, str], Product] | None = None
+    ) -> Table | Product | None:
         """The object of a two- or three-part name: domain.product first, then source.table.
 
-        A table of a source that could not be listed is found without columns, so that rights are
+        ``products`` are those that there would be; absent, those that there are. A table of a source that could not be listed is found without columns, so that rights are
         judged before anything is said of the source; ``problem`` then has the reason.
         """
         names = tuple(part.lower() for part in parts)
         if len(names) == 3 and names[0] == self.fabric.lower():
-            return self._own(names[1], names[2])
+            return self._own(names[1], names[2], products)
         if len(names) == 2:
-            own = self._own(names[0], names[1])
+            own = self._own(names[0], names[1], products)
             if own is not None:
                 return own
             return self._table(names[0], None, parts)
         return self._table(names[0], names[1], parts) if len(names) == 3 else None
 
-    def _own(self, schema: str, name: str) -> Table | Product | None:
+    def _own(
+        self, schema: str, name: str, products: Mapping[tuple[str, str], Product] | None
+    ) -> Table | Product | None:
         system = SYSTEM_TABLES.get((schema, name))
         if system is not None:
             return replace(system, name=TableName(self.fabric, schema, name))
-        return self.products.find(schema, name)
+        return named(self.products.current() if products is None else products, schema, name)
 
     def _table(self, source: str, schema: str | None, parts: tuple[str, ...]) -> Table | None:
         connector = self.connectors.get(source)
@@ -297,13 +301,9 @@ class Catalog:
     ) -> Product:
         """The shape of a product whose parts are shaped; made anew only where one of them is another now."""
         known = self._shapes.get(product.name.key)
-        if known is not None and known.product is product:
-            if known.stamp.holds(stamp) or all(
-                _same(was, found, shapes)
-                for was, found in ((was, self.find(name)) for name, was in known.parts.items())
-            ):
-                self._shapes[product.name.key] = replace(known, stamp=stamp)
-                return known.shape
+        if known is not None and known.product is product and self._holds(known, shapes, stamp):
+            self._shapes[product.name.key] = replace(known, stamp=stamp)
+            return known.shape
         looked: dict[tuple[str, ...], Table | Product | None] = {}
 
         def find(parts: tuple[str, ...]) -> Table | Product | None:
@@ -314,6 +314,11 @@ class Catalog:
         made = shaped(product, find, self._engine, lambda part: shapes[part.name.key])
         self._shapes[product.name.key] = _Shape(product, stamp, looked, made)
         return made
+
+    def _holds(self, known: _Shape, shapes: Mapping[tuple[str, str, str], Product], stamp: Stamp) -> bool:
+        return known.stamp.holds(stamp) or all(
+            _same(was, self.find(name), shapes) for name, was in known.parts.items()
+        )
 
     def _entry(self, found: Table | Product, kind: str, view: View) -> Entry:
         columns = tuple(column for column in found.columns if column.name.lower() not in view.hidden)

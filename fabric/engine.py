@@ -250,6 +250,8 @@ class Engine:
         known = self._named.get(text)
         if known is None:
             try:
+                if not _is_closed(text):  # sqlglot reads the type that stands in front, and no further
+                    raise ValueError
                 kind = exp.DataType.build(text, dialect="duckdb").sql(dialect="duckdb")
                 with self.cursor() as cursor, translated():
                     known = str(cursor.sql(f"SELECT CAST(NULL AS {kind}) AS c").types[0])
@@ -284,6 +286,15 @@ class Engine:
                 return cursor.sql(sql).fetchall()
             except (duckdb.Error, OSError) as error:
                 raise blame(str(error)) or translate(error) from None
+
+
+def _is_closed(text: str) -> bool:
+    depth = 0
+    for character in text:
+        depth += (character == "(") - (character == ")")
+        if depth < 0:
+            return False
+    return depth == 0
 
 
 def _quoted(identifier: str) -> str:

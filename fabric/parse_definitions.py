@@ -43,7 +43,9 @@ def read_definition(text: str, tokens: list[Token], query: ParseQuery) -> Parsed
         SyntaxProblem: it is none of them, or cannot be read.
         NotSupported: it defines anything but a view.
     """
-    words = _Words([token for token in tokens if token.token_type != TokenType.SEMICOLON])
+    while tokens[-1].token_type == TokenType.SEMICOLON:
+        tokens = tokens[:-1]
+    words = _Words(tokens)
     first = words.word()
     if first == "CREATE":
         return _create(text, words, query)

@@ -48,7 +48,7 @@ class ProductFiles:
         self.folder = directory / "products"
         self._marks = directory / _STATE / "quality.json"
         self._fabric = fabric
-        self._domains = sorted(domains)
+        self.domains = {domain.lower(): domain for domain in sorted(domains)}
         self._lock = threading.Lock()
         self._checked = 0.0
         self._stamps: Stamps = {}
@@ -66,13 +66,21 @@ class ProductFiles:
 
     def find(self, domain: str, name: str) -> Product | None:
         """The product of a lower-cased name, with or without a version."""
-        products = self.current()
-        found = products.get((domain, name))
-        if found is None and "@" in name:
-            bare, _, major = name.partition("@")
-            newest = products.get((domain, bare))
-            found = newest if newest is not None and major == str(newest.major) else None
-        return found
+        return named(self.current(), domain, name)
+
+    def imagined(self, file: Path, product: Product) -> Mapping[Key, Product]:
+        """The products as they would be if a file held this one."""
+        self.current()
+        with self._lock:
+            read = {**self._read, file: product}
+            marks = read_marks(self._marks)
+        return _named([self._completed(each, marks) for each in read.values()])
+
+    def unmark(self) -> None:
+        """Let violations count no more, so that those that are refused for them can be tested again."""
+        with self._lock:
+            self._marks = self._marks.with_name(".nothing")
+            self._stamps, self._checked = {}, 0.0
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────
 
@@ -97,7 +105,7 @@ class ProductFiles:
 
     def _look(self) -> Stamps:
         stamps: Stamps = {}
-        for domain in self._domains:
+        for domain in self.domains.values():
             try:
                 entries = sorted(os.scandir(self.folder / domain), key=lambda entry: entry.name)
             except OSError:
@@ -172,6 +180,16 @@ class ProductFiles:
             finally:
                 new.unlink(missing_ok=True)
         _sync(path.parent)
+
+
+def named(products: Mapping[Key, Product], domain: str, name: str) -> Product | None:
+    """The product of a lower-cased name, with or without a version."""
+    found = products.get((domain, name))
+    if found is None and "@" in name:
+        bare, _, major = name.partition("@")
+        newest = products.get((domain, bare))
+        found = newest if newest is not None and major == str(newest.major) else None
+    return found
 
 
 def _stamp(file: Path, stamps: Stamps) -> None:

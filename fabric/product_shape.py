@@ -71,7 +71,9 @@ def why_not(product: Product) -> str:
     return f"its data breaks {', '.join(repr(rule) for rule in product.violations)}"
 
 
-def shaped(product: Product, find: Find, engine: Engine, shape: Shape | None = None) -> Product:
+def shaped(
+    product: Product, find: Find, engine: Engine, shape: Shape | None = None, *, promises: bool = True
+) -> Product:
     """The product with its columns and their origins, or with ``broken`` saying why it has none.
 
     No source is asked. An origin's ``part`` is a position among the relations of the product's own SELECT,
@@ -82,6 +84,7 @@ def shaped(product: Product, find: Find, engine: Engine, shape: Shape | None = N
         find: the catalog's objects by name.
         engine: binds the SELECT over empty relations.
         shape: shapes the products that this one reads, and knows of no circle; absent, they are shaped here and now.
+        promises: its file's declarations and its contract must hold; else it is broken.
     """
     if product.broken:
         return product
@@ -99,7 +102,8 @@ def shaped(product: Product, find: Find, engine: Engine, shape: Shape | None = N
         parts = {relation.id: relation.object.columns for relation in resolved.relations}
         made_of = origins(resolved, parts, len(found.types), engine)
         columns = _columns(product, found, _travelled(resolved, parts, made_of))
-        _require_promise(product, columns, engine)
+        if promises:
+            _require_promise(product, columns, engine)
     except FabricError as error:
         return replace(product, columns=(), broken=of_nobody(error.message))
     return replace(product, columns=columns, origins=made_of)

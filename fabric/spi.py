@@ -296,6 +296,10 @@ class Governor(Protocol):
         """Every ``role:x`` that the principal holds, those that the rules give or imply included, in lower case."""
         ...
 
+    def breaches(self, product: Product, binder: Binder) -> Sequence[str]:
+        """The standards of the federation that a product, shaped, does not meet, each with its text."""
+        ...
+
     def rules(self, principal: Principal | None) -> Sequence[Rule]:
         """The rules on what the principal administers; None, every rule."""
         ...

@@ -131,6 +131,10 @@ class CasbinGovernor:
         """The rules on what the principal administers; None, every rule."""
         return every_rule(self._files.current()) if principal is None else rules_for(self._case(principal))
 
+    def breaches(self, product: Product, binder: Binder) -> Sequence[str]:
+        """The standards of the federation that a product, shaped, does not meet, each with its text."""
+        return ()
+
     def fitting(
         self, objects: Collection[Table | Product], binder: Binder, unlisted: Collection[str] = ()
     ) -> Fitting:

@@ -1,0 +1,46 @@
+"""``ripstop product``: make, compare and publish the products of a project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from server.cli.options import Directory
+
+app = typer.Typer(help="Data products.", no_args_is_help=True, rich_markup_mode=None)
+
+Name = Annotated[str, typer.Argument(metavar="DOMAIN.NAME", help="A product, or one version: domain.name@2.")]
+
+
+@app.command("diff")
+def diff(name: Name, directory: Directory = Path(".")) -> None:
+    """Compare a product's file with what was published; 1 when it breaks that under the same major version."""
+    from fabric.contract import told
+    from server.products import diff as compared
+
+    found = compared(directory, name)
+    product, before = found.product, found.before
+    title = f"{product.domain}.{product.bare} {product.version} ({product.status})"
+    print(
+        f"{title}: {f'against {before.version}, published {before.published}' if before else 'never published'}"
+    )
+    for change in found.changes:
+        print(f"  {'breaking' if change.breaking else 'ok      '}  {told(change)}")
+    if not found.changes and before is not None:
+        print("  nothing that readers were promised is changed")
+    if found.hits:
+        print(f"  {found.hits}")
+    if found.refused:
+        print(f"a breaking change needs a new major version: version: {product.major + 1}.0.0")
+    raise typer.Exit(1 if found.refused else 0)
+
+
+@app.command("publish")
+def publish(name: Name, directory: Directory = Path(".")) -> None:
+    """Have readers see a product (draft to active), and write down what it promises them."""
+    from server.products import publish as published
+
+    for line in published(directory, name):
+        print(line)
