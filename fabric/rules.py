@@ -12,7 +12,8 @@ from fabric.confirm import confirm
 from fabric.engine import Engine
 from fabric.errors import InvalidConfig
 from fabric.file_shapes import name
-from fabric.resolve import relations, resolve_rule
+from fabric.parse import parse
+from fabric.resolve import Whole, relations, resolve, resolve_rule
 from fabric.types import DEFAULT_SCHEMA, Column, Product, Resolved, RowFilter, Table
 
 # DuckDB takes a bare name of these for a call when no column has it, be it in quotes: a rule that names a column
@@ -40,6 +41,11 @@ class RuleBinder:
     def shaped(self, product: Product) -> Product:
         """The product with its columns, their tags and origins."""
         return self._catalog.shaped(product)
+
+    def parts(self, product: Product) -> Sequence[Table | Product]:
+        """What its SELECT reads, in the order that its origins count them in."""
+        resolved = resolve(parse(product.sql), Whole(self._catalog.find), None, f"domain:{product.domain}")
+        return [relation.object for relation in resolved.relations]
 
     def bind(self, condition: exp.Expr, found: Table | Product, reader: str) -> RowFilter:
         """A row rule over an object's columns; its subqueries read as ``reader``.

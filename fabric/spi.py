@@ -193,6 +193,10 @@ class Binder(Protocol):
         """The product with its columns, their tags and origins."""
         ...
 
+    def parts(self, product: Product) -> Sequence[Table | Product]:
+        """What its SELECT reads, in the order that its origins count them in."""
+        ...
+
     def bind(self, condition: exp.Expr, found: Table | Product, reader: str) -> RowFilter:
         """A row rule over an object's columns; its subqueries read as ``reader``.
 

@@ -119,7 +119,7 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
             return flight.FlightInfo(schema, descriptor, [_endpoint(descriptor.command)], -1, -1)
         described = self._desk.line.describe(
             statement.text,
-            principal,
+            sessions.asking(principal, statement.options),
             sessions.to_session(statement.options, call.caller(context)),
             statement.parameters if statement.binding else None,
         )
@@ -159,7 +159,7 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
             return flight.SchemaResult(metadata.schema_of(name, message))
         described = self._desk.line.describe(
             statement.text,
-            principal,
+            sessions.asking(principal, statement.options),
             sessions.to_session(statement.options, call.caller(context)),
             statement.parameters if statement.binding else None,
         )
@@ -271,7 +271,7 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
         self._calls.watch(call, context, running)
         answer = self._desk.line.run(
             statement.text,
-            principal,
+            sessions.asking(principal, statement.options),
             replace(sessions.to_session(statement.options, call.caller(context)), stop=running.cancel),
             statement.parameters,
             statement.policy_version,
@@ -303,12 +303,13 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
                 raise Cancelled("the client went away")
 
         batches = (chunk.data for chunk in reader if chunk.data is not None)
+        options = call.options(context)
         return self._desk.app().ingest.land(
             to_target(message),
             reader.schema,
             batches,
-            principal,
-            call.options(context),
+            sessions.asking(principal, options),
+            options,
             call.caller(context),
             whole,
         )
