@@ -173,13 +173,14 @@ class Definitions:
             _, major = name_parts(target.name)
         except FabricError as error:
             raise InvalidValue(error.message, hint=error.hint) from None
-        if target.product is not None and not definition.lenient:
+        before = self._text(target.file)
+        # The file may be newer than what is known of it.
+        if not definition.lenient and (target.product is not None or before is not None):
             raise InvalidValue(
                 f"'{target.written}' is there already", hint="CREATE OR REPLACE VIEW changes it"
             )
         if parameter_count(parsed):
             raise InvalidValue("a product takes no parameters", hint="write their values into the SELECT")
-        before = self._text(target.file)
         if before is None:
             front: str | None = front_text(
                 {

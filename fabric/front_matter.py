@@ -11,7 +11,7 @@ import yaml
 
 from fabric.errors import NotSupported
 
-_PLAIN = re.compile(r"[a-z][a-z_]*|\d+\.\d+\.\d+")
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]*|\d+\.\d+\.\d+")
 _TAKEN = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
 
 
@@ -27,7 +27,7 @@ def front_text(values: Mapping[str, str]) -> str:
 
 def scalar(value: str) -> str:
     """A text as YAML that cannot end the comment that it stands in."""
-    if _PLAIN.fullmatch(value) and value not in _TAKEN:
+    if _PLAIN.fullmatch(value) and value.lower() not in _TAKEN:
         return value
     said: str = yaml.safe_dump(value, default_style='"', allow_unicode=True, width=10**9)
     return said.strip().replace("*/", "*\\x2F")

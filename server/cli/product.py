@@ -7,9 +7,14 @@ from typing import Annotated
 
 import typer
 
+from server.cli import product_lists
 from server.cli.options import Directory
 
 app = typer.Typer(help="Data products.", no_args_is_help=True, rich_markup_mode=None)
+
+app.command("list")(product_lists.list_products)
+app.command("show")(product_lists.show_product)
+app.command("search")(product_lists.search_products)
 
 Name = Annotated[str, typer.Argument(metavar="DOMAIN.NAME", help="A product, or one version: domain.name@2.")]
 
@@ -44,3 +49,21 @@ def publish(name: Name, directory: Directory = Path(".")) -> None:
 
     for line in published(directory, name):
         print(line)
+
+
+@app.command("new")
+def new(
+    name: Name,
+    source: Annotated[
+        str, typer.Option("--from", metavar="TABLE", help="A source's table, or a product, that it reads.")
+    ] = "",
+    directory: Directory = Path("."),
+) -> None:
+    """Write the draft of a product, with the columns and types of what it reads."""
+    from server.product_scaffold import new_product
+
+    file = new_product(directory, name, source)
+    where = "" if directory == Path(".") else f" -C {directory}"
+    print(
+        f"{file}\n\nnext: fill in what it says, then ripstop check{where}, ripstop product publish {name}{where}"
+    )
