@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,43 @@ app.command("show")(product_lists.show_product)
 app.command("search")(product_lists.search_products)
 
 Name = Annotated[str, typer.Argument(metavar="DOMAIN.NAME", help="A product, or one version: domain.name@2.")]
+
+
+class Standard(StrEnum):
+    """The standards by the name that ``--format`` takes."""
+
+    odcs = "odcs"
+    odps = "odps"
+
+
+@app.command("export")
+def export(
+    name: Name,
+    standard: Annotated[
+        Standard,
+        typer.Option("--format", help="odcs: the contract of one version; odps: the product with its ports."),
+    ] = Standard.odcs,
+    directory: Directory = Path("."),
+) -> None:
+    """Write a product as YAML of the Open Data Contract Standard 3.2, or of the Open Data Product Standard 1.1."""
+    from server.product_export import export as exported
+
+    print(exported(directory, name, standard.value), end="")
+
+
+@app.command("import")
+def import_products(
+    file: Annotated[
+        Path, typer.Argument(help="An ODCS contract (YAML), or the manifest.json of a dbt project.")
+    ],
+    domain: Annotated[str, typer.Option(help="Whose they shall be; by default what the file says.")] = "",
+    directory: Directory = Path("."),
+) -> None:
+    """Write drafts of products from a data contract, or from the models of a dbt project."""
+    from server.product_import import import_products as imported
+
+    for line in imported(directory, file, domain):
+        print(line)
 
 
 @app.command("diff")
