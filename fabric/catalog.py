@@ -157,11 +157,27 @@ class Catalog:
             return pending
 
     def _tick(self) -> None:
+        ahead: Stamp | None = None
         while not self._closed.wait(min(1.0, self._refresh)):
+            ahead = self._shape_ahead(ahead)
             for source in self.connectors:
                 listing = self._listings.get(source)
                 if listing is None or time.monotonic() - listing.at >= self._refresh:
                     self.refresh(source)
+
+    def _shape_ahead(self, before: Stamp | None) -> Stamp:
+        """Shape what has changed before anybody asks for it; when this was done for the last time, or is now."""
+        stamp = self.stamp()
+        if before is not None and before.holds(stamp):
+            return before
+        for product in stamp.products.values():
+            if self._closed.is_set():
+                break
+            try:
+                self.shaped(product)
+            except Exception:
+                log.exception("product %s has no shape", product.name)
+        return stamp
 
     def _list(self, source: str) -> None:
         connector = self.connectors[source]

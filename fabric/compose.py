@@ -75,7 +75,7 @@ def _entry(resolved: Resolved, relation: Relation, body: Body, guard: Guard) -> 
     elif relation.body is None:
         raise broken(resolved, relation)
     else:
-        text = relation.body.tree.sql(dialect="duckdb")
+        text = relation.body.text
     return f"{name(relation.id)} AS NOT MATERIALIZED ({guard(relation, text)})"
 
 
@@ -222,6 +222,19 @@ def probe(resolved: Resolved, engine: Engine, decisions: Mapping[str, Decision] 
         FabricError: it does not bind, or a product in it is broken.
     """
     return engine.probe(inline(resolved, decisions), _raw_schemas(resolved, decisions, engine))
+
+
+def probe_relation(resolved: Resolved, engine: Engine) -> Probe:
+    """Bind the statement as a relation, as which a product is read: there its columns have names of their own.
+
+    Raises:
+        FabricError: as ``probe``.
+    """
+    entries = ", ".join(_entry(resolved, part, _whole, lambda _, text: text) for part in relations(resolved))
+    front = f"WITH {entries} " if entries else ""
+    return engine.probe(
+        f"{front}SELECT * FROM ({resolved.text}) AS product", _raw_schemas(resolved, NO_DECISIONS, engine)
+    )
 
 
 def probe_governed(governed: Governed, engine: Engine) -> Probe:

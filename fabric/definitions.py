@@ -7,7 +7,7 @@ with. For everybody else a product that is there and one that is not answer alik
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,16 +30,23 @@ from fabric.rules import RuleBinder
 from fabric.spi import Governor
 from fabric.types import Definition, DomainPrincipal, Parsed, Principal, Product, Table, TableName
 
-DONE = pa.schema([])
-"""What a definition answers with: no columns, so that drivers know it for a statement without a result."""
+DONE = pa.schema([pa.field("product", pa.string()), pa.field("state", pa.string())])
+"""What a definition answers with, in one row: JDBC's driver runs a statement without columns twice, as an update and
+then as a query (18.3).
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Defining:
-    """A change that may be made: new texts by file, None to remove it, and the texts that it was judged by."""
+    """A change that may be made: new texts by file, None to remove it, and the texts that it was judged by.
 
-    files: Mapping[Path, str | None]
-    before: Mapping[Path, str | None]
+    ``product`` is its name as it was written, ``state`` what becomes of it.
+    """
+
+    product: str
+    state: str
+    files: Mapping[Path, str | None] = field(default_factory=dict)
+    before: Mapping[Path, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +114,13 @@ class Definitions:
             target = self._target(definition, principal, schema)
         except NotFound:
             if definition.action == "drop" and definition.lenient:
-                return Defining({}, {})
+                return Defining(".".join(definition.name), "unchanged")
             raise
         if definition.action == "create":
             return self._create(definition, parsed, target, principal)
         if target.product is None:
             if definition.action == "drop" and definition.lenient:
-                return Defining({}, {})
+                return Defining(target.written, "unchanged")
             raise unknown_object(target.written)
         if definition.action == "drop":
             return self._drop(target, target.product, principal)
@@ -139,7 +146,8 @@ class Definitions:
                 f"the project's files cannot be written ({error.strerror or 'disk'})",
                 hint="whoever runs this fabric can let it write below products/",
             ) from None
-        return DONE.empty_table()
+        row = {"product": defining.product, "state": defining.state}
+        return pa.Table.from_pylist([row], schema=DONE)
 
     # ── which product ───────────────────────────────────────────────────────────────────────
 
@@ -201,7 +209,8 @@ class Definitions:
             files[Path(target.domain) / contract.file_of(product)] = contract.written(
                 contract.promised_by(product, datetime.now(UTC).date().isoformat()), product
             )
-        return Defining(files, {target.file: before})
+        state = "created" if before is None else "replaced"
+        return Defining(target.written, state, files, {target.file: before})
 
     def judged(self, domain: str, file: Path, text: str, principal: Principal | None) -> Product:
         """The shaped product that a file would hold, judged as its domain.
@@ -274,15 +283,13 @@ class Definitions:
         Others' queries are told to those who administer the product.
         """
         readers = impact.downstream(product, self._files.current().values(), self._catalog.find)
-        known = [
-            each.written for each in readers if principal is None or known_to(self._governor, principal, each)
-        ]
+        known = [each for each in readers if principal is None or known_to(self._governor, principal, each)]
         found: list[impact.Use] = []
         told = principal is None or self._governor.administers(principal, product.name)
         if told and self._journal is not None:
             queries = self._journal.queries(None)
-            found = impact.uses(product, columns, queries, self._catalog.find)
-        return impact.told(known, found)
+            found = impact.uses(product, known, columns, queries, self._catalog.find)
+        return impact.told([each.written for each in known], found)
 
     # ── DROP VIEW, COMMENT ON ───────────────────────────────────────────────────────────────
 
@@ -296,7 +303,7 @@ class Definitions:
             )
         promise = Path(target.domain) / contract.file_of(product)
         before = {target.file: self._text(target.file)}
-        return Defining({target.file: None, promise: None}, before)
+        return Defining(target.written, "dropped", {target.file: None, promise: None}, before)
 
     def _comment(
         self, definition: Definition, target: _Target, product: Product, principal: Principal
@@ -318,7 +325,7 @@ class Definitions:
         front, sql = split(before)
         changed = file_text(with_value(front or "", path, definition.comment or ""), sql)
         product_of(self._catalog.fabric, target.domain, target.file.stem, changed, product.file)
-        return Defining({target.file: changed}, {target.file: before})
+        return Defining(target.written, "commented", {target.file: changed}, {target.file: before})
 
     def _text(self, file: Path) -> str | None:
         try:

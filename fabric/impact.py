@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlglot import exp
@@ -12,6 +12,8 @@ from fabric.parse import parse
 from fabric.product_graph import Find, above
 from fabric.products import names_in
 from fabric.types import Parsed, Product
+
+Key = tuple[str, str, str]
 
 MOST_QUERIES = 10_000
 """How many of the newest different queries are looked at."""
@@ -33,26 +35,32 @@ class _Counted:
 
 
 def uses(
-    product: Product, columns: Collection[str], queries: Iterable[Sequence[object]], find: Find
+    product: Product,
+    readers: Sequence[Product],
+    columns: Collection[str],
+    queries: Iterable[Sequence[object]],
+    find: Find,
 ) -> list[Use]:
-    """Who asked a product for columns, by what the texts of their queries name; a star names every column.
+    """Who asked a product, or one that rests on it, by what the texts of their queries name.
 
     Args:
-        product: it, or a product over it, must be named.
-        columns: those that would change; empty for the product as a whole.
+        product: what would change.
+        readers: the products over it whose users count too, whatever columns they ask those for.
+        columns: of the product, those that would change; a star names every one. Empty for the product as a whole.
         queries: rows of ``system.queries``, the newest last.
         find: the catalog's objects by name.
     """
     counted: dict[str, _Counted] = {}
     judged: dict[str, tuple[str, ...] | None] = {}
+    affected = {each.name.key: each.bare.lower() for each in (product, *readers)}
     for row in reversed(list(queries)):
         user, text = str(row[1]), str(row[2])
-        if product.bare.lower() not in text.lower():
-            continue
         if text not in judged:
             if len(judged) >= MOST_QUERIES:
                 break
-            judged[text] = _named(product, columns, text, find)
+            lower = text.lower()
+            mentions = any(bare in lower for bare in affected.values())
+            judged[text] = _named(product, affected, columns, text, find) if mentions else None
         named = judged[text]
         if named is not None:
             mine = counted.setdefault(user, _Counted())
@@ -61,32 +69,38 @@ def uses(
     return [Use(user, mine.queries, tuple(mine.columns)) for user, mine in sorted(counted.items())]
 
 
-def _named(product: Product, columns: Collection[str], text: str, find: Find) -> tuple[str, ...] | None:
-    """The columns that a query names; None where it does not read the product, or none of them."""
+def _named(
+    product: Product, affected: Mapping[Key, str], columns: Collection[str], text: str, find: Find
+) -> tuple[str, ...] | None:
+    """The columns that a query names; None where the change would not hit it."""
     try:
         parsed = parse(text)
     except FabricError:
         return None
-    if parsed.kind not in ("query", "explain analyze") or not _reads(product, parsed, find):
+    if parsed.kind not in ("query", "explain analyze"):
         return None
+    read = set(_read(parsed, affected, find))
+    if not read:
+        return None
+    through_others = read != {product.name.key}
     tree = parsed.tree
     if any(isinstance(star.parent, exp.Select | exp.Column) for star in tree.find_all(exp.Star)):
         return tuple(columns)
     names = {column.name.lower() for column in tree.find_all(exp.Column)}
     named = tuple(column for column in columns if column.lower() in names)
-    return named if named or not columns else None
+    return named if named or not columns or through_others else None
 
 
-def _reads(product: Product, parsed: Parsed, find: Find) -> bool:
-    bare = product.bare.lower()
+def _read(parsed: Parsed, affected: Mapping[Key, str], find: Find) -> Iterator[Key]:
+    """Which of the affected products a query names."""
     for name in names_in(parsed):
         found = find(name)
-        if isinstance(found, Product) and found.name.key == product.name.key:
-            return True
+        if isinstance(found, Product) and found.name.key in affected:
+            yield found.name.key
     # With a session's schema the name stands alone.
-    return any(
-        table.name.lower() == bare and not table.args.get("db") for table in parsed.tree.find_all(exp.Table)
-    )
+    for table in parsed.tree.find_all(exp.Table):
+        if not table.args.get("db"):
+            yield from (key for key, bare in affected.items() if bare == table.name.lower())
 
 
 def downstream(product: Product, products: Iterable[Product], find: Find) -> list[Product]:

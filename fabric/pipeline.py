@@ -297,7 +297,7 @@ class Line:
         governed = self._governor.govern(resolved, principal, self._binder)
         for part in (resolved, *bodies):
             ids = {relation.id for relation in part.relations}
-            confirm(part.tree.sql(dialect="duckdb"), self._engine.serialize, ids)
+            confirm(part.text, self._engine.serialize, ids)
         if session.zone != UTC:
             zones.check(governed, self._engine, session.zone)
         return governed

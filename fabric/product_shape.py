@@ -9,19 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from sqlglot import exp
-
-from fabric.compose import probe
+from fabric.compose import probe_relation
 from fabric.contract import amiss, changes, told
 from fabric.engine import Engine, Probe
 from fabric.errors import FabricError, InvalidConfig
 from fabric.lineage import origins
 from fabric.naming import of_nobody
-from fabric.parse import parse
 from fabric.product_graph import beneath
 from fabric.product_graph import told as circle_told
 from fabric.product_types import UNPUBLISHED
-from fabric.resolve import resolve
+from fabric.resolve import resolve_body
 from fabric.types import Column, Origin, Product, Resolved, Table
 
 Find = Callable[[tuple[str, ...]], Table | Product | None]
@@ -97,8 +94,8 @@ def shaped(
         for part in ordered:
             shapes[part.name.key] = shaped(part, find, engine, shape)
     try:
-        resolved = resolve(parse(product.sql), _Parts(product, find, shape), None, f"domain:{product.domain}")
-        found = probe(_as_relation(resolved), engine)
+        resolved = resolve_body(product.sql, _Parts(product, find, shape), f"domain:{product.domain}")
+        found = probe_relation(resolved, engine)
         parts = {relation.id: relation.object.columns for relation in resolved.relations}
         made_of = origins(resolved, parts, len(found.types), engine)
         columns = _columns(product, found, _travelled(resolved, parts, made_of))
@@ -133,12 +130,6 @@ def _require_promise(product: Product, columns: tuple[Column, ...], engine: Engi
             )
 
 
-def _as_relation(resolved: Resolved) -> Resolved:
-    """The SELECT as a relation, as which it is read: there its columns have names of their own."""
-    body = exp.Subquery(this=resolved.tree.copy(), alias=exp.TableAlias(this=exp.to_identifier("product")))
-    return replace(resolved, tree=exp.select("*").from_(body))
-
-
 def _travelled(
     resolved: Resolved,
     parts: Mapping[str, tuple[Column, ...]],
@@ -153,7 +144,12 @@ def _columns(product: Product, found: Probe, travelled: list[list[str]]) -> tupl
     said = {column.name.lower(): column for column in product.columns}
     columns = []
     for name, kind, tags in zip(found.schema.names, found.types, travelled, strict=True):
-        column = said.get(name.lower(), Column(name, kind))
+        column = said.get(name.lower())
+        if column is None:
+            columns.append(Column(name, kind, tags=tuple(dict.fromkeys(tags))))
+            continue
         both = tuple(dict.fromkeys((*column.tags, *tags)))
-        columns.append(replace(column, name=name, type=kind, tags=both))
+        columns.append(
+            Column(name, kind, column.nullable, column.comment, both, column.native, column.unique)
+        )
     return tuple(columns)

@@ -25,6 +25,9 @@ from fabric.types import Decision, Parsed, Product, Relation, Resolved, Table
 MOST_RELATIONS = 2_000
 """How many relations a statement may read, those beneath products counted each time that they are read."""
 
+_BODIES = 2_000
+"""How many bodies of products are kept parsed; one of fifty columns takes 50 kB."""
+
 Find = Callable[[tuple[str, ...]], Table | Product | None]
 
 
@@ -72,7 +75,12 @@ def resolve(parsed: Parsed, names: Names, schema: str | None, reader: str) -> Re
         NotFound: a name that is neither a WITH name nor in the catalog.
         NotSupported: more than ``MOST_RELATIONS``, or nested too deeply.
     """
-    return _resolve(parsed, _Scope(names.known, names.candidates, names.find, schema, reader))
+    return _resolve(bounded(parsed.tree), _Scope(names.known, names.candidates, names.find, schema, reader))
+
+
+def resolve_body(sql: str, names: Names, reader: str) -> Resolved:
+    """A product's SELECT as a statement of its own; arguments and errors as for ``resolve``."""
+    return _resolve(_body_tree(sql), _Scope(names.known, names.candidates, names.find, None, reader))
 
 
 def resolve_rule(condition: exp.Expr, find: Find, reader: str) -> Resolved:
@@ -88,7 +96,7 @@ def resolve_rule(condition: exp.Expr, find: Find, reader: str) -> Resolved:
         NotSupported: nested too deeply.
     """
     scope = _Scope(find, lambda name: [], find, None, reader)
-    return _resolve(Parsed(text="", tree=exp.select(condition)), scope)
+    return _resolve(bounded(exp.select(condition)), scope)
 
 
 def relations(resolved: Resolved, decisions: Mapping[str, Decision] | None = None) -> Iterator[Relation]:
@@ -128,8 +136,9 @@ class _Scope:
     written: set[tuple[str, str]] = field(default_factory=set)
 
 
-def _resolve(parsed: Parsed, scope: _Scope) -> Resolved:
-    tree = bounded(parsed.tree).copy()
+def _resolve(tree: exp.Expr, scope: _Scope) -> Resolved:
+    """Resolve a bounded tree, which is not changed."""
+    tree = tree.copy()
     try:
         _name_subqueries(tree)
         _walk(tree, {}, scope)
@@ -238,9 +247,9 @@ def _relation(found: Table | Product, written: str, scope: _Scope) -> Relation:
     )
 
 
-@lru_cache(maxsize=4_096)
-def _parsed(sql: str) -> Parsed:
-    return parse(sql)  # nobody changes its tree: a copy is resolved
+@lru_cache(maxsize=_BODIES)
+def _body_tree(sql: str) -> exp.Expr:
+    return bounded(parse(sql).tree)
 
 
 def _body(product: Product, scope: _Scope) -> tuple[Product, Resolved | None]:
@@ -256,7 +265,7 @@ def _body(product: Product, scope: _Scope) -> tuple[Product, Resolved | None]:
     try:
         reader, path = f"domain:{product.domain}", (*scope.path, product)
         within = _Scope(scope.find, scope.candidates, scope.find, None, reader, path, scope.count)
-        body = _resolve(_parsed(product.sql), within)
+        body = _resolve(_body_tree(product.sql), within)
     except FabricError as error:
         return replace(product, broken=error.message), None
     return product, body

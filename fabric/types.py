@@ -330,6 +330,14 @@ class Resolved:
 
     tree: exp.Expr
     relations: tuple[Relation, ...]
+    texts: list[str] = field(init=False, default_factory=list, compare=False, repr=False)
+
+    @property
+    def text(self) -> str:
+        """The tree as DuckDB's text, made once: what was confirmed is what runs."""
+        if not self.texts:
+            self.texts.append(self.tree.sql(dialect="duckdb"))
+        return self.texts[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ def connected(app: App, user: str = "olga") -> Iterator[Any]:
 def test_a_client_defines_and_reads(app: App) -> None:
     with connected(app) as connection, connection.cursor() as cursor:
         cursor.execute("CREATE VIEW claims.seen AS SELECT 1 AS x, 'a' AS y")
+        assert cursor.fetchall() == [("claims.seen", "created")]
         cursor.execute("FROM claims.seen")
         assert cursor.fetchall() == [(1, "a")]
         with AdbcStatement(connection.adbc_connection) as statement:
@@ -67,8 +68,8 @@ def test_a_client_defines_and_reads(app: App) -> None:
             cursor.execute("FROM claims.seen")
 
 
-def test_what_is_prepared_is_known_for_an_update(app: App) -> None:
-    """The JDBC driver sends what has no columns as an update, and anything else as a query."""
+def test_what_is_prepared_does_nothing_yet_and_runs_once(app: App) -> None:
+    """The JDBC driver sends what has no columns as an update, and then as a query: a definition has some."""
     server = FlightServer(lambda: app, fabric="acme")
     try:
         with flight.connect(f"grpc://127.0.0.1:{server.port}") as client:
@@ -77,7 +78,7 @@ def test_what_is_prepared_is_known_for_an_update(app: App) -> None:
             body = flightsql.pack("ActionCreatePreparedStatementRequest", query=query)
             (answer,) = client.do_action(flight.Action("CreatePreparedStatement", body), options)
             _, made = flightsql.unpack(answer.body.to_pybytes())
-            assert made.is_update
+            assert not made.is_update
             assert app.catalog.products.find("claims", "seen") is None  # nothing is done yet
     finally:
         server.close()
