@@ -47,6 +47,7 @@ class ProductFiles:
     def __init__(self, directory: Path, fabric: str, domains: Collection[str]) -> None:
         self.folder = directory / "products"
         self._marks = directory / _STATE / "quality.json"
+        self._guard = directory / _STATE / "products.lock"
         self._fabric = fabric
         self.domains = {domain.lower(): domain for domain in sorted(domains)}
         self._lock = threading.Lock()
@@ -145,8 +146,8 @@ class ProductFiles:
     @contextmanager
     def changing(self) -> Iterator[None]:
         """One change at a time, in whatever process; it is seen at once in this one."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+        self._guard.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(self._guard, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
