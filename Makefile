@@ -26,7 +26,7 @@ clients: $(ENVIRONMENTS:%=.venv-%/.installed) .clients/$(JDBC)
 	@touch $@
 
 # What the benchmarks put beside us.
-peers: .venv-peers/.installed
+peers: .venv-peers/.installed .venv-duckdb155/.installed
 
 # Needs a JDK of 17 or newer and Maven.
 .clients/$(JDBC):
@@ -58,10 +58,10 @@ format: install
 lock:
 	uv pip compile pyproject.toml --universal --extra demo --group dev --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header -q -o requirements.lock
-	for each in $(ENVIRONMENTS) peers; do \
+	for each in $(ENVIRONMENTS) peers duckdb155; do \
 	  uv pip compile requirements-$$each.in --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --no-annotate --no-header -q -o requirements-$$each.lock; \
 	done
 
 clean:
-	rm -rf $(VENV) $(ENVIRONMENTS:%=.venv-%) .venv-peers .clients build dist
+	rm -rf $(VENV) $(ENVIRONMENTS:%=.venv-%) .venv-peers .venv-duckdb155 .clients build dist

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
+from fabric.domains import DomainPrincipal
 from fabric.engine import Engine
 from fabric.errors import FabricError, InternalError, Unreachable
 from fabric.file_scan import FileTables
@@ -23,7 +24,6 @@ from fabric.system import SYSTEM_TABLES
 from fabric.types import (
     DEFAULT_SCHEMA,
     Column,
-    DomainPrincipal,
     Principal,
     Product,
     Table,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import pyarrow as pa
 from sqlglot import exp
@@ -18,6 +19,7 @@ from fabric.file_shapes import name
 from fabric.naming import broken_product, not_served
 from fabric.resolve import beneath, relations
 from fabric.types import Column, Decision, Governed, Product, Relation, Resolved, RowFilter, Table
+from fabric.veil import Veiled, veil
 
 NO_DECISIONS: Mapping[str, Decision] = {}
 
@@ -190,25 +192,40 @@ def table_relations(
 # ── what DuckDB makes of it ──────────────────────────────────────────────────────────────────
 
 
-def inline(resolved: Resolved, decisions: Mapping[str, Decision] = NO_DECISIONS) -> str:
+def inline(
+    resolved: Resolved, decisions: Mapping[str, Decision] = NO_DECISIONS, tree: exp.Expr | None = None
+) -> str:
     """The statement over relations that have all their columns, its restrictions without barriers.
 
-    That is its meaning: what DuckDB makes of it says on what the answer depends.
+    That is its meaning: what DuckDB makes of it says on what the answer depends. ``tree`` takes the place of its own.
     """
 
     def guard(relation: Relation, text: str) -> str:
         decision = decisions.get(relation.id)
         return restricted(relation, text, decision) if decision else text
 
-    return compose(resolved, _whole, decisions, guard)
+    return compose(replace(resolved, tree=tree or resolved.tree), _whole, decisions, guard)
 
 
 def meaning(governed: Governed) -> str:
     """``inline`` of a governed statement, composed once."""
-    text = governed.composed.get("meaning")
+    text: str | None = governed.composed.get("meaning")
     if text is None:
-        text = governed.composed["meaning"] = inline(governed.resolved, governed.decisions)
+        known, veiled = veiled_meaning(governed)
+        text = known.restore(veiled) if known else inline(governed.resolved, governed.decisions)
+        governed.composed["meaning"] = text
     return text
+
+
+def veiled_meaning(governed: Governed) -> tuple[Veiled | None, str]:
+    """``meaning`` with stand-ins for values that decide about nothing else, composed once; None without any."""
+    if "veiled" not in governed.composed:
+        known = veil(governed)
+        text = inline(governed.resolved, governed.decisions, known.tree) if known else ""
+        alone = known is not None and known.stands_in(text) == len(known.values)
+        governed.composed["veiled"] = (known if alone else None, text)
+    found: tuple[Veiled | None, str] = governed.composed["veiled"]
+    return found
 
 
 def _whole(relation: Relation, table: Table) -> str:
@@ -240,7 +257,9 @@ def probe_relation(resolved: Resolved, engine: Engine) -> Probe:
 def probe_governed(governed: Governed, engine: Engine) -> Probe:
     """The same of a governed statement."""
     schemas = _raw_schemas(governed.resolved, governed.decisions, engine)
-    return engine.probe(meaning(governed), schemas)
+    known, text = veiled_meaning(governed)
+    found = engine.probe_veiled(known, text, schemas) if known else None
+    return found or engine.probe(meaning(governed), schemas)
 
 
 def _raw_schemas(

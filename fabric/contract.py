@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import yaml
 from pydantic import ValidationError
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
 
 from fabric.errors import InvalidConfig
 from fabric.product_types import Contract
@@ -142,7 +144,7 @@ def amiss(declared: Sequence[Column], bound: Sequence[Column], canonical: Callab
     Args:
         declared: the columns of the file; ``type`` is empty where it says none.
         bound: those of the SELECT.
-        canonical: the DuckDB type that a text means.
+        canonical: DuckDB's own spelling of a type.
 
     Raises:
         FabricError: a text means no type.
@@ -163,4 +165,27 @@ def amiss(declared: Sequence[Column], bound: Sequence[Column], canonical: Callab
 def _is(said: str, kind: str, canonical: Callable[[str], str]) -> bool:
     if said.strip().upper() in _UNSIZED:
         return _SIZED.sub("", kind) == "DECIMAL"
-    return canonical(said) == kind
+    return canonical(_spelled(said)) == kind
+
+
+def _spelled(text: str) -> str:
+    """The type that a text means as DuckDB's text, made anew from its tree.
+
+    Raises:
+        InvalidConfig: it is no type, or more than one.
+    """
+    try:
+        if not _is_closed(text):  # sqlglot reads the type that stands in front, and no further
+            raise ValueError
+        return exp.DataType.build(text, dialect="duckdb").sql(dialect="duckdb")
+    except (SqlglotError, ValueError):
+        raise InvalidConfig(f"there is no type '{text[:60]}'") from None
+
+
+def _is_closed(text: str) -> bool:
+    depth = 0
+    for character in text:
+        depth += (character == "(") - (character == ")")
+        if depth < 0:
+            return False
+    return depth == 0

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from fabric import contract, impact
 from fabric.catalog import Catalog, known_to
+from fabric.domains import DomainPrincipal
 from fabric.engine import Engine
 from fabric.errors import AccessDenied, ContractBroken, FabricError, InvalidValue, NotFound, NotSupported
 from fabric.front_matter import file_text, front_text, with_value
@@ -28,7 +29,7 @@ from fabric.products import name_parts, product_of, split
 from fabric.resolve import relations, resolve
 from fabric.rules import RuleBinder
 from fabric.spi import Governor
-from fabric.types import Definition, DomainPrincipal, Parsed, Principal, Product, Table, TableName
+from fabric.types import Definition, Parsed, Principal, Product, Table, TableName
 
 DONE = pa.schema([pa.field("product", pa.string()), pa.field("state", pa.string())])
 """What a definition answers with, in one row: JDBC's driver runs a statement without columns twice, as an update and

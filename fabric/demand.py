@@ -14,10 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, time
-from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 import sqlglot
 from sqlglot import exp
@@ -33,6 +30,7 @@ from fabric.predicates import (
     Pattern,
     Predicate,
     Value,
+    typed,
 )
 from fabric.types import Column, OrderKey
 
@@ -193,7 +191,7 @@ def translate(tree: exp.Expr, columns: tuple[Column, ...]) -> Predicate | None:
         return Comparison(column.name, "=", True) if column and column.type == "BOOLEAN" else None
     if isinstance(tree, exp.Is) and isinstance(tree.expression, exp.Null):
         column = _column(tree.this, columns)
-        return NullTest(column.name) if column else None
+        return NullTest(column.name, _is_negated(tree)) if column else None
     if isinstance(tree, exp.In):
         return _membership(tree, columns)
     operator = _OPERATORS.get(type(tree))
@@ -212,6 +210,11 @@ def _negated(predicate: Predicate | None) -> Predicate | None:
     if isinstance(predicate, Comparison) and predicate.value is True and predicate.op == "=":
         return Comparison(predicate.column, "=", False)
     return None
+
+
+def _is_negated(tree: exp.Expr) -> bool:
+    """Whether sqlglot put the NOT of ``NOT LIKE`` or ``IS NOT`` into the node itself."""
+    return bool(tree.args.get("negate"))
 
 
 def _column(tree: exp.Expr, columns: tuple[Column, ...]) -> Column | None:
@@ -260,7 +263,7 @@ def _pattern(tree: exp.Expr, columns: tuple[Column, ...]) -> Predicate | None:
         return None
     if shape != "{}" and ("%" in text.name or "_" in text.name):
         return None
-    return Pattern(column.name, shape.format(text.name))
+    return Pattern(column.name, shape.format(text.name), _is_negated(tree))
 
 
 def _value(tree: exp.Expr, column: Column) -> Value | None:
@@ -269,7 +272,7 @@ def _value(tree: exp.Expr, column: Column) -> Value | None:
     if text is None:
         return None
     try:
-        return _typed(text, column.type)
+        return typed(text, column.type)
     except (ValueError, ArithmeticError):
         return None
 
@@ -284,35 +287,3 @@ def _constant(tree: exp.Expr) -> str | None:
     if isinstance(tree, exp.Boolean):
         return "true" if tree.this else "false"
     return tree.name if isinstance(tree, exp.Literal) else None
-
-
-def _typed(text: str, kind: str) -> Value | None:
-    if kind in _INTEGERS:
-        return int(text)
-    if kind.startswith("DECIMAL"):
-        return Decimal(text)
-    if kind == "DOUBLE":
-        number = float(text)
-        return number if number - number == 0 else None  # a NaN or an infinity
-    if kind == "VARCHAR":
-        return text
-    if kind == "BOOLEAN":
-        return {"true": True, "false": False}.get(text)
-    if kind == "DATE":
-        return date.fromisoformat(text)
-    if kind == "TIME":
-        return time.fromisoformat(text)
-    if kind == "UUID":
-        return UUID(text)
-    if kind == "TIMESTAMP":
-        moment = datetime.fromisoformat(text)
-        return moment if moment.tzinfo is None else None
-    if kind == "TIMESTAMP WITH TIME ZONE":
-        moment = datetime.fromisoformat(text)
-        return moment if moment.tzinfo is not None else None
-    return None
-
-
-_INTEGERS = frozenset(
-    ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
-)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from fabric.errors import FabricError, SourceError, UserError
 from fabric.resolve import beneath, relations
@@ -51,6 +51,11 @@ class Discretion:
     def shows_source(self, relation: Relation) -> bool:
         """Whether it may be told what its source is asked and what it says."""
         return self.shows(relation) and relation.id not in self._veiled
+
+    def shows_read(self, relation: Relation, reduced_by: Iterable[str] = ()) -> bool:
+        """The same where the keys of other relations stand in what is asked: then of all of them."""
+        known = {each.id: each for each in relations(self._governed.resolved, self._governed.decisions)}
+        return all(map(self.shows_source, (relation, *(known[id] for id in reduced_by))))
 
     def counts(self, relation: Relation) -> bool:
         """Whether the rows that a relation's own restrictions leave are no more than the principal may see.

@@ -7,23 +7,26 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import duckdb
 import fsspec
 import pyarrow as pa
 import pyarrow.dataset as ds
-from sqlglot import exp
-from sqlglot.errors import SqlglotError
+from duckdb import _seam
+from duckdb._sources.arrow import ArrowScanSource
 
 from fabric.dialect_macros import definitions
+from fabric.engine_blueprints import Blueprints
 from fabric.engine_errors import translate, translated
 from fabric.errors import FabricError, InvalidConfig, InvalidValue
+from fabric.join_graph import Edge, Key, edges
 from fabric.pushdown import literal
 from fabric.remembered import Numbered, Remembered
 from fabric.totality import is_total
 from fabric.types import Column
+from fabric.veil import Veiled
 
 BATCH_ROWS = 122_880  # DuckDB's row group; between 10,000 and 1,000,000 speed is flat (notes/flight.md)
 
@@ -53,12 +56,13 @@ _NAMED_IN_ARROW = {"UUID": pa.uuid(), "JSON": pa.json_(pa.string())}
 class Probe:
     """What DuckDB makes of a statement over empty relations: its result's schema and its own plan.
 
-    ``types`` are the DuckDB types of the result's columns.
+    ``types`` are the DuckDB types of the result's columns. ``veiled`` says that it was found with stand-ins.
     """
 
     schema: pa.Schema
     types: tuple[str, ...]
     plan: list[dict[str, Any]]
+    veiled: bool = False
 
 
 class Engine:
@@ -102,6 +106,8 @@ class Engine:
         self._named: dict[str, str] = {}
         self._probes: Remembered[tuple[tuple[str, ...], tuple[str, ...], str]] = Remembered(_REMEMBERED)
         self._parses: Remembered[str] = Remembered(_REMEMBERED)
+        self._edges: Remembered[tuple[Edge, ...]] = Remembered(_REMEMBERED)
+        self._blueprints = Blueprints(zone)
         self._totals: Remembered[bool] = Remembered(_REMEMBERED)
         self._types_lock = threading.Lock()
 
@@ -112,6 +118,7 @@ class Engine:
             self._siblings.clear()
         for sibling in siblings:
             sibling.close()
+        self._blueprints.close()
         self._root.close()
 
     def in_zone(self, zone: str) -> Engine:
@@ -167,15 +174,30 @@ class Engine:
         Raises:
             FabricError: the statement does not bind; the message is ours.
         """
+        names, types, plan = self._probed(sql, relations)
+        return self._as_probe(names, types, plan)
+
+    def probe_veiled(self, veiled: Veiled, sql: str, relations: Mapping[str, pa.Schema]) -> Probe | None:
+        """The same of a statement with stand-ins for values; None where DuckDB's answer depends on the values."""
+        try:
+            names, types, plan = self._probed(sql, relations)
+        except FabricError:
+            return None  # ``probe`` says it in the words of the statement itself
+        if veiled.stands_in(plan) < 0:
+            return None
+        return replace(self._as_probe(names, types, veiled.restore_json(plan)), veiled=True)
+
+    def _as_probe(self, names: Sequence[str], types: tuple[str, ...], plan: str) -> Probe:
+        fields = [pa.field(n, self.arrow_type(t)) for n, t in zip(names, types, strict=True)]
+        return Probe(schema=pa.schema(fields), types=types, plan=json.loads(plan))
+
+    def _probed(self, sql: str, relations: Mapping[str, pa.Schema]) -> tuple[list[str], tuple[str, ...], str]:
         numbered = Numbered(sql)
         schemas = {numbered.number(name): schema for name, schema in relations.items()}
         typed = {name: _renamed(schema, numbered) for name, schema in schemas.items()}
         key = f"{numbered.text}\n{[(name, str(schema)) for name, schema in typed.items()]}"
         names, types, plan = self._probes.get(key, lambda: self._probe(numbered.text, typed))
-        fields = [
-            pa.field(numbered.restore(n), self.arrow_type(t)) for n, t in zip(names, types, strict=True)
-        ]
-        return Probe(schema=pa.schema(fields), types=types, plan=json.loads(numbered.restore(plan)))
+        return [numbered.restore(each) for each in names], types, numbered.restore(plan)
 
     def _probe(
         self, sql: str, relations: Mapping[str, pa.Schema]
@@ -211,6 +233,34 @@ class Engine:
             except (duckdb.Error, ValueError):  # a plan with NaN in it is no JSON
                 return None
 
+    def join_edges(self, sql: str, relations: Mapping[str, Sequence[tuple[str, str]]]) -> tuple[Edge, ...]:
+        """What the keys of one relation say of the rows of another; arguments as for ``bound_plan``.
+
+        A key's column is the position in what is listed of its relation, whose name it has.
+        """
+        numbered = Numbered(sql)
+        typed = {
+            numbered.number(name): [(numbered.number(column), kind) for column, kind in columns]
+            for name, columns in relations.items()
+        }
+
+        def read() -> tuple[Edge, ...]:
+            plan = self._blueprints.logical_plan(numbered.text, typed)
+            try:
+                return edges(plan, lambda table, n: Key(table, n) if table in typed else None) if plan else ()
+            except (LookupError, TypeError, ValueError):
+                return ()  # a plan of another shape says nothing
+
+        found = self._edges.get(f"{numbered.text}\n{typed}", read)
+        restored = {name: numbered.restore(name) for name in typed}
+        return tuple(
+            Edge(
+                replace(edge.target, relation=restored[edge.target.relation]),
+                replace(edge.source, relation=restored[edge.source.relation]),
+            )
+            for edge in found
+        )
+
     def is_total(self, sql: str, relations: Mapping[str, Sequence[tuple[str, str]]]) -> bool:
         """Whether no expression of a statement can raise for any row; arguments as for ``bound_plan``."""
         numbered = Numbered(sql)
@@ -241,24 +291,21 @@ class Engine:
                 self._types[type_text] = known
         return known
 
-    def type_named(self, text: str) -> str:
-        """DuckDB's own spelling of the type that a text means, whatever else stands in it.
+    def type_named(self, kind: str) -> str:
+        """DuckDB's own spelling of a type, whose text was made by us.
 
         Raises:
-            InvalidConfig: it is no type.
+            InvalidConfig: DuckDB knows no such type.
         """
-        known = self._named.get(text)
+        known = self._named.get(kind)
         if known is None:
             try:
-                if not _is_closed(text):  # sqlglot reads the type that stands in front, and no further
-                    raise ValueError
-                kind = exp.DataType.build(text, dialect="duckdb").sql(dialect="duckdb")
                 with self.cursor() as cursor, translated():
                     known = str(cursor.sql(f"SELECT CAST(NULL AS {kind}) AS c").types[0])
-            except (SqlglotError, ValueError, FabricError):
-                raise InvalidConfig(f"there is no type '{text[:60]}'") from None
+            except FabricError:
+                raise InvalidConfig(f"there is no type '{kind[:60]}'") from None
             with self._types_lock:
-                self._named[text] = known
+                self._named[kind] = known
         return known
 
     def input_type(self, type_text: str) -> pa.DataType:
@@ -288,13 +335,38 @@ class Engine:
                 raise blame(str(error)) or translate(error) from None
 
 
-def _is_closed(text: str) -> bool:
-    depth = 0
-    for character in text:
-        depth += (character == "(") - (character == ")")
-        if depth < 0:
-            return False
-    return depth == 0
+class _Counted(ArrowScanSource):
+    """An Arrow stream of which DuckDB is told how many rows it will have."""
+
+    def __init__(self, relation: Any, rows: float) -> None:
+        super().__init__(relation)
+        self._rows = max(1, round(rows))
+
+    def __arrow_c_schema__(self) -> object:
+        return self.obj.__arrow_c_schema__()
+
+    def rows(self) -> int:
+        return self._rows
+
+
+def register(cursor: duckdb.DuckDBPyConnection, name: str, relation: object, rows: float | None) -> None:
+    """Let a statement of this cursor read an Arrow stream; ``rows``, an estimate, is what joins are ordered by.
+
+    DuckDB 2.0.0 asks a source of its own how many rows it has, and takes one row for anything else.
+    """
+    if rows is None:
+        cursor.register(name, relation)
+    else:
+        cursor._register_arrow_source(name, _Counted(relation, rows))
+
+
+def stream(cursor: duckdb.DuckDBPyConnection, sql: str) -> pa.RecordBatchReader:
+    """Run a statement that was made by us, and read what it gives while it runs.
+
+    As ``cursor.sql(sql).to_arrow_reader`` of DuckDB 2.0.0, which binds a statement twice: once more for a relation to
+    build upon. That is a fifth of what a small query takes.
+    """
+    return _seam.submit(cursor, sql, None, "stream", BATCH_ROWS).arrow_reader()
 
 
 def _quoted(identifier: str) -> str:

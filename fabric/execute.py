@@ -18,7 +18,7 @@ import pyarrow as pa
 from fabric.compose import guarded_name, raw_name
 from fabric.config_model import LimitSettings
 from fabric.discretion import Discretion
-from fabric.engine import BATCH_ROWS, Engine
+from fabric.engine import Engine, register, stream
 from fabric.engine_errors import translate
 from fabric.errors import Cancelled, FabricError, LimitError, ResultTooLarge, SchemaChanged, Timeout
 from fabric.feed import Feed, FeedSource
@@ -109,7 +109,7 @@ class Answer:
         self._began = datetime.now(UTC)
         self._resources = ExitStack()
         self._lives: list[_Live] = []
-        self._registered: dict[str, object] = {}
+        self._registered: dict[str, tuple[object, float | None]] = {}
         self._cursors: list[duckdb.DuckDBPyConnection] = []
         self._engine = engine
         self._lock = threading.Lock()
@@ -145,7 +145,7 @@ class Answer:
             elif isinstance(read, LiveRead):
                 self._feed(live, read, sessions)
             elif isinstance(read, SystemRead):
-                self._registered[raw_name(read.relation)] = system(read.relation)
+                self._registered[raw_name(read.relation)] = system(read.relation), None
         for live in self._lives:
             if live.feed is not None:
                 live.feed.start()
@@ -164,7 +164,7 @@ class Answer:
         columns = [(f"{relation.id}_{n}", relation.object.columns[n].type) for n in read.positions]
         schema = pa.schema([pa.field(name, self._engine.input_type(kind)) for name, kind in columns])
         live.feed = Feed(sessions[source], read.offer, live.context, schema, len(read.offer.splits))
-        self._registered[raw_name(relation)] = FeedSource(live.feed, schema, read.repeated)
+        self._registered[raw_name(relation)] = FeedSource(live.feed, schema, read.repeated), read.shown_rows
         if self.plan.is_guarded(read):
             kinds = [column.type for column in self.plan.guarded_columns(read)] or ["BOOLEAN"]
             fields = [pa.field(f"{relation.id}_{n}", self._engine.arrow_type(k)) for n, k in enumerate(kinds)]
@@ -174,15 +174,15 @@ class Answer:
                 pa.schema(fields),
                 read.repeated,
             )
-            self._registered[guarded_name(relation)] = live.guarded
+            self._registered[guarded_name(relation)] = live.guarded, read.shown_rows
 
     def _open_cursor(self) -> duckdb.DuckDBPyConnection:
         """A cursor on which every relation of the plan is registered; an interrupt reaches it too."""
         if self._closed.is_set():
             raise Cancelled("the query was cancelled")
         cursor = self._resources.enter_context(self._engine.cursor())
-        for name, relation in self._registered.items():
-            cursor.register(name, relation)
+        for name, (relation, rows) in self._registered.items():
+            register(cursor, name, relation, rows)
         with self._lock:
             self._cursors.append(cursor)
         return cursor
@@ -198,7 +198,7 @@ class Answer:
         try:
             if self._stop is not None:
                 raise self._stop
-            reader = self._cursor.sql(self.executed).to_arrow_reader(BATCH_ROWS)
+            reader = stream(self._cursor, self.executed)
             with reader:
                 for batch in reader:
                     self._count(batch)
@@ -373,10 +373,10 @@ class Answer:
 
 def _receipt(live: _Live, discretion: Discretion) -> ScanReceipt:
     read, context = live.read, live.context
-    pushed, touched = "", set[int]()
+    pushed, touched, by = "", set[int](), frozenset[str]()
     if isinstance(read, LiveRead):
         pushed = " AND ".join(predicate_text(p) for p in read.offer.taken)
-        touched = set(read.positions)
+        touched, by = set(read.positions), read.reduced_by
     elif isinstance(read, FileRead):
         pushed = f"{len(read.scan.files)} of {read.scan.listed} files"
         touched = read.demand.columns
@@ -391,8 +391,8 @@ def _receipt(live: _Live, discretion: Discretion) -> ScanReceipt:
         seconds=live.feed.seconds if live.feed else (time.time() - live.began.timestamp()),
         cache=f"{context.cache_hits} hits" if context.cache_hits else "",
         as_of=live.began,
-        guarded=live.guarded is not None and discretion.counts(read.relation),
-        veiled=not discretion.shows_source(read.relation),
+        guarded=live.guarded is not None and discretion.counts(read.relation) and not by,
+        veiled=not discretion.shows_read(read.relation, by),
         unnamed=not discretion.shows(read.relation),
         columns=tuple(columns[n].name for n in sorted(touched)),
     )

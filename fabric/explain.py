@@ -49,12 +49,12 @@ def _read(read: Read, discretion: Discretion) -> Iterator[str]:
         yield f"a part of {discretion.named(relation).written}: {_kind(read)}"
         return
     yield f"{relation.name}: {_kind(read)}"
-    if not discretion.shows_source(relation):
+    if not discretion.shows_read(relation, read.reduced_by if isinstance(read, LiveRead) else ()):
         yield "  asked, pushed: not shown, for the relation is restricted for you"
         return
     if isinstance(read, LiveRead):
         yield f"  asked: {read.offer.request}"
-        if read.offer.scan.predicates or read.offer.limit_taken:
+        if read.offer.scan.predicates or read.offer.limit_taken or read.offer.semi_joins:
             yield from _pushed(read)
         for refusal in read.offer.refused:
             yield f"  not pushed: {refusal.what}, because {refusal.why}"
@@ -79,6 +79,7 @@ def _kind(read: Read) -> str:
 
 def _pushed(read: LiveRead) -> Iterator[str]:
     taken = [describe(predicate) for predicate in read.offer.taken]
+    taken += [f"{each.column} among the keys of {each.table.name}" for each in read.offer.semi_joins]
     if read.offer.order_taken and read.offer.scan.order:
         taken.append("ORDER BY")
     if read.offer.limit_taken:

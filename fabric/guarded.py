@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 import duckdb
 import pyarrow as pa
 
-from fabric.engine import BATCH_ROWS
+from fabric.engine import stream
 
 OpenCursor = Callable[[], duckdb.DuckDBPyConnection]
 
@@ -57,7 +57,7 @@ class GuardedSource:
     def _batches(self) -> Iterator[pa.RecordBatch]:
         try:
             cursor = self._open_cursor()
-            with cursor.sql(self._sql()).to_arrow_reader(BATCH_ROWS) as reader:
+            with stream(cursor, self._sql()) as reader:
                 for batch in reader:
                     self.rows += batch.num_rows
                     yield pa.RecordBatch.from_arrays(batch.columns, schema=self._schema)

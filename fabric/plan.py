@@ -22,18 +22,24 @@ from fabric.compose import (
     select,
     select_guarded,
     table_relations,
+    veiled_meaning,
 )
 from fabric.demand import Demand, demands
 from fabric.discretion import Discretion
 from fabric.engine import Engine, Probe
 from fabric.errors import FabricError, NotSupported, UserError
+from fabric.estimates import rows_left
 from fabric.file_scan import FileScan, FileTables
+from fabric.join_graph import Edge
 from fabric.ordering import ordering
 from fabric.predicates import Predicate
 from fabric.pushdown import describe as predicate_text
+from fabric.reductions import Reduced, Reducible, reduced
 from fabric.resolve import relations
 from fabric.spi import FileConnector, ScanConnector
 from fabric.types import Column, Decision, Governed, Offer, OrderKey, Product, Relation, Resolved, Scan, Table
+
+_FILTERED = 0.2  # DuckDB's own guess, whatever the filter
 
 # A column of one is an expression of its source's own: a predicate on it may raise, or tell, there.
 _COMPUTED = ("view", "foreign table")
@@ -41,7 +47,11 @@ _COMPUTED = ("view", "foreign table")
 
 @dataclass(frozen=True, slots=True)
 class LiveRead:
-    """A relation that a source serves as Arrow batches; ``positions`` are the columns fetched."""
+    """A relation that a source serves as Arrow batches; ``positions`` are the columns fetched.
+
+    ``rows`` is how many it will send, as far as anybody can tell. ``reduced_by`` are the ids of relations whose keys
+    stand in what is asked.
+    """
 
     relation: Relation
     connector: ScanConnector
@@ -49,6 +59,16 @@ class LiveRead:
     positions: tuple[int, ...]
     kept: tuple[str, ...]
     repeated: bool
+    rows: float | None = None
+    reduced_by: frozenset[str] = frozenset()
+
+    @property
+    def shown_rows(self) -> float | None:
+        """What DuckDB is told, which takes a fifth of it for what its own filters leave."""
+        most = self.offer.scan.table.rows
+        if self.rows is None or most is None:
+            return self.rows
+        return min(self.rows / _FILTERED, max(most, self.rows)) if self.offer.scan.predicates else self.rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +225,18 @@ def plan(
     probed = probed or describe(governed, catalog, engine, discretion)
     tables = table_relations(governed.resolved, governed.decisions)
     wanted = demands(probed.plan, _columns_of(tables), _orders(governed))
+    scans: dict[str, Reducible] = {}
+    for relation, table in tables:
+        demand = wanted.get(relation.id)
+        if demand is None or relation.name.catalog == catalog.fabric:
+            continue
+        demand.columns |= _ruled(governed.decisions[relation.id], table)
+        computed = governed.decisions[relation.id].rows and table.kind in _COMPUTED
+        if computed:
+            _leave_to_us(demand, _of_rule(relation, governed, engine))
+        if table.layout is None and not computed and not demand.repeated:
+            scans[relation.id] = Reducible(table.name.catalog.lower(), _scan(table, demand))
+    edges = _edges(governed, engine, probed.veiled) if len(scans) > 1 else ()
     reads: list[Read] = []
     for relation, table in tables:
         demand = wanted.get(relation.id)
@@ -213,15 +245,13 @@ def plan(
         elif demand is None:
             reads.append(Unread(relation))
         else:
+            known = reduced(relation.id, scans, edges) if relation.id in scans else None
             try:
-                demand.columns |= _ruled(governed.decisions[relation.id], table)
-                if governed.decisions[relation.id].rows and table.kind in _COMPUTED:
-                    _leave_to_us(demand, _of_rule(relation, governed, engine))
-                reads.append(_read(relation, table, demand, catalog, files))
+                reads.append(_read(relation, table, demand, catalog, files, known))
             except FabricError as error:
                 raise discretion.told(relation, error) from None
     made = Plan(governed=governed, schema=probed.schema, reads=tuple(reads))
-    return replace(made, barriers=_needs_barriers(made, engine))
+    return replace(made, barriers=_needs_barriers(made, engine, probed.veiled))
 
 
 def relisted(known: Plan, files: FileTables, discretion: Discretion) -> Plan:
@@ -243,18 +273,36 @@ def relisted(known: Plan, files: FileTables, discretion: Discretion) -> Plan:
     return replace(known, reads=tuple(reads))
 
 
-def _needs_barriers(made: Plan, engine: Engine) -> bool:
+def _needs_barriers(made: Plan, engine: Engine, veiled: bool) -> bool:
     """Whether some expression may raise, and some filter stands in the same statement with it."""
     governed = made.governed
     guarded = {read.relation.id for read in made.reads if made.is_guarded(read)}
     filtered = any(decision.rows and id not in guarded for id, decision in governed.decisions.items())
     if not filtered:
         return False
+    return not engine.is_total(*_meant(governed, veiled))
+
+
+def _edges(governed: Governed, engine: Engine, veiled: bool) -> tuple[Edge, ...]:
+    """The edges of a statement between relations, by their ids."""
+    found = engine.join_edges(*_meant(governed, veiled))
+    names = {raw_name(each): each.id for each, _ in table_relations(governed.resolved, governed.decisions)}
+    return tuple(
+        Edge(
+            replace(edge.target, relation=names[edge.target.relation]),
+            replace(edge.source, relation=names[edge.source.relation]),
+        )
+        for edge in found
+    )
+
+
+def _meant(governed: Governed, veiled: bool) -> tuple[str, dict[str, list[tuple[str, str]]]]:
+    """What a statement means, as text, and the columns of the relations that it names."""
     columns = {
         raw_name(relation): [(f"{relation.id}_{n}", column.type) for n, column in enumerate(table.columns)]
         for relation, table in table_relations(governed.resolved, governed.decisions)
     }
-    return not engine.is_total(meaning(governed), columns)
+    return (veiled_meaning(governed)[1] if veiled else meaning(governed)), columns
 
 
 def _orders(governed: Governed) -> dict[str, tuple[OrderKey, ...]]:
@@ -269,23 +317,35 @@ def _orders(governed: Governed) -> dict[str, tuple[OrderKey, ...]]:
     return {relation.id: keys} if keys else {}
 
 
-def _read(relation: Relation, table: Table, demand: Demand, catalog: Catalog, files: FileTables) -> Read:
+def _scan(table: Table, demand: Demand) -> Scan:
+    return Scan(
+        table=table,
+        columns=tuple(table.columns[n].name for n in sorted(demand.columns) or (0,)),
+        predicates=tuple(demand.predicates),
+        order=demand.order,
+        limit=demand.limit,
+    )
+
+
+def _read(
+    relation: Relation,
+    table: Table,
+    demand: Demand,
+    catalog: Catalog,
+    files: FileTables,
+    known: Reduced | None,
+) -> Read:
     connector = catalog.connectors[table.name.catalog.lower()]
     if table.layout is not None and isinstance(connector, FileConnector):
         return FileRead(relation, connector, files.scan(connector, table, demand.predicates), demand)
     if not isinstance(connector, ScanConnector):
         raise NotSupported(f"source '{connector.name}' cannot be scanned")
-    positions = tuple(sorted(demand.columns)) or (0,)
-    scan = Scan(
-        table=table,
-        columns=tuple(table.columns[n].name for n in positions),
-        predicates=tuple(demand.predicates),
-        order=demand.order,
-        limit=demand.limit,
-    )
-    offer = connector.offer(scan)
+    offer = connector.offer(known.scan if known else _scan(table, demand))
     sent = tuple(_position(table, column) for column in offer.scan.columns)
-    return LiveRead(relation, connector, offer, sent, tuple(demand.kept), demand.repeated)
+    rows, by = offer.rows, known.by if known and offer.semi_joins else frozenset[str]()
+    if rows is None:
+        rows = known.rows if known and by else rows_left(table, offer.taken)
+    return LiveRead(relation, connector, offer, sent, tuple(demand.kept), demand.repeated, rows, by)
 
 
 def _of_rule(relation: Relation, governed: Governed, engine: Engine) -> list[Predicate]:

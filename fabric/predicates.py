@@ -65,3 +65,40 @@ Predicate = Comparison | Membership | NullTest | Pattern | AllOf | AnyOf
 
 # The words in which a connector declares what it takes, column by column.
 PredicateWord = Literal["=", "<>", "<", "<=", ">", ">=", "in", "not in", "null", "like", "or"]
+
+
+_INTEGERS = frozenset(
+    ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
+)
+
+
+def typed(text: str, kind: str) -> Value | None:
+    """A text as a value of a DuckDB type; None when it has no exact form here.
+
+    Raises:
+        ValueError, ArithmeticError: it is no text of a value of that type.
+    """
+    if kind in _INTEGERS:
+        return int(text)
+    if kind.startswith("DECIMAL"):
+        return Decimal(text)
+    if kind == "DOUBLE":
+        number = float(text)
+        return number if number - number == 0 else None  # a NaN or an infinity
+    if kind == "VARCHAR":
+        return text
+    if kind == "BOOLEAN":
+        return {"true": True, "false": False}.get(text)
+    if kind == "DATE":
+        return date.fromisoformat(text)
+    if kind == "TIME":
+        return time.fromisoformat(text)
+    if kind == "UUID":
+        return UUID(text)
+    if kind == "TIMESTAMP":
+        moment = datetime.fromisoformat(text)
+        return moment if moment.tzinfo is None else None
+    if kind == "TIMESTAMP WITH TIME ZONE":
+        moment = datetime.fromisoformat(text)
+        return moment if moment.tzinfo is not None else None
+    return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from fabric.predicates import Predicate, PredicateWord
 from fabric.product_types import Definition as Definition
@@ -45,10 +45,7 @@ class TableName:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: ``type`` is DuckDB's type text, ``native`` what the source calls it.
-
-    A product promises what it says of NULL (``nullable``) and of ``unique``; ``ripstop test`` proves it.
-    """
+    """One column: ``type`` is DuckDB's text, ``native`` the source's; ``unique`` is what a product promises."""
 
     name: str
     type: str
@@ -67,6 +64,20 @@ class ForeignKey:
     target: TableName
     target_columns: tuple[str, ...]
     name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnStatistics:
+    """What a source knows of a column's values without reading them; None, what it does not know.
+
+    ``nulls`` and the parts of ``common`` values are fractions of all rows. ``bounds`` cut the other values into parts
+    of equally many rows. Values are texts, as the source writes them.
+    """
+
+    nulls: float | None = None
+    distinct: float | None = None
+    common: tuple[tuple[str, float], ...] = ()
+    bounds: tuple[str, ...] = ()
 
 
 FileFormat = Literal["parquet", "csv", "json"]
@@ -107,7 +118,10 @@ TableKind = Literal["table", "view", "materialized view", "foreign table", "part
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of a source; ``layout`` is set when it lies in files, and then ``columns`` may be empty."""
+    """A table of a source; ``layout`` is set when it lies in files, and then ``columns`` may be empty.
+
+    ``rows`` and ``statistics`` (by lower-cased column) are estimates.
+    """
 
     name: TableName
     columns: tuple[Column, ...]
@@ -117,6 +131,7 @@ class Table:
     primary_key: tuple[str, ...] = ()
     foreign_keys: tuple[ForeignKey, ...] = ()
     layout: FileLayout | None = None
+    statistics: Mapping[str, ColumnStatistics] = field(default_factory=dict, compare=False, repr=False)
 
     def column(self, name: str) -> Column | None:
         """The column of that name, compared without case."""
@@ -139,15 +154,28 @@ class Capabilities:
 
     ``predicates`` maps a column's lower-cased name to the words it takes; ``order`` names the columns
     that it sorts as DuckDB does. ``projection`` is false for a source that always sends every column.
+    ``semi_joins`` names the columns that it compares with each other as DuckDB does, when they are of the same type.
     """
 
     predicates: Mapping[str, frozenset[PredicateWord]] = field(default_factory=dict)
     order: frozenset[str] = frozenset()
     limit: bool = False
     projection: bool = True
+    semi_joins: frozenset[str] = frozenset()
 
 
 # ── scans ────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class SemiJoin:
+    """Only rows matter whose ``column`` equals a ``key`` of the rows of ``table`` that the rest leaves."""
+
+    column: str
+    table: Table
+    key: str
+    predicates: tuple[Predicate, ...] = ()
+    semi_joins: tuple[SemiJoin, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +184,7 @@ class Scan:
 
     ``columns`` is never empty. ``predicates`` are conjuncts. ``limit`` (rows) holds only together with
     all ``predicates`` and all of ``order``: a source that leaves one of those must leave the limit.
+    ``semi_joins`` are with tables of the same source; each may be left, or taken with fewer conditions.
     """
 
     table: Table
@@ -163,6 +192,7 @@ class Scan:
     predicates: tuple[Predicate, ...] = ()
     order: tuple[OrderKey, ...] = ()
     limit: int | None = None
+    semi_joins: tuple[SemiJoin, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +225,7 @@ class Offer:
     request: str
     order_taken: bool = False
     limit_taken: bool = False
+    semi_joins: tuple[SemiJoin, ...] = ()
     refused: tuple[Refusal, ...] = ()
     rows: float | None = None
 
@@ -252,14 +283,6 @@ class Decision:
     hidden: frozenset[str] = frozenset()
     columns: tuple[Column, ...] = ()
     rules: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class DomainPrincipal(Principal):
-    """A domain, where its own products are judged or tested and nobody asks; ``user`` is ``domain:<name>``.
-
-    No login gives one: a user's name holds no colon.
-    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,7 +374,7 @@ class Governed:
     principal: Principal
     decisions: Mapping[str, Decision]
     policy_version: str
-    composed: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
+    composed: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from itertools import combinations
 
+from fabric.domains import DomainPrincipal
 from fabric.errors import AccessDenied
 from fabric.naming import broken_product, unknown_object
 from fabric.resolve import beneath, relations
@@ -14,7 +15,6 @@ from fabric.spi import Binder
 from fabric.types import (
     FEDERATION,
     Decision,
-    DomainPrincipal,
     Principal,
     Product,
     Relation,

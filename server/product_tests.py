@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from fabric.domains import DomainPrincipal
 from fabric.errors import FabricError, UserError
 from fabric.file_shapes import name as quoted
 from fabric.pipeline import Session
 from fabric.product_marks import Key, Mark, read_marks, write_marks
-from fabric.types import DomainPrincipal, Product
+from fabric.types import Product
 from server.app import App, build
 from server.policy_tests import Verdict
 

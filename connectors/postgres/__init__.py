@@ -11,7 +11,15 @@ from pydantic import Field, SecretStr, field_validator
 
 from connectors.postgres import scan as postgres_scan
 from connectors.postgres.address import Address
-from connectors.postgres.catalog import approximate, columns_query, keys_query, read_tables, shadowed
+from connectors.postgres.catalog import (
+    approximate,
+    columns_query,
+    keys_query,
+    read_tables,
+    shadowed,
+    statistics_query,
+    with_statistics,
+)
 from connectors.postgres.conduct import PostgresConduct
 from connectors.postgres.errors import refused_connection, unreachable
 from connectors.relational.pool import Link
@@ -96,7 +104,9 @@ class PostgresConnector(RelationalSource):
             SourceError: the catalog cannot be read.
             InvalidConfig: a declared column does not exist or does not fit.
         """
-        return read_tables(self.name, *self._catalog(), self._declared)
+        tables = read_tables(self.name, *self._catalog(), self._declared)
+        query = statistics_query(self._settings.schemas)
+        return with_statistics(tables, self._ask(lambda link: link.rows(query)))
 
     def capabilities(self, table: Table) -> Capabilities:
         """What Postgres filters and sorts exactly as DuckDB does."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlglot import exp
@@ -11,7 +12,7 @@ from sqlglot import exp
 from connectors.postgres.types import natural, normal_type, reading
 from fabric.errors import InvalidConfig
 from fabric.settings import ColumnSettings
-from fabric.types import Column, ForeignKey, Table, TableKind, TableName
+from fabric.types import Column, ColumnStatistics, ForeignKey, Table, TableKind, TableName
 
 # The type of attribute `a` with domains unfolded: format_type's text for a type of Postgres itself, and
 # a leading word for any other, so that no user's type can pass for a built-in one. What stands in braces
@@ -64,6 +65,15 @@ WHERE n.nspname = ANY({schemas}) AND k.contype IN ('p', 'f') AND k.conparentid =
 ORDER BY 1, 2, k.conname
 """
 
+# Of inherited columns, the statistics of the table alone; at most a hundred values of each kind.
+_STATISTICS = """
+SELECT schemaname::text AS schema, tablename::text AS name, attname::text AS column,
+       null_frac::float8 AS nulls, n_distinct::float8 AS distinct,
+       (most_common_vals::text::text[])[1:100] AS common, (most_common_freqs::float8[])[1:100] AS parts,
+       histogram_bounds::text::text[] AS bounds
+FROM pg_stats WHERE schemaname = ANY({schemas}) AND NOT inherited
+"""
+
 _KINDS: dict[str, TableKind] = {
     "r": "table",
     "v": "view",
@@ -85,6 +95,46 @@ def columns_query(schemas: Sequence[str]) -> str:
 def keys_query(schemas: Sequence[str]) -> str:
     """The query of the primary and foreign keys in ``schemas``."""
     return _KEYS.replace("{schemas}", _names(schemas))
+
+
+def statistics_query(schemas: Sequence[str]) -> str:
+    """The query of what Postgres knows of the values in ``schemas``, of columns that our role may read."""
+    return _STATISTICS.replace("{schemas}", _names(schemas))
+
+
+def with_statistics(tables: Iterable[Table], found: Iterable[Row]) -> list[Table]:
+    """The tables with what the rows of that query say of their columns."""
+    grouped: dict[tuple[str, str], dict[str, Row]] = defaultdict(dict)
+    for row in found:
+        grouped[row["schema"], row["name"]][row["column"]] = row
+    return [
+        replace(
+            table,
+            statistics={
+                column.name.lower(): _column_statistics(known, column, table.rows)
+                for column in table.columns
+                if (known := grouped[table.name.schema, table.name.name].get(column.name)) is not None
+            },
+        )
+        for table in tables
+    ]
+
+
+def _column_statistics(row: Row, column: Column, rows: int | None) -> ColumnStatistics:
+    distinct = row["distinct"]
+    if distinct < 0:  # a part of the rows
+        distinct = -distinct * rows if rows else None
+    common = zip(row["common"] or (), row["parts"] or (), strict=False)
+    return ColumnStatistics(
+        nulls=row["nulls"],
+        distinct=distinct or None,
+        common=tuple((_text(value, column), float(part)) for value, part in common),
+        bounds=tuple(_text(value, column) for value in row["bounds"] or ()),
+    )
+
+
+def _text(value: str, column: Column) -> str:
+    return {"t": "true", "f": "false"}.get(value, value) if column.type == "BOOLEAN" else value
 
 
 def _names(schemas: Sequence[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
@@ -11,7 +11,10 @@ from connectors.postgres.predicates import column_of, condition, fits, named, or
 from connectors.postgres.types import Reading, reading
 from fabric.predicates import Predicate
 from fabric.pushdown import describe, divide, leaves, takes_limit
-from fabric.types import Capabilities, Column, Offer, Refusal, Scan, Split, Table, TableName
+from fabric.types import Capabilities, Column, Offer, Refusal, Scan, SemiJoin, Split, Table, TableName
+
+# Types whose equality is that of their values, without rounding and whatever their precision.
+_KEYS = frozenset({"integer", "text", "date", "uuid"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,7 @@ def capabilities(table: Table) -> Capabilities:
         predicates={name: words(family) for name, family in families.items()},
         order=frozenset(name for name, family in families.items() if family != "opaque"),
         limit=True,
+        semi_joins=frozenset(name for name, family in families.items() if family in _KEYS),
     )
 
 
@@ -46,7 +50,10 @@ def offer(scan: Scan) -> Offer:
     taken, refused = _take(scan, able)
     limited = takes_limit(scan, taken, able)
     ordered = limited and bool(scan.order)
-    request = _request(scan, taken, ordered, limited)
+    joined = tuple(
+        each for each in map(_taken, scan.semi_joins) if each is not None and fitting(each, scan.table)
+    )
+    request = _request(scan, taken, joined, ordered, limited)
     if not limited and (scan.limit is not None or scan.order):
         what = "ORDER BY" if scan.limit is None else f"LIMIT {scan.limit}"
         refused = (*refused, Refusal(what, _why_unlimited(scan, able)))
@@ -57,8 +64,9 @@ def offer(scan: Scan) -> Offer:
         request=request.sql,
         order_taken=ordered,
         limit_taken=limited,
+        semi_joins=joined,
         refused=refused,
-        rows=_rows(scan, taken, limited),
+        rows=_rows(scan, taken, limited) if not joined else None,
     )
 
 
@@ -91,7 +99,38 @@ def _take(scan: Scan, able: Capabilities) -> tuple[tuple[Predicate, ...], tuple[
     return tuple(kept), refused
 
 
-def _request(scan: Scan, taken: tuple[Predicate, ...], ordered: bool, limited: bool) -> Request:
+def fitting(semi_join: SemiJoin, table: Table) -> bool:
+    """Whether Postgres compares both columns of a semi-join as DuckDB would."""
+    families = (
+        reading(named(table, semi_join.column)).family,
+        reading(named(semi_join.table, semi_join.key)).family,
+    )
+    return families[0] == families[1] and families[0] in _KEYS
+
+
+def _taken(semi_join: SemiJoin) -> SemiJoin | None:
+    """What Postgres takes of a semi-join: fewer conditions leave more rows."""
+    able = capabilities(semi_join.table)
+    taken, _ = _take(Scan(semi_join.table, (semi_join.key,), semi_join.predicates), able)
+    inner = [each for each in map(_taken, semi_join.semi_joins) if each and fitting(each, semi_join.table)]
+    return replace(semi_join, predicates=taken, semi_joins=tuple(inner))
+
+
+def _among_keys(semi_join: SemiJoin, table: Table) -> exp.In:
+    source = semi_join.table
+    key = reading(named(source, semi_join.key)).subject(column_of(named(source, semi_join.key)))
+    keys = exp.select(key).from_(exp.table_(source.name.name, db=source.name.schema, quoted=True))
+    conditions = [condition(predicate, source) for predicate in semi_join.predicates]
+    conditions += [_among_keys(each, source) for each in semi_join.semi_joins]
+    if conditions:
+        keys = keys.where(*conditions)
+    column = named(table, semi_join.column)
+    return exp.In(this=reading(column).subject(column_of(column)), query=exp.Subquery(this=keys))
+
+
+def _request(
+    scan: Scan, taken: tuple[Predicate, ...], joined: tuple[SemiJoin, ...], ordered: bool, limited: bool
+) -> Request:
     table = scan.table
     columns = [named(table, name) for name in scan.columns]
     readings = tuple(reading(column) for column in columns)
@@ -102,13 +141,16 @@ def _request(scan: Scan, taken: tuple[Predicate, ...], ordered: bool, limited: b
         if how.is_array
     ]
     query = exp.select(*selected).from_(exp.table_(table.name.name, db=table.name.schema, quoted=True))
-    if taken:
-        query = query.where(*(condition(predicate, table) for predicate in taken))
+    conditions = [condition(predicate, table) for predicate in taken]
+    conditions += [_among_keys(each, table) for each in joined]
+    if conditions:
+        query = query.where(*conditions)
     if ordered:
         query = query.order_by(*(order_key(key, table) for key in scan.order))
     if limited and scan.limit is not None:
         query = query.limit(scan.limit)
     tested = [named(table, leaf.column) for predicate in taken for leaf in leaves(predicate)]
+    tested += [named(table, each.column) for each in joined]
     sorting = [named(table, key.column) for key in scan.order if ordered]
     shape = {column.name: column.native for column in (*columns, *tested, *sorting)}
     return Request(

@@ -95,6 +95,10 @@ def columns(demand: Demand) -> set[str]:
         ("tz >= '2024-01-01 02:00:00+02'", [Comparison("tz", ">=", datetime(2024, 1, 1, tzinfo=UTC))]),
         ("b", [Comparison("b", "=", True)]),
         ("NOT b", [Comparison("b", "=", False)]),
+        ("s LIKE '%a%b%'", [Pattern("s", "%a%b%")]),
+        ("s NOT LIKE '%a%b%'", [Pattern("s", "%a%b%", negated=True)]),
+        ("NOT s LIKE 'a%'", [Pattern("s", "a%", negated=True)]),
+        ("NOT s IS NULL", [NullTest("s", negated=True)]),
         ("k = 1 OR s = 'x'", [AnyOf((Comparison("k", "=", 1), Comparison("s", "=", "x")))]),
         ("k + 1 = 6", [Comparison("k", "=", 5)]),
         (

@@ -204,3 +204,28 @@ SELECT booking_id FROM ledger.booking WHERE account LIKE 'fee%' OR account LIKE 
 
 -- nulls of SQLite
 SELECT count(*) FILTER (claim_id IS NULL) AS a, count(*) FILTER (amount IS NULL) AS b, sum(amount) AS s, max(reference) AS r FROM ledger.booking
+
+-- not like with an infix
+SELECT count(*) AS n, min(name) AS first FROM policy_db.customer WHERE name NOT LIKE '%uñe%'
+
+-- not like with two infixes
+SELECT count(*) AS n FROM policy_db.customer WHERE email NOT LIKE '%1%mail%'
+
+-- not like, with a prefix, a suffix and an escape
+SELECT DISTINCT product_line FROM policy_db.policy
+WHERE product_line NOT LIKE 'mo!_%' ESCAPE '!' AND product_line NOT LIKE 'tr%' AND product_line NOT LIKE '%me'
+
+-- like denied from outside, and either of two
+SELECT policy_id FROM policy_db.policy WHERE NOT (product_line LIKE '%o%r%') OR product_line NOT LIKE '_otor'
+
+-- not like where a key is joined from outside
+SELECT n, count(*) AS customers
+FROM (
+    SELECT c.customer_id, count(p.policy_id) AS n FROM policy_db.customer c
+    LEFT JOIN policy_db.policy p ON p.customer_id = c.customer_id AND p.product_line NOT LIKE '%o%or%'
+    GROUP BY c.customer_id
+) t
+GROUP BY n
+
+-- not like over files and an API
+SELECT count(*) AS n FROM desk.note WHERE text NOT LIKE '%a%e%'

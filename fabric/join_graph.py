@@ -1,0 +1,218 @@
+"""Which relation's keys decide what of another one matters, read from DuckDB's own logical plan.
+
+Rows of a relation that meet nobody in a join change no answer. Where the join's key is a plain column on both sides,
+the keys of the one side are therefore a filter on the other: a semi-join. The plan is the one that
+``json_serialize_plan(…, optimize := true)`` of DuckDB 2.0 gives when only filters were moved (``blueprints.py``); an
+operator or a field that is not known here hands on no column, so that nothing is concluded from it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+Node = dict[str, Any]
+
+_WIDENING = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")
+# By join type, whether the left side may be reduced by the right one's keys, and the right one by the left one's.
+_REDUCES = {
+    "INNER": (True, True),
+    "SEMI": (True, True),
+    "ANTI": (False, True),
+    "LEFT": (False, True),
+    "RIGHT": (True, False),
+}
+# By join type, whether rows of the left side, and of the right one, go on as they are: each by itself, never made NULL.
+_KEEPS = {
+    "INNER": (True, True),
+    "SEMI": (True, False),
+    "ANTI": (True, False),
+    "MARK": (True, False),
+    "LEFT": (True, False),
+    "RIGHT": (False, True),
+    "SINGLE": (True, False),
+    "OUTER": (False, False),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A column of a relation, by its position."""
+
+    relation: str
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """No row of ``target`` matters whose column equals none of ``source``'s."""
+
+    target: Key
+    source: Key
+
+
+@dataclass(frozen=True, slots=True)
+class _Output:
+    """A column of an operator that is a relation's own; ``whole``: each row of the relation stands by itself in it.
+
+    ``required`` says that it is never NULL there.
+    """
+
+    key: Key
+    whole: bool
+    required: bool
+
+
+_Outputs = list[_Output | None]
+
+
+def edges(plan: str, relation_of: Callable[[str, int], Key | None]) -> tuple[Edge, ...]:
+    """The edges of a logical plan, each once.
+
+    Args:
+        plan: as JSON.
+        relation_of: the key of a column, by the name of its table in the plan and its position there.
+    """
+    answer = json.loads(plan)
+    reader = _Reader(relation_of)
+    for node in answer["plans"]:
+        reader.outputs(node)
+    once = {relation for relation, count in reader.seen.items() if count == 1}
+    # A relation that is read twice must keep what either reading needs.
+    return tuple(dict.fromkeys(edge for edge in reader.edges if edge.target.relation in once))
+
+
+class _Reader:
+    def __init__(self, relation_of: Callable[[str, int], Key | None]) -> None:
+        self._relation_of = relation_of
+        self.edges: list[Edge] = []
+        self.seen: Counter[str] = Counter()
+
+    def outputs(self, node: Node) -> _Outputs:
+        """The columns that an operator hands on; the edges beneath it are noted on the way."""
+        inputs = [self.outputs(child) for child in node["children"]]
+        read = self._READERS.get(node["type"])
+        return read(self, node, inputs) if read else []
+
+    def _get(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+        table = (node.get("function_data") or {}).get("table")
+        if inputs or not isinstance(table, str):
+            return []
+        tested = {
+            each["key"]
+            for each in node["table_filters"]["filters"]
+            if each["value"]["filter_type"] in ("LEGACY_IS_NOT_NULL", "LEGACY_CONSTANT_COMPARISON")
+        }
+        positions = [each["index"] for each in node["column_indexes"]]
+        found: _Outputs = []
+        for place in node["projection_ids"] or range(len(positions)):
+            key = self._relation_of(table, positions[place])
+            found.append(_Output(key, True, place in tested) if key else None)
+        first = self._relation_of(table, 0)
+        if first is not None:
+            self.seen[first.relation] += 1
+        return found
+
+    def _projection(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+        return [_of(expression, inputs[0]) for expression in node["expressions"]]
+
+    def _filter(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+        return _mapped(inputs[0], node.get("projection_map"))
+
+    def _ordered(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+        return _mapped(inputs[0], node.get("projection_map"))
+
+    def _cut(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+        """Which rows go on depends on the others."""
+        return _parted(inputs[0])
+
+    def _aggregate(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+        groups = [_of(group, inputs[0]) for group in node["groups"]]
+        if len(node.get("grouping_sets") or ()) > 1:
+            groups = [None] * len(groups)
+        return groups + [None] * (len(node["expressions"]) + len(node.get("grouping_functions") or ()))
+
+    def _window(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+        return _parted(inputs[0]) + [None] * len(node["expressions"])
+
+    def _body(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+        return inputs[1]
+
+    def _cross(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+        return inputs[0] + inputs[1]
+
+    def _join(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+        left, right = inputs
+        kind = node["join_type"]
+        keeps = _KEEPS.get(kind)
+        if keeps is None:
+            return []
+        for condition in node["conditions"]:
+            self._note(kind, condition, left, right)
+        left = _mapped(left, node.get("left_projection_map"))
+        right = _mapped(right, node.get("right_projection_map"))
+        left, right = (
+            side if kept else _parted(side) for side, kept in zip((left, right), keeps, strict=True)
+        )
+        if kind in ("SEMI", "ANTI"):
+            return left
+        return [*left, None] if kind == "MARK" else left + right
+
+    def _note(self, kind: str, condition: Node, left: _Outputs, right: _Outputs) -> None:
+        comparison = condition["comparison"]
+        if comparison not in ("COMPARE_EQUAL", "COMPARE_NOT_DISTINCT_FROM"):
+            return
+        ours, theirs = _of(condition["left"], left), _of(condition["right"], right)
+        if ours is None or theirs is None:
+            return
+        reduces_left, reduces_right = _REDUCES.get(kind, (False, False))
+        for target, source, reduces in ((ours, theirs, reduces_left), (theirs, ours, reduces_right)):
+            # NULL is among nobody's keys, and must then have no match anyway.
+            if reduces and target.whole and (comparison == "COMPARE_EQUAL" or target.required):
+                self.edges.append(Edge(target.key, source.key))
+
+    _READERS: Mapping[str, Callable[[_Reader, Node, list[_Outputs]], _Outputs]] = {
+        "LOGICAL_GET": _get,
+        "LOGICAL_PROJECTION": _projection,
+        "LOGICAL_FILTER": _filter,
+        "LOGICAL_ORDER_BY": _ordered,
+        "LOGICAL_LIMIT": _cut,
+        "LOGICAL_TOP_N": _cut,
+        "LOGICAL_DISTINCT": _cut,
+        "LOGICAL_AGGREGATE_AND_GROUP_BY": _aggregate,
+        "LOGICAL_CROSS_PRODUCT": _cross,
+        "LOGICAL_COMPARISON_JOIN": _join,
+        "LOGICAL_WINDOW": _window,
+        "LOGICAL_MATERIALIZED_CTE": _body,
+    }
+
+
+def _of(expression: Node, inputs: _Outputs) -> _Output | None:
+    """The relation's column that an expression is, whatever whole number it is widened to."""
+    while expression["type"] == "OPERATOR_CAST":
+        (inner,) = expression["children"]
+        if not _widens(inner, expression):
+            return None
+        expression = inner
+    if expression["type"] != "BOUND_REF":
+        return None
+    place = expression["index"]
+    return inputs[place] if 0 <= place < len(inputs) else None
+
+
+def _widens(inner: Node, outer: Node) -> bool:
+    narrow, wide = (each["return_type"]["id"] for each in (inner, outer))
+    if narrow not in _WIDENING or wide not in _WIDENING:
+        return False
+    return _WIDENING.index(narrow) <= _WIDENING.index(wide)
+
+
+def _mapped(outputs: _Outputs, places: Sequence[int] | None) -> _Outputs:
+    return [outputs[place] for place in places if place < len(outputs)] if places else outputs
+
+
+def _parted(outputs: _Outputs) -> _Outputs:
+    return [replace(each, whole=False) if each else None for each in outputs]
