@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -44,7 +43,7 @@ def with_value(front: str, path: Sequence[str], value: str) -> str:
         changed = _changed(front, path, value)
         if yaml.safe_load(changed) == _expected(before, path, value):
             return changed
-    except (yaml.YAMLError, AttributeError, TypeError):
+    except (yaml.YAMLError, AttributeError, TypeError, RecursionError):
         pass
     raise NotSupported(
         "the product's metadata cannot be changed by a statement", hint="change the product's file itself"
@@ -52,7 +51,7 @@ def with_value(front: str, path: Sequence[str], value: str) -> str:
 
 
 def _expected(before: Any, path: Sequence[str], value: str) -> Any:
-    whole = copy.deepcopy(before)
+    whole = _apart(before)
     found = whole
     for key in path[:-1]:
         name = _key(found, key)
@@ -61,6 +60,13 @@ def _expected(before: Any, path: Sequence[str], value: str) -> Any:
         found = found[name]
     found[_key(found, path[-1])] = value
     return whole
+
+
+def _apart(value: Any) -> Any:
+    """A copy in which nothing is shared: what an anchor stands for is changed in one place alone."""
+    if isinstance(value, dict):
+        return {key: _apart(each) for key, each in value.items()}
+    return [_apart(each) for each in value] if isinstance(value, list) else value
 
 
 def _key(mapping: Mapping[Any, Any], key: str) -> Any:

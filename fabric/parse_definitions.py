@@ -91,6 +91,8 @@ class _Words:
         parts: list[str] = []
         while self.rest:
             token = self.rest[0]
+            if token.token_type == TokenType.STRING:
+                break
             if token.token_type != TokenType.IDENTIFIER and not _WORD.fullmatch(token.text):
                 break
             parts.append(token.text)
