@@ -23,7 +23,14 @@ COMMENT = "COMMENT ON VIEW domain.name IS '…', or COMMENT ON COLUMN domain.nam
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _FIRST = ("CREATE", "DROP", "COMMENT")
 
+_BEGINS = re.compile(rf"(?:\s|/\*[\s\S]*?\*/|--[^\n]*\n)*(?:{'|'.join(_FIRST)})\b", re.IGNORECASE)
+
 ParseQuery = Callable[[str, list[Token]], Parsed]
+
+
+def begins_as_definition(text: str) -> bool:
+    """Whether a statement can be nothing but a definition, by its first word."""
+    return _BEGINS.match(text) is not None
 
 
 def is_definition(tokens: Sequence[Token]) -> bool:

@@ -49,7 +49,15 @@ def connected(app: App, user: str = "olga") -> Iterator[Any]:
 def test_a_client_defines_and_reads(app: App) -> None:
     with connected(app) as connection, connection.cursor() as cursor:
         cursor.execute("CREATE VIEW claims.seen AS SELECT 1 AS x, 'a' AS y")
+        assert app.catalog.products.find("claims", "seen") is not None  # done, whether anybody fetches or not
         assert cursor.fetchall() == [("claims.seen", "created")]
+        assert app.audit is not None
+        done = [
+            row
+            for row in app.audit.records("olga", 100)
+            if row[6] and row[6].startswith("CREATE VIEW claims.seen")
+        ]
+        assert [row[3] for row in done if row[3] == "intent" and row[1]] == ["intent"]  # once
         cursor.execute("FROM claims.seen")
         assert cursor.fetchall() == [(1, "a")]
         with AdbcStatement(connection.adbc_connection) as statement:
