@@ -123,6 +123,7 @@ class Catalog:
         self._shapes: dict[tuple[str, str, str], _Shape] = {}
         self._generation = 0
         self._lock = threading.Lock()
+        self._shaping = threading.RLock()
         self._pool = ThreadPoolExecutor(max(1, len(connectors)), thread_name_prefix="ripstop-catalog")
         self._closed = threading.Event()
         self._clock = threading.Thread(target=self._tick, name="ripstop-catalog-clock", daemon=True)
@@ -308,8 +309,9 @@ class Catalog:
         if circle and not product.broken:
             return in_circle(product, circle)
         shapes: dict[tuple[str, str, str], Product] = {}
-        for each in (*ordered, product):
-            shapes[each.name.key] = self._shape(each, shapes, stamp)
+        with self._shaping:  # of two who shape the same, one finds what the other has made
+            for each in (*ordered, product):
+                shapes[each.name.key] = self._shape(each, shapes, stamp)
         return shapes[product.name.key]
 
     def _shape(
@@ -393,5 +395,6 @@ def _same(
     was: Table | Product | None, found: Table | Product | None, shapes: Mapping[tuple[str, str, str], Product]
 ) -> bool:
     if isinstance(found, Product):
-        return shapes.get(found.name.key) is was
+        shape = shapes.get(found.name.key)
+        return shape is was or shape == was
     return found is was or found == was
