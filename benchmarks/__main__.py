@@ -12,6 +12,7 @@ NAMES = (
     "recovery",
     "cancel",
     "policies",
+    "products",
     "governed",
     "crowd",
     "audit",

@@ -1,7 +1,7 @@
 """CALL: what a statement does beside reading, by the name of its procedure (``fabric.types.PROCEDURES``).
 
 ``system.request`` records a wish: something that a user may know of and would like to read, and why.
-``system.cancel`` ends a query that waits or runs.
+``system.cancel`` ends a query that waits or runs. What defines products goes the same way (``fabric.definitions``).
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import pyarrow as pa
 from sqlglot import exp
 
 from fabric.catalog import Catalog
+from fabric.definitions import DONE, Defining, Definitions
+from fabric.engine import Engine
 from fabric.errors import Cancelled, InvalidValue, NotFound, NotSupported
 from fabric.journal import Journal
 from fabric.naming import unknown_object
@@ -61,11 +63,18 @@ class Procedures:
         governor: says what a principal may know of, and whom to ask.
         journal: keeps the wishes; without one there are none.
         underway: the queries that can be cancelled.
+        engine: binds what is defined.
     """
 
     def __init__(
-        self, catalog: Catalog, governor: Governor, journal: Journal | None, underway: Underway
+        self,
+        catalog: Catalog,
+        governor: Governor,
+        journal: Journal | None,
+        underway: Underway,
+        engine: Engine,
     ) -> None:
+        self._definitions = Definitions(catalog, governor, engine, journal)
         self._catalog = catalog
         self._governor = governor
         self._journal = journal
@@ -81,11 +90,11 @@ class Procedures:
         """
         if parameters is not None or not parameter_count(parsed):
             self.judge(parsed, parameters or (), principal, schema)
-        return _SCHEMAS[parsed.about]
+        return DONE if parsed.kind == "define" else _SCHEMAS[parsed.about]
 
     def judge(
         self, parsed: Parsed, parameters: Sequence[object], principal: Principal, schema: str | None
-    ) -> Wanted | Cancelling:
+    ) -> Wanted | Cancelling | Defining:
         """Whether the principal may do it; nothing is done.
 
         Args:
@@ -98,6 +107,8 @@ class Procedures:
             NotFound: an object that the principal may not know of.
             InvalidValue: an argument that is no text, or too long.
         """
+        if parsed.kind == "define":
+            return self._definitions.judge(parsed, principal, schema)
         arguments = bind(parsed, parameters).tree.expressions[0].expressions
         texts = [_text(argument) for argument in arguments]
         if parsed.about == "system.cancel":
@@ -118,13 +129,15 @@ class Procedures:
             principal, relation.object, f"{name.schema}.{name.name}" if is_own else str(name), reason
         )
 
-    def do(self, call: Wanted | Cancelling) -> pa.Table:
+    def do(self, call: Wanted | Cancelling | Defining) -> pa.Table:
         """Do it.
 
         Raises:
             LimitError: too many wishes.
             NotFound: no such query, or none that the principal may end.
         """
+        if isinstance(call, Defining):
+            return self._definitions.do(call)
         return self._wish(call) if isinstance(call, Wanted) else self._cancel(call)
 
     def _cancel(self, call: Cancelling) -> pa.Table:

@@ -11,14 +11,24 @@ from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
+from fabric.domains import DomainPrincipal
 from fabric.engine import Engine
 from fabric.errors import FabricError, InternalError, Unreachable
 from fabric.file_scan import FileTables
-from fabric.product_shape import shaped
-from fabric.products import ProductFiles
+from fabric.product_files import ProductFiles, named
+from fabric.product_graph import beneath
+from fabric.product_shape import in_circle, shaped
+from fabric.product_types import UNPUBLISHED
 from fabric.spi import Connector, FileConnector, Governor, View
 from fabric.system import SYSTEM_TABLES
-from fabric.types import DEFAULT_SCHEMA, Column, Principal, Product, Table, TableName
+from fabric.types import (
+    DEFAULT_SCHEMA,
+    Column,
+    Principal,
+    Product,
+    Table,
+    TableName,
+)
 from fabric.uploads import Uploads
 
 log = logging.getLogger("ripstop.catalog")
@@ -66,11 +76,11 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """A product's shape, as of a generation of the listings, among these products."""
+    """A product's shape, as of a moment: ``parts`` are what its SELECT named then, products as their shapes."""
 
     product: Product
-    at: int
-    among: Mapping[tuple[str, str], Product]
+    stamp: Stamp
+    parts: Mapping[tuple[str, ...], Table | Product | None]
     shape: Product
 
 
@@ -113,6 +123,7 @@ class Catalog:
         self._shapes: dict[tuple[str, str, str], _Shape] = {}
         self._generation = 0
         self._lock = threading.Lock()
+        self._shaping = threading.RLock()
         self._pool = ThreadPoolExecutor(max(1, len(connectors)), thread_name_prefix="ripstop-catalog")
         self._closed = threading.Event()
         self._clock = threading.Thread(target=self._tick, name="ripstop-catalog-clock", daemon=True)
@@ -147,11 +158,27 @@ class Catalog:
             return pending
 
     def _tick(self) -> None:
+        ahead: Stamp | None = None
         while not self._closed.wait(min(1.0, self._refresh)):
+            ahead = self._shape_ahead(ahead)
             for source in self.connectors:
                 listing = self._listings.get(source)
                 if listing is None or time.monotonic() - listing.at >= self._refresh:
                     self.refresh(source)
+
+    def _shape_ahead(self, before: Stamp | None) -> Stamp:
+        """Shape what has changed before anybody asks for it; when this was done for the last time, or is now."""
+        stamp = self.stamp()
+        if before is not None and before.holds(stamp):
+            return before
+        for product in stamp.products.values():
+            if self._closed.is_set():
+                break
+            try:
+                self.shaped(product)
+            except Exception:
+                log.exception("product %s has no shape", product.name)
+        return stamp
 
     def _list(self, source: str) -> None:
         connector = self.connectors[source]
@@ -197,27 +224,31 @@ class Catalog:
 
     # ── look-ups ────────────────────────────────────────────────────────────────────────────
 
-    def find(self, parts: tuple[str, ...]) -> Table | Product | None:
+    def find(
+        self, parts: tuple[str, ...], products: Mapping[tuple[str, str], Product] | None = None
+    ) -> Table | Product | None:
         """The object of a two- or three-part name: domain.product first, then source.table.
 
-        A table of a source that could not be listed is found without columns, so that rights are
+        ``products`` are those that there would be; absent, those that there are. A table of a source that could not be listed is found without columns, so that rights are
         judged before anything is said of the source; ``problem`` then has the reason.
         """
         names = tuple(part.lower() for part in parts)
         if len(names) == 3 and names[0] == self.fabric.lower():
-            return self._own(names[1], names[2])
+            return self._own(names[1], names[2], products)
         if len(names) == 2:
-            own = self._own(names[0], names[1])
+            own = self._own(names[0], names[1], products)
             if own is not None:
                 return own
             return self._table(names[0], None, parts)
         return self._table(names[0], names[1], parts) if len(names) == 3 else None
 
-    def _own(self, schema: str, name: str) -> Table | Product | None:
+    def _own(
+        self, schema: str, name: str, products: Mapping[tuple[str, str], Product] | None
+    ) -> Table | Product | None:
         system = SYSTEM_TABLES.get((schema, name))
         if system is not None:
             return replace(system, name=TableName(self.fabric, schema, name))
-        return self.products.current().get((schema, name))
+        return named(self.products.current() if products is None else products, schema, name)
 
     def _table(self, source: str, schema: str | None, parts: tuple[str, ...]) -> Table | None:
         connector = self.connectors.get(source)
@@ -270,18 +301,42 @@ class Catalog:
 
     def shaped(self, product: Product) -> Product:
         """The product with the types that its SELECT has now, or with the reason why it has none."""
-        products = self.products.current()  # another one after any change: products are made of products
+        stamp = self.stamp()
         known = self._shapes.get(product.name.key)
-        if (
-            known is None
-            or known.product != product
-            or known.at != self._generation
-            or known.among is not products
-        ):
-            generation = self._generation
-            shape = shaped(product, self.find, self._engine, self.shaped)
-            known = self._shapes[product.name.key] = _Shape(product, generation, products, shape)
-        return known.shape
+        if known is not None and known.product is product and known.stamp.holds(stamp):
+            return known.shape
+        ordered, circle = beneath(product, self.find)
+        if circle and not product.broken:
+            return in_circle(product, circle)
+        shapes: dict[tuple[str, str, str], Product] = {}
+        with self._shaping:  # of two who shape the same, one finds what the other has made
+            for each in (*ordered, product):
+                shapes[each.name.key] = self._shape(each, shapes, stamp)
+        return shapes[product.name.key]
+
+    def _shape(
+        self, product: Product, shapes: Mapping[tuple[str, str, str], Product], stamp: Stamp
+    ) -> Product:
+        """The shape of a product whose parts are shaped; made anew only where one of them is another now."""
+        known = self._shapes.get(product.name.key)
+        if known is not None and known.product is product and self._holds(known, shapes, stamp):
+            self._shapes[product.name.key] = replace(known, stamp=stamp)
+            return known.shape
+        looked: dict[tuple[str, ...], Table | Product | None] = {}
+
+        def find(parts: tuple[str, ...]) -> Table | Product | None:
+            found = self.find(parts)
+            looked[parts] = shapes.get(found.name.key) if isinstance(found, Product) else found
+            return found
+
+        made = shaped(product, find, self._engine, lambda part: shapes[part.name.key])
+        self._shapes[product.name.key] = _Shape(product, stamp, looked, made)
+        return made
+
+    def _holds(self, known: _Shape, shapes: Mapping[tuple[str, str, str], Product], stamp: Stamp) -> bool:
+        return known.stamp.holds(stamp) or all(
+            _same(was, self.find(name), shapes) for name, was in known.parts.items()
+        )
 
     def _entry(self, found: Table | Product, kind: str, view: View) -> Entry:
         columns = tuple(column for column in found.columns if column.name.lower() not in view.hidden)
@@ -323,5 +378,23 @@ class CatalogNames:
 
 
 def known_to(governor: Governor, principal: Principal, found: Table | Product) -> bool:
-    """Whether the principal may know that the object exists; who may read it may."""
-    return governor.may(principal, "discover", found.name)
+    """Whether the principal may know that the object exists; who may read it may.
+
+    A product that is not published is known to those who may publish it, and within its domain.
+    """
+    if not governor.may(principal, "discover", found.name):
+        return False
+    if isinstance(found, Table) or found.status not in UNPUBLISHED:
+        return True
+    if isinstance(principal, DomainPrincipal):
+        return principal.user.lower() == f"domain:{found.domain.lower()}"
+    return governor.may(principal, "publish", found.name)
+
+
+def _same(
+    was: Table | Product | None, found: Table | Product | None, shapes: Mapping[tuple[str, str, str], Product]
+) -> bool:
+    if isinstance(found, Product):
+        shape = shapes.get(found.name.key)
+        return shape is was or shape == was
+    return found is was or found == was

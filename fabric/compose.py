@@ -14,9 +14,9 @@ import pyarrow as pa
 from sqlglot import exp
 
 from fabric.engine import Engine, Probe
-from fabric.errors import NotSupported
+from fabric.errors import UserError
 from fabric.file_shapes import name
-from fabric.naming import broken_product
+from fabric.naming import broken_product, not_served
 from fabric.resolve import beneath, relations
 from fabric.types import Column, Decision, Governed, Product, Relation, Resolved, RowFilter, Table
 from fabric.veil import Veiled, veil
@@ -77,7 +77,7 @@ def _entry(resolved: Resolved, relation: Relation, body: Body, guard: Guard) -> 
     elif relation.body is None:
         raise broken(resolved, relation)
     else:
-        text = relation.body.tree.sql(dialect="duckdb")
+        text = relation.body.text
     return f"{name(relation.id)} AS NOT MATERIALIZED ({guard(relation, text)})"
 
 
@@ -99,11 +99,17 @@ def restricted(
     conditions = [_any_of(group) for group in decision.rows] + ([also] if also else [])
     if conditions:
         limit = BARRIER if barrier and decision.rows else ""
-        alias = name(relation.object.name.name)
+        alias = name(_bare(relation))
         text = f"SELECT * FROM ({text}) AS {alias} WHERE {' AND '.join(conditions)}{limit}"
     if decision.masks or decision.hidden:
-        text = f"SELECT {_visible(decision)} FROM ({text}) AS {name(relation.object.name.name)}"
+        text = f"SELECT {_visible(decision)} FROM ({text}) AS {name(_bare(relation))}"
     return text
+
+
+def _bare(relation: Relation) -> str:
+    """The name by which rules know the object: a product's without its version."""
+    found = relation.object
+    return found.bare if isinstance(found, Product) else found.name.name
 
 
 def _any_of(group: tuple[RowFilter, ...]) -> str:
@@ -235,6 +241,19 @@ def probe(resolved: Resolved, engine: Engine, decisions: Mapping[str, Decision] 
     return engine.probe(inline(resolved, decisions), _raw_schemas(resolved, decisions, engine))
 
 
+def probe_relation(resolved: Resolved, engine: Engine) -> Probe:
+    """Bind the statement as a relation, as which a product is read: there its columns have names of their own.
+
+    Raises:
+        FabricError: as ``probe``.
+    """
+    entries = ", ".join(_entry(resolved, part, _whole, lambda _, text: text) for part in relations(resolved))
+    front = f"WITH {entries} " if entries else ""
+    return engine.probe(
+        f"{front}SELECT * FROM ({resolved.text}) AS product", _raw_schemas(resolved, NO_DECISIONS, engine)
+    )
+
+
 def probe_governed(governed: Governed, engine: Engine) -> Probe:
     """The same of a governed statement."""
     schemas = _raw_schemas(governed.resolved, governed.decisions, engine)
@@ -250,9 +269,11 @@ def _raw_schemas(
     return {raw_name(relation): raw_schema(relation, table.columns, engine) for relation, table in tables}
 
 
-def broken(resolved: Resolved, relation: Relation) -> NotSupported:
-    """The error for a product that cannot serve: it names what the statement names, never a part of it."""
+def broken(resolved: Resolved, relation: Relation) -> UserError:
+    """The error for a product that does not serve: it names what the statement names, never a part of it."""
     named = next((top for top in resolved.relations if top is relation or _within(top, relation)), relation)
+    if named is relation and isinstance(named.object, Product):
+        return not_served(named.written, named.object)
     owner = named.object.owner if isinstance(named.object, Product) else ""
     return broken_product(named.written, owner)
 

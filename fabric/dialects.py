@@ -37,7 +37,8 @@ _ABOUT = re.compile(
     rf"{_GAP}*(?:(EXPLAIN){_GAP}+(POLICY){_GAP}+(FOR){_GAP}+(\"[^\"]*\"|[^\s/]+)|(EXPLAIN){_GAP}+(ANALYZE)|(EXPLAIN|DESCRIBE|DESC)){_GAP}",
     re.IGNORECASE,
 )
-_OURS = re.compile(rf"{_GAP}*(?:SHOW|CALL)\b", re.IGNORECASE)
+_OURS = re.compile(rf"{_GAP}*(?:SHOW|CALL|DROP|COMMENT)\b", re.IGNORECASE)
+_CREATE = re.compile(rf"{_GAP}*CREATE\b", re.IGNORECASE)
 _SHORT = 10_000  # characters of a text whose translation is remembered
 _NAME = re.compile("'([^']+)'")
 _QUERY = re.compile(r"\s*(?:SELECT|WITH|FROM|VALUES|\()", re.IGNORECASE)
@@ -87,7 +88,8 @@ def _place_of(message: str, text: str) -> str:
 
 
 def translated(text: str, dialect: str) -> str:
-    """DuckDB's text for a statement in another dialect; EXPLAIN, DESCRIBE, SHOW and CALL are Ripstop's own.
+    """DuckDB's text for a statement in another dialect; EXPLAIN, DESCRIBE, SHOW, CALL, DROP VIEW and
+    COMMENT ON are Ripstop's own.
 
     Args:
         text: one statement.
@@ -115,6 +117,8 @@ def _anew(text: str, name: str) -> str:
     reader = _Ansi() if name == "ansi" else sqlglot.Dialect.get_or_raise(rules.reads)
     if _OURS.match(text):
         return text
+    if _CREATE.match(text):
+        raise NotSupported("a view is written in DuckDB's dialect", hint="unset the session option dialect")
     about = _ABOUT.match(text)
     words = [word for word in about.groups() if word] if about else []
     behind = about.end() if about else 0

@@ -102,7 +102,12 @@ class Discretion:
             decided: the fingerprint of the decisions.
         """
         named = self._governed.resolved.relations
-        return {"restricted": {each.written: self.restricted(each) for each in named}, "policy": decided}
+        said: dict[str, object] = {
+            "restricted": {each.written: self.restricted(each) for each in named},
+            "policy": decided,
+        }
+        notices = dict.fromkeys(notice for each in named if (notice := _notice(each)))
+        return said | {"notices": list(notices)} if notices else said
 
     def restricted(self, named: Relation) -> str:
         """What the receipt says of a relation that the statement names: none, rows, columns or both."""
@@ -113,3 +118,18 @@ class Discretion:
         return {(False, False): "none", (True, False): "rows", (False, True): "columns"}.get(
             (rows, columns), "both"
         )
+
+
+def _notice(named: Relation) -> str:
+    """What who reads a product should know: that it goes, or that its data breaks its contract."""
+    product = named.object
+    if not isinstance(product, Product):
+        return ""
+    said = []
+    if product.status == "deprecated":
+        until = f", and is served until {product.sunset}" if product.sunset else ""
+        instead = f"; read {product.replaced_by}" if product.replaced_by else ""
+        said.append(f"it is deprecated{until}{instead}")
+    if product.violations:
+        said.append(f"its data breaks {', '.join(map(repr, product.violations))}")
+    return f"{named.written}: {'; '.join(said)}" if said else ""

@@ -2,7 +2,8 @@
 
     FabricError
     ├── UserError          SyntaxProblem, NotFound, AccessDenied, LoginRefused, NotSupported,
-    │                      InvalidValue, PolicyChanged, InvalidConfig, MissingExtra
+    │                      InvalidValue, PolicyChanged, InvalidConfig, MissingExtra,
+    │                      ContractBroken, ProductRetired, ProductViolated
     ├── SourceError        Unreachable, SourceLoginRefused, IdentityRefused, Throttled,
     │                      SourceTimeout, SchemaChanged, SourceChanged, BadData
     ├── LimitError         Timeout, MemoryLimit, TooManyQueries, Cancelled, ResultTooLarge
@@ -103,6 +104,24 @@ class InvalidConfig(UserError):
     """A file of the project directory does not load; the message names file, line and key."""
 
     code = "CONFIG"
+
+
+class ContractBroken(UserError):
+    """A definition breaks what a product promised its readers, or a standard of the federation."""
+
+    code = "CONTRACT"
+
+
+class ProductRetired(UserError):
+    """The product is served no more; the hint names what took its place."""
+
+    code = "PRODUCT_RETIRED"
+
+
+class ProductViolated(UserError):
+    """The product's data breaks a rule of its contract, which says that it is not served then."""
+
+    code = "PRODUCT_VIOLATED"
 
 
 class MissingExtra(UserError):
@@ -249,6 +268,9 @@ STATUS: dict[str, Status] = {
     "INVALID_VALUE": Status("INVALID_ARGUMENT", 400),
     "POLICY_CHANGED": Status("UNAVAILABLE", 409),
     "CONFIG": Status("INVALID_ARGUMENT", 400),
+    "CONTRACT": Status("INVALID_ARGUMENT", 409),
+    "PRODUCT_RETIRED": Status("NOT_FOUND", 410),
+    "PRODUCT_VIOLATED": Status("UNAVAILABLE", 503),
     "MISSING_EXTRA": Status("UNIMPLEMENTED", 501),
     "SOURCE": Status("UNAVAILABLE", 502),
     "SOURCE_UNREACHABLE": Status("UNAVAILABLE", 502),

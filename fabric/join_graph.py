@@ -154,7 +154,9 @@ class _Reader:
             self._note(kind, condition, left, right)
         left = _mapped(left, node.get("left_projection_map"))
         right = _mapped(right, node.get("right_projection_map"))
-        left, right = (side if kept else _parted(side) for side, kept in zip((left, right), keeps, strict=True))
+        left, right = (
+            side if kept else _parted(side) for side, kept in zip((left, right), keeps, strict=True)
+        )
         if kind in ("SEMI", "ANTI"):
             return left
         return [*left, None] if kind == "MARK" else left + right

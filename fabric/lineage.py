@@ -63,7 +63,7 @@ def origins(
 
 def _read(resolved: Resolved, columns: Mapping[str, Sequence[Column]], engine: Engine) -> tuple[Made, ...]:
     typed = {r.id: [(column.name, column.type) for column in columns[r.id]] for r in resolved.relations}
-    plan = engine.bound_plan(resolved.tree.sql(dialect="duckdb"), typed)
+    plan = engine.bound_plan(resolved.text, typed)
     if plan is None:
         raise Unread("DuckDB gives no plan")
     (root,) = json.loads(plan)["plans"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 
-from fabric.errors import NotFound, NotSupported
+from fabric.errors import NotFound, NotSupported, ProductRetired, ProductViolated, UserError
 from fabric.settings import SourceSettings
-from fabric.types import DEFAULT_SCHEMA
+from fabric.types import DEFAULT_SCHEMA, Product
 
 
 def unknown_object(written: str) -> NotFound:
@@ -33,6 +33,18 @@ def of_nobody(message: str) -> str:
 def broken_product(written: str, owner: str) -> NotSupported:
     """The answer to a product that cannot serve; it says nothing of what is beneath."""
     return NotSupported(f"product '{written}' is broken", hint=f"tell its owner, {owner or 'the domain'}")
+
+
+def not_served(written: str, product: Product) -> UserError:
+    """The answer to a product that cannot serve, or may not any more; it says nothing of what is beneath."""
+    owner = f"ask its owner, {product.owner}" if product.owner else "ask its domain"
+    if product.status == "retired":
+        instead = f"read {product.replaced_by}" if product.replaced_by else owner
+        return ProductRetired(f"product '{written}' is retired", hint=instead)
+    if product.violations and product.refuses:
+        rules = ", ".join(f"'{rule}'" for rule in product.violations)
+        return ProductViolated(f"product '{written}' is not served while its data breaks {rules}", hint=owner)
+    return broken_product(written, product.owner)
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

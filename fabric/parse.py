@@ -17,6 +17,7 @@ from sqlglot.tokenizer_core import Token
 from fabric.binding import bound, place
 from fabric.dialects import DUCKDB, misread, translated
 from fabric.errors import FabricError, InvalidValue, NotSupported, SyntaxProblem
+from fabric.parse_definitions import is_definition, read_definition
 from fabric.parse_steps import is_bearable
 from fabric.tokens import tokens as _read
 from fabric.types import PROCEDURES, Kind, Parsed
@@ -65,6 +66,8 @@ def _parsed(text: str) -> Parsed:
     tokens = _tokens(text)
     if not tokens:
         raise SyntaxProblem("the statement is empty", hint="send one SELECT statement")
+    if is_definition(tokens):
+        return read_definition(text, tokens, _statement)
     kind, about, tokens = _explain(text, tokens)
     first = tokens[0].text.upper() if tokens else ""
     if kind == "query" and first == "SHOW":
@@ -158,7 +161,8 @@ def _checked(root: exp.Expr) -> exp.Expr:
         word = root.key.upper() if not isinstance(root, exp.Command) else str(root.this).upper()
         raise NotSupported(
             f"{word} is not a statement that Ripstop runs",
-            hint="SELECT, WITH, VALUES, FROM, set operations, PIVOT with IN (…), EXPLAIN, SHOW, DESCRIBE, CALL",
+            hint="SELECT, WITH, VALUES, FROM, set operations, PIVOT with IN (…), EXPLAIN, SHOW, DESCRIBE, CALL, "
+            "CREATE VIEW, DROP VIEW, COMMENT ON",
         )
     level: list[exp.Expr] = [root]
     depth = 0
@@ -170,6 +174,7 @@ def _checked(root: exp.Expr) -> exp.Expr:
         for node in level:
             if not isinstance(node, exp.Func) and type(node) not in _NODES:
                 raise NotSupported(f"{node.key.upper()} is not supported in a query")
+            node._meta = None  # where it stood; that would take most of the time of every copy
             following.extend(node.iter_expressions())
         level = following
     return root

@@ -1,7 +1,6 @@
 """The line itself: text → parse → resolve → govern → plan → execute → Arrow batches.
 
-Each stage takes the type that the one before made; only the governor makes a ``Governed``, and ``plan``
-takes nothing else.
+Each stage takes the type that the one before made; only the governor makes a ``Governed``, ``plan`` takes nothing else.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ from fabric.resolve import relations, resolve
 from fabric.results import KeptAnswer, Result, ResultCache, is_at_hand
 from fabric.rules import RuleBinder
 from fabric.spi import Finding, Governor
-from fabric.types import Governed, Kind, Parsed, Principal
+from fabric.types import EFFECTS, Governed, Kind, Parsed, Principal
 from fabric.underway import Place, Underway
 
 log = logging.getLogger("ripstop.line")
@@ -99,7 +98,7 @@ class Line:
         self._principals = principals
         self._secret = secret
         self._binder = RuleBinder(catalog, engine)
-        self._procedures = Procedures(catalog, governor, journal, self._underway)
+        self._procedures = Procedures(catalog, governor, journal, self._underway, engine)
         self._parameters = ParameterTypes(engine)
         self._plans = PlanCache()
         self._results = ResultCache(result_bytes)
@@ -126,7 +125,7 @@ class Line:
             known = self._known(question)
             if known is None:
                 parsed = parse(text, session.dialect)
-                if parsed.kind in ("explain policy", "command"):
+                if parsed.kind in ("explain policy", *EFFECTS):
                     return self._described_apart(parsed, question)
                 known = self._judged(parsed, question)
             return self._description(known, question)
@@ -134,7 +133,7 @@ class Line:
     def _described_apart(self, parsed: Parsed, question: Question) -> Description:
         """Of a statement that reads nothing and is governed by itself."""
         schema = POLICY_SCHEMA
-        if parsed.kind == "command":
+        if parsed.kind in EFFECTS:
             who, within = question.principal, question.session.schema
             schema = self._procedures.describe(parsed, question.parameters, who, within)
         return Description(schema, parameter_count(parsed), "")
@@ -194,7 +193,7 @@ class Line:
             parsed = known.parsed if known else parse(text, dialect)
             if parsed.kind == "explain policy":
                 return self._policy(parsed, asked, question.session)
-            if parsed.kind == "command":
+            if parsed.kind in EFFECTS:
                 return self._called(parsed, asked, question.session)
             place.wait(parsed, self._allowed(question.principal))
             known = self._known(question) or self._judged(parsed, question)
@@ -298,7 +297,7 @@ class Line:
         governed = self._governor.govern(resolved, principal, self._binder)
         for part in (resolved, *bodies):
             ids = {relation.id for relation in part.relations}
-            confirm(part.tree.sql(dialect="duckdb"), self._engine.serialize, ids)
+            confirm(part.text, self._engine.serialize, ids)
         if session.zone != UTC:
             zones.check(governed, self._engine, session.zone)
         return governed
@@ -383,7 +382,8 @@ class Line:
     def _called(self, parsed: Parsed, asked: Asked, session: Session) -> Prepared:
         call = self._procedures.judge(parsed, asked.parameters, asked.principal, session.schema)
         self._records.allowed(asked, parsed.kind)
-        return Prepared(self._procedures.do(call))
+        with self._records.doing(asked, parsed.kind, self._governor.version):
+            return Prepared(self._procedures.do(call))
 
     def why(self, found: str, about: Principal) -> Sequence[Finding]:
         """What decides on all of an object for a principal; for whoever runs the fabric, who may know all."""

@@ -131,6 +131,20 @@ class Records:
                 self._audit.outcome(failed, asked.principal.user)
             raise
 
+    @contextmanager
+    def doing(self, asked: Asked, kind: Kind, policy_version: str) -> Iterator[None]:
+        """Write down how it ended that something was changed."""
+        began, shown = time.time(), ""
+        try:
+            yield
+        except Exception as error:
+            shown = str(error) if isinstance(error, FabricError) else InternalError.code
+            raise
+        finally:
+            if kind == "define":
+                state = "failed" if shown else "succeeded"
+                self.ended(asked, Outcome(asked.query_id, began, policy_version, state, 0, 0, shown, ()), "")
+
     def ended(self, asked: Asked, outcome: Outcome, executed: str) -> None:
         """Write down how a query ended; ``executed`` is the text that DuckDB ran."""
         if self._audit is not None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Protocol
 
 from sqlglot import exp
@@ -21,7 +22,11 @@ from fabric.naming import unknown_object
 from fabric.parse import parse
 from fabric.types import Decision, Parsed, Product, Relation, Resolved, Table
 
-MAX_PRODUCT_DEPTH = 64
+MOST_RELATIONS = 2_000
+"""How many relations a statement may read, those beneath products counted each time that they are read."""
+
+_BODIES = 2_000
+"""How many bodies of products are kept parsed; one of fifty columns takes 50 kB."""
 
 Find = Callable[[tuple[str, ...]], Table | Product | None]
 
@@ -68,9 +73,14 @@ def resolve(parsed: Parsed, names: Names, schema: str | None, reader: str) -> Re
 
     Raises:
         NotFound: a name that is neither a WITH name nor in the catalog.
-        NotSupported: products nested too deeply or in a circle.
+        NotSupported: more than ``MOST_RELATIONS``, or nested too deeply.
     """
-    return _resolve(parsed, _Scope(names.known, names.candidates, names.find, schema, reader))
+    return _resolve(bounded(parsed.tree), _Scope(names.known, names.candidates, names.find, schema, reader))
+
+
+def resolve_body(sql: str, names: Names, reader: str) -> Resolved:
+    """A product's SELECT as a statement of its own; arguments and errors as for ``resolve``."""
+    return _resolve(_body_tree(sql), _Scope(names.known, names.candidates, names.find, None, reader))
 
 
 def resolve_rule(condition: exp.Expr, find: Find, reader: str) -> Resolved:
@@ -86,7 +96,7 @@ def resolve_rule(condition: exp.Expr, find: Find, reader: str) -> Resolved:
         NotSupported: nested too deeply.
     """
     scope = _Scope(find, lambda name: [], find, None, reader)
-    return _resolve(Parsed(text="", tree=exp.select(condition)), scope)
+    return _resolve(bounded(exp.select(condition)), scope)
 
 
 def relations(resolved: Resolved, decisions: Mapping[str, Decision] | None = None) -> Iterator[Relation]:
@@ -121,12 +131,14 @@ class _Scope:
     schema: str | None
     reader: str
     path: tuple[Product, ...] = ()
+    count: list[int] = field(default_factory=lambda: [0])
     found: list[Relation] = field(default_factory=list)
     written: set[tuple[str, str]] = field(default_factory=set)
 
 
-def _resolve(parsed: Parsed, scope: _Scope) -> Resolved:
-    tree = bounded(parsed.tree).copy()
+def _resolve(tree: exp.Expr, scope: _Scope) -> Resolved:
+    """Resolve a bounded tree, which is not changed."""
+    tree = tree.copy()
     try:
         _name_subqueries(tree)
         _walk(tree, {}, scope)
@@ -219,6 +231,9 @@ def _find(parts: tuple[str, ...], scope: _Scope) -> Table | Product:
 
 
 def _relation(found: Table | Product, written: str, scope: _Scope) -> Relation:
+    scope.count[0] += 1
+    if scope.count[0] > MOST_RELATIONS:
+        raise NotSupported(f"the statement reads more than {MOST_RELATIONS:,} relations")
     body = None
     if isinstance(found, Product):
         found, body = _body(found, scope)
@@ -232,22 +247,25 @@ def _relation(found: Table | Product, written: str, scope: _Scope) -> Relation:
     )
 
 
+@lru_cache(maxsize=_BODIES)
+def _body_tree(sql: str) -> exp.Expr:
+    return bounded(parse(sql).tree)
+
+
 def _body(product: Product, scope: _Scope) -> tuple[Product, Resolved | None]:
     """A product's own tree; one that does not resolve is marked broken, and refused once it is governed.
 
     Refusing here would tell someone without rights that the product exists.
     """
-    if product.broken:
+    if product.broken or product.stopped:
         return product, None
     if any(product.name.key == seen.name.key for seen in scope.path):
         circle = " → ".join(str(seen.name) for seen in (*scope.path, product))
         return replace(product, broken=f"it reads itself: {circle}"), None
-    if len(scope.path) >= MAX_PRODUCT_DEPTH:
-        return replace(product, broken=f"it is nested more than {MAX_PRODUCT_DEPTH} products deep"), None
     try:
-        parsed = parse(product.sql)
         reader, path = f"domain:{product.domain}", (*scope.path, product)
-        body = _resolve(parsed, _Scope(scope.find, scope.candidates, scope.find, None, reader, path))
+        within = _Scope(scope.find, scope.candidates, scope.find, None, reader, path, scope.count)
+        body = _resolve(_body_tree(product.sql), within)
     except FabricError as error:
         return replace(product, broken=error.message), None
     return product, body

@@ -12,7 +12,8 @@ from fabric.confirm import confirm
 from fabric.engine import Engine
 from fabric.errors import InvalidConfig
 from fabric.file_shapes import name
-from fabric.resolve import relations, resolve_rule
+from fabric.parse import parse
+from fabric.resolve import Whole, relations, resolve, resolve_rule
 from fabric.types import DEFAULT_SCHEMA, Column, Product, Resolved, RowFilter, Table
 
 # DuckDB takes a bare name of these for a call when no column has it, be it in quotes: a rule that names a column
@@ -41,6 +42,11 @@ class RuleBinder:
         """The product with its columns, their tags and origins."""
         return self._catalog.shaped(product)
 
+    def parts(self, product: Product) -> Sequence[Table | Product]:
+        """What its SELECT reads, in the order that its origins count them in."""
+        resolved = resolve(parse(product.sql), Whole(self._catalog.find), None, f"domain:{product.domain}")
+        return [relation.object for relation in resolved.relations]
+
     def bind(self, condition: exp.Expr, found: Table | Product, reader: str) -> RowFilter:
         """A row rule over an object's columns; its subqueries read as ``reader``.
 
@@ -53,7 +59,7 @@ class RuleBinder:
         if any(isinstance(r.object, Product) and r.body is None for r in relations(resolved)):
             raise InvalidConfig("a product that it reads is broken")
         self._refuse_calls(resolved, columns)
-        kind, total = self._judged(resolved, name(found.name.name), columns)
+        kind, total = self._judged(resolved, name(_bare_name(found)), columns)
         if kind != "BOOLEAN":
             raise InvalidConfig(f"it is a {kind}, and must be true or false")
         if resolved.relations and not total:
@@ -103,7 +109,7 @@ class RuleBinder:
 def _bare(condition: exp.Expr, found: Table | Product) -> exp.Expr:
     """The condition with its object's columns under the object's bare name, as the restriction has it."""
     condition = condition.copy()
-    bare, fronts = found.name.name.lower(), {found.name.schema.lower()}
+    bare, fronts = _bare_name(found).lower(), {found.name.schema.lower()}
     if found.name.schema == DEFAULT_SCHEMA:
         fronts.add(found.name.catalog.lower())  # source.table.column
     for column in condition.find_all(exp.Column):
@@ -111,6 +117,10 @@ def _bare(condition: exp.Expr, found: Table | Product) -> exp.Expr:
             column.set("db", None)
             column.set("catalog", None)
     return condition
+
+
+def _bare_name(found: Table | Product) -> str:
+    return found.bare if isinstance(found, Product) else found.name.name
 
 
 def _empty(columns: Sequence[Column]) -> str:

@@ -193,6 +193,10 @@ class Binder(Protocol):
         """The product with its columns, their tags and origins."""
         ...
 
+    def parts(self, product: Product) -> Sequence[Table | Product]:
+        """What its SELECT reads, in the order that its origins count them in."""
+        ...
+
     def bind(self, condition: exp.Expr, found: Table | Product, reader: str) -> RowFilter:
         """A row rule over an object's columns; its subqueries read as ``reader``.
 
@@ -294,6 +298,10 @@ class Governor(Protocol):
 
     def roles(self, principal: Principal) -> frozenset[str]:
         """Every ``role:x`` that the principal holds, those that the rules give or imply included, in lower case."""
+        ...
+
+    def breaches(self, product: Product, binder: Binder) -> Sequence[str]:
+        """The standards of the federation that a product, shaped, does not meet, each with its text."""
         ...
 
     def rules(self, principal: Principal | None) -> Sequence[Rule]:

@@ -7,7 +7,8 @@ from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from fabric.types import Column, Product, Table, TableName
+from fabric.product_rows import COLUMNS, PRODUCTS, column_rows, product_rows
+from fabric.types import Column, Table, TableName
 
 if TYPE_CHECKING:
     from fabric.audit import Audit
@@ -35,15 +36,13 @@ _TABLES = (
     _table(
         "system",
         "products",
-        "domain VARCHAR, name VARCHAR, version VARCHAR, status VARCHAR, state VARCHAR, reason VARCHAR, "
-        "owner VARCHAR, description VARCHAR, tags VARCHAR[], as_of TIMESTAMP WITH TIME ZONE",
+        PRODUCTS,
         "Data products that you may know of",
     ),
     _table(
         "system",
         "columns",
-        "domain VARCHAR, product VARCHAR, name VARCHAR, type VARCHAR, description VARCHAR, tags VARCHAR[], "
-        "masked BOOLEAN",
+        COLUMNS,
         "Columns of the products that you may know of",
     ),
     _table(
@@ -146,6 +145,8 @@ def system_rows(
     """
     if name.schema == "system" and name.name in PERSONAL:
         return _personal_rows(name.name, principal, desk, entries)
+    if (name.schema, name.name) == ("system", "products"):
+        return product_rows(entries, principal, desk.governor)
     return _ROWS[name.schema, name.name](entries, fabric)
 
 
@@ -210,46 +211,6 @@ def _requests(journal: Journal, governor: Governor, principal: Principal | None)
     return [(wish.request_id, wish.at, wish.user, wish.object, wish.reason, wish.owner) for wish in wishes]
 
 
-def _products(entries: Sequence[Entry], _: str) -> list[Row]:
-    return [
-        (
-            product.domain,
-            product.name.name,
-            product.version,
-            product.status,
-            "broken" if product.broken else "ok",
-            # The reason names parts that the asker may not know of.
-            "its owner can see why" if product.broken else None,
-            product.owner,
-            product.description,
-            list(product.tags),
-            None,
-        )
-        for product in _only_products(entries)
-    ]
-
-
-def _only_products(entries: Sequence[Entry]) -> list[Product]:
-    return [entry.object for entry in entries if isinstance(entry.object, Product)]
-
-
-def _columns(entries: Sequence[Entry], _: str) -> list[Row]:
-    return [
-        (
-            entry.object.domain,
-            entry.name.name,
-            c.name,
-            c.type,
-            c.comment,
-            list(c.tags),
-            c.name.lower() in entry.masked,
-        )
-        for entry in entries
-        if isinstance(entry.object, Product)
-        for c in entry.columns
-    ]
-
-
 def _sources(entries: Sequence[Entry], fabric: str) -> list[Row]:
     names = [entry.name.catalog for entry in entries if entry.name.catalog != fabric]
     return [(name, names.count(name)) for name in sorted(set(names))]
@@ -286,8 +247,7 @@ def _information_columns(entries: Sequence[Entry], _: str) -> list[Row]:
 
 
 _ROWS: Mapping[tuple[str, str], Callable[[Sequence[Entry], str], list[Row]]] = {
-    ("system", "products"): _products,
-    ("system", "columns"): _columns,
+    ("system", "columns"): lambda entries, _: column_rows(entries),
     ("system", "sources"): _sources,
     ("information_schema", "schemata"): _schemata,
     ("information_schema", "tables"): _information_tables,

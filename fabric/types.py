@@ -8,6 +8,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from fabric.predicates import Predicate, PredicateWord
+from fabric.product_types import Definition as Definition
+from fabric.product_types import Origin as Origin
+from fabric.product_types import Product as Product
+from fabric.product_types import Quality as Quality
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -41,7 +45,7 @@ class TableName:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: ``type`` is DuckDB's type text, ``native`` what the source calls it."""
+    """One column: ``type`` is DuckDB's text, ``native`` the source's; ``unique`` is what a product promises."""
 
     name: str
     type: str
@@ -49,6 +53,7 @@ class Column:
     comment: str = ""
     tags: tuple[str, ...] = ()
     native: str = ""
+    unique: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,47 +286,6 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
-    """A column that a product's column is made of.
-
-    ``part`` is the position among the relations of the product's own statement. ``direct`` says that the
-    value is handed on as it is.
-    """
-
-    part: int
-    column: str
-    direct: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Product:
-    """A virtual data product: one SELECT that its domain owns.
-
-    ``origins`` has, for each of ``columns``, what it is made of. ``reads_as_domain`` drops what the asking
-    user may not see beneath it, as far as the owners there agreed.
-    """
-
-    name: TableName
-    domain: str
-    sql: str
-    owner: str = ""
-    description: str = ""
-    version: str = "1.0.0"
-    status: str = "active"
-    tags: tuple[str, ...] = ()
-    columns: tuple[Column, ...] = ()
-    file: str = ""
-    broken: str = ""
-    reads_as_domain: bool = False
-    origins: tuple[tuple[Origin, ...], ...] = ()
-
-    def column(self, name: str) -> Column | None:
-        """The column of that name, compared without case."""
-        wanted = name.lower()
-        return next((c for c in self.columns if c.name.lower() == wanted), None)
-
-
-@dataclass(frozen=True, slots=True)
 class Relation:
     """One occurrence of an object in a statement.
 
@@ -344,7 +308,11 @@ PROCEDURES = {
 }
 """What can be called, and how it is written."""
 
-Kind = Literal["query", "explain", "explain analyze", "explain policy", "show", "describe", "command"]
+Kind = Literal[
+    "query", "explain", "explain analyze", "explain policy", "show", "describe", "command", "define"
+]
+EFFECTS = ("command", "define")
+"""Statements that do something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,13 +336,15 @@ class Parsed:
     """One statement that passed the allow-lists: its tree, in DuckDB's dialect, and its parameters.
 
     ``about`` is the subject of an EXPLAIN POLICY (a user's name or ``role:<name>``), or the procedure that a
-    command calls; its arguments are then the one tuple that the tree selects.
+    command calls; its arguments are then the one tuple that the tree selects. ``defines`` is what CREATE VIEW
+    and its kin define.
     """
 
     text: str
     tree: exp.Expr
     kind: Kind = "query"
     about: str = ""
+    defines: Definition | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,6 +353,14 @@ class Resolved:
 
     tree: exp.Expr
     relations: tuple[Relation, ...]
+    texts: list[str] = field(init=False, default_factory=list, compare=False, repr=False)
+
+    @property
+    def text(self) -> str:
+        """The tree as DuckDB's text, made once: what was confirmed is what runs."""
+        if not self.texts:
+            self.texts.append(self.tree.sql(dialect="duckdb"))
+        return self.texts[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from itertools import combinations
 
+from fabric.domains import DomainPrincipal
 from fabric.errors import AccessDenied
 from fabric.naming import broken_product, unknown_object
 from fabric.resolve import beneath, relations
@@ -63,7 +64,10 @@ class Case:
         self.estate = estate
         self.snapshot = snapshot
         self.principal = principal
-        self.person = snapshot.rules.person(principal)
+        whole = snapshot.rules
+        # A domain is no person: what holds for every person does not hold for it.
+        is_domain = isinstance(principal, DomainPrincipal)
+        self.person = whole.domain(principal.user.lower()) if is_domain else whole.person(principal)
         self.decisions: dict[str, Decision] = {}
         roles = frozenset(subject for subject in self.person if subject.startswith("role:"))
         asker = Asker(principal.user, roles, principal.attributes)
@@ -265,7 +269,9 @@ class Case:
             raise AccessDenied("the rules on this query could not be judged") from None
 
     def _require_apart(self, subjects: frozenset[str], read: Iterator[Relation], what: str) -> None:
-        objects = sorted({self.parts(relation.object) for relation in read})
+        names = {self.parts(relation.object) for relation in read}
+        # Of all others no pair need be looked at, of which deep products have many.
+        objects = sorted(name for name in names if self.snapshot.rules.is_combined(name))
         for one, other in combinations(objects, 2):
             for rule in self.snapshot.rules.combination_rules(subjects, one, other):
                 if self.ask(self.person, one, "read").allow and self.ask(self.person, other, "read").allow:

@@ -260,6 +260,10 @@ class RuleSet:
         rules = self._rows.find(patterns, subjects)
         return _kept(self._row_answers, key, self._matching(rules, subjects, ".".join(parts)))
 
+    def is_combined(self, parts: Sequence[str]) -> bool:
+        """Whether any combination rule is about the object, whoever asks."""
+        return bool(self._combinations.patterns(parts))
+
     def combination_rules(
         self, subjects: Subjects, one: Sequence[str], other: Sequence[str]
     ) -> tuple[CombinationRule, ...]:

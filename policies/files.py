@@ -17,10 +17,11 @@ from policies.enforcer import RuleSet
 from policies.load import Rules, read_rules
 from policies.objects import Estate
 from policies.rules import AccessRule
+from policies.standards import FILE as STANDARDS
+from policies.standards import StandardsFile
 
 FOLDER = "policies"
 FEDERATION = "federation.csv"
-STANDARDS = "standards.yaml"
 
 _LOG = logging.getLogger("ripstop.policies")
 _POLL_SECONDS = 0.2
@@ -105,6 +106,7 @@ class PolicyFiles:
 
     directory: Path
     estate: Estate
+    standards: StandardsFile = field(init=False)
     _files: list[PolicyFile] = field(init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _next: float = 0.0
@@ -114,6 +116,8 @@ class PolicyFiles:
     def __post_init__(self) -> None:
         folder = self.directory / FOLDER
         self._files = [PolicyFile(folder / FEDERATION, None)]
+        self.standards = StandardsFile(folder / STANDARDS, f"{FOLDER}/{STANDARDS}")
+        self.standards.refresh()
         for domain in self.estate.owners:
             self._files.append(PolicyFile(folder / f"{self.estate.spelled[domain]}.csv", domain))
         self._refresh(first=True)
@@ -181,8 +185,9 @@ class PolicyFiles:
             if path.name not in known:
                 told = suggest(path.stem, self.estate.spelled.values(), "domains")
                 yield f"{FOLDER}/{path.name}: binds nobody, for there is no such domain; {told}"
-        if (self.directory / FOLDER / STANDARDS).exists():
-            yield f"{FOLDER}/{STANDARDS}: standards are not in this version"
+        self.standards.refresh()
+        if self.standards.error:
+            yield self.standards.error
 
 
 def owner_rules(estate: Estate) -> Iterator[AccessRule]:

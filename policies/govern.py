@@ -16,10 +16,11 @@ from policies.listing import every_rule, rules_for
 from policies.load import ACTIONS
 from policies.objects import Estate
 from policies.restrictions import Misfit, Reader
-from policies.rules import RulesFailed
+from policies.rules import EVERYONE, RulesFailed
 from policies.why import Why
 
 _MOST_ASKERS = 1_000
+_NOBODY = " "  # a user whom no rule can name
 
 Filters = dict[object, RowFilter]
 
@@ -130,6 +131,30 @@ class CasbinGovernor:
     def rules(self, principal: Principal | None) -> Sequence[Rule]:
         """The rules on what the principal administers; None, every rule."""
         return every_rule(self._files.current()) if principal is None else rules_for(self._case(principal))
+
+    def breaches(self, product: Product, binder: Binder) -> Sequence[str]:
+        """The standards of the federation that a product, shaped, does not meet, each with its text."""
+        standards = self._files.standards
+        standards.refresh()
+        return standards.breaches(
+            product, lambda found, column, subject: self._hides(found, column.name, subject, binder)
+        )
+
+    def _hides(self, found: Table | Product, column: str, subject: str, binder: Binder) -> bool:
+        """Whether somebody who holds no more than a role sees a column masked, here or in all that it is made of."""
+        somebody = Principal(_NOBODY, frozenset[str]() if subject == EVERYONE else frozenset({subject}))
+        shape = binder.shaped(found) if isinstance(found, Product) and not found.origins else found
+        view = self.view(somebody, shape)
+        if column.lower() in view.hidden | view.masked:
+            return True
+        if not isinstance(shape, Product) or shape.reads_as_domain:
+            return False
+        parts = binder.parts(shape)
+        made_of = dict(zip((each.name.lower() for each in shape.columns), shape.origins, strict=False))
+        beneath = made_of.get(column.lower(), ())
+        return bool(beneath) and all(
+            self._hides(parts[each.part], each.column, subject, binder) for each in beneath
+        )
 
     def fitting(
         self, objects: Collection[Table | Product], binder: Binder, unlisted: Collection[str] = ()

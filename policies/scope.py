@@ -104,6 +104,10 @@ class ScopedGovernor:
         """The whole user's."""
         return self._inner.roles(principal)
 
+    def breaches(self, product: Product, binder: Binder) -> Sequence[str]:
+        """The standards that a product does not meet."""
+        return self._inner.breaches(product, binder)
+
     def rules(self, principal: Principal | None) -> Sequence[Rule]:
         """The rules on what the user administers, and the token's roles would alone; None, every rule."""
         found = self._inner.rules(principal)

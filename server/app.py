@@ -20,7 +20,7 @@ from fabric.key import load_key
 from fabric.limits import Allowance, allowance
 from fabric.naming import default_schema, uploads_of
 from fabric.pipeline import Line
-from fabric.products import ProductFiles
+from fabric.product_files import ProductFiles
 from fabric.questions import hypothetical
 from fabric.registry import build_connector
 from fabric.secrets import redact

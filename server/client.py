@@ -31,7 +31,7 @@ class Login:
     """Where to ask, and as whom: by password, by a Bearer ``token``, by a certificate, which may stand beside either.
 
     ``ca_file`` holds the certificates to trust behind ``grpc+tls://``, ``cert_file`` and ``key_file`` one's own.
-    ``dialect`` is what statements are written in; empty, DuckDB's.
+    ``dialect`` is what statements are written in; empty, DuckDB's. ``purpose`` is what one asks for.
     """
 
     uri: str
@@ -42,6 +42,7 @@ class Login:
     key_file: str = ""
     token: str = ""
     dialect: str = ""
+    purpose: str = ""
 
 
 class Client:
@@ -106,8 +107,9 @@ def _options(login: Login) -> dict[str, str]:
         options[DatabaseOptions.AUTHORIZATION_HEADER.value] = f"Basic {pair}"
     elif login.user:
         options |= {"username": login.user, "password": login.password}
-    if login.dialect:
-        options[DatabaseOptions.RPC_CALL_HEADER_PREFIX.value + "dialect"] = login.dialect
+    for name in ("dialect", "purpose"):
+        if getattr(login, name):
+            options[DatabaseOptions.RPC_CALL_HEADER_PREFIX.value + name] = getattr(login, name)
     for option, file in (
         (DatabaseOptions.TLS_ROOT_CERTS, login.ca_file),
         (DatabaseOptions.MTLS_CERT_CHAIN, login.cert_file),

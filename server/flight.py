@@ -22,7 +22,9 @@ from pyarrow import flight  # noqa: TID251
 from fabric.catalog import Entry
 from fabric.config_model import TlsSettings
 from fabric.errors import Cancelled, InternalError, InvalidConfig, InvalidValue, NotSupported, SchemaChanged
+from fabric.parse_definitions import begins_as_definition
 from fabric.pipeline import Reply
+from fabric.pushdown import literal
 from fabric.types import Principal
 from server import flight_actions, flightsql, metadata, sessions
 from server.app import App
@@ -117,9 +119,11 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
         if statement is None:
             schema = metadata.schema_of(name, message)
             return flight.FlightInfo(schema, descriptor, [_endpoint(descriptor.command)], -1, -1)
+        if begins_as_definition(statement.text):
+            statement = self._defined(statement, call, context, principal)
         described = self._desk.line.describe(
             statement.text,
-            principal,
+            sessions.asking(principal, statement.options),
             sessions.to_session(statement.options, call.caller(context)),
             statement.parameters if statement.binding else None,
         )
@@ -159,7 +163,7 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
             return flight.SchemaResult(metadata.schema_of(name, message))
         described = self._desk.line.describe(
             statement.text,
-            principal,
+            sessions.asking(principal, statement.options),
             sessions.to_session(statement.options, call.caller(context)),
             statement.parameters if statement.binding else None,
         )
@@ -271,13 +275,25 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
         self._calls.watch(call, context, running)
         answer = self._desk.line.run(
             statement.text,
-            principal,
+            sessions.asking(principal, statement.options),
             replace(sessions.to_session(statement.options, call.caller(context)), stop=running.cancel),
             statement.parameters,
             statement.policy_version,
         )
         running.attach(answer)
         return answer
+
+    def _defined(
+        self, statement: Statement, call: Call, context: flight.ServerCallContext, principal: Principal
+    ) -> Statement:
+        """Define a product now, and what asks for the answer that it gave.
+
+        Drivers ask for an answer when somebody reads it, and nobody reads what CREATE VIEW answers.
+        """
+        with self._run(statement, call, context, principal) as answer:
+            (row,) = [row for batch in answer.batches() for row in batch.to_pylist()]
+        told = ", ".join(f"{literal(value).sql(dialect='duckdb')} AS {name}" for name, value in row.items())
+        return Statement(user=principal.user, text=f"SELECT {told}")
 
     def _effect(
         self, statement: Statement, call: Call, context: flight.ServerCallContext, principal: Principal
@@ -303,12 +319,13 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
                 raise Cancelled("the client went away")
 
         batches = (chunk.data for chunk in reader if chunk.data is not None)
+        options = call.options(context)
         return self._desk.app().ingest.land(
             to_target(message),
             reader.schema,
             batches,
-            principal,
-            call.options(context),
+            sessions.asking(principal, options),
+            options,
             call.caller(context),
             whole,
         )

@@ -106,7 +106,8 @@ def _described(request: Request, text: str, session: Session) -> Description | i
     for with its parameters.
     """
     try:
-        return request.desk.line.describe(text, request.principal, session)
+        asking = sessions.asking(request.principal, session.options)
+        return request.desk.line.describe(text, asking, session)
     except SyntaxProblem:
         count = parameter_count(parse(text))
         if not count:
@@ -202,7 +203,10 @@ _ACTIONS: dict[str, tuple[Callable[[Request], list[bytes]], str]] = {
     "EndTransaction": (_end_transaction, "End a transaction."),
     "CancelFlightInfo": (_cancel_flight_info, "Cancel a running query."),
     "CancelQuery": (_cancel_query, "Cancel a running query (the form before Arrow 13)."),
-    "SetSessionOptions": (_set_session_options, "Set catalog, schema, timezone, dialect or max_staleness."),
+    "SetSessionOptions": (
+        _set_session_options,
+        "Set catalog, schema, timezone, dialect, purpose or max_staleness.",
+    ),
     "GetSessionOptions": (_get_session_options, "Get the session's options."),
     "CloseSession": (_close_session, "Forget the session's options."),
 }

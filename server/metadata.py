@@ -260,8 +260,9 @@ def _named(entries: Sequence[Entry], catalog: str | None, schema: str | None, ta
 def described(entry: Entry) -> pa.Schema:
     """The object's schema with what JDBC and ODBC read of columns in its fields' metadata."""
     fields = []
+    columns = {column.name: column for column in reversed(entry.columns)}
     for field in entry.schema:
-        column = next((c for c in entry.columns if c.name == field.name), None)
+        column = columns.get(field.name)
         facts = {
             "CATALOG_NAME": entry.name.catalog,
             "DB_SCHEMA_NAME": entry.name.schema,

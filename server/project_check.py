@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from fabric.check import RowReader, SourceReport, check_source
 from fabric.config import ProjectConfig
 from fabric.errors import AccessDenied, FabricError, NotFound
 from fabric.pipeline import Session
+from fabric.product_types import UNPUBLISHED
 from fabric.registry import build_connector
 from fabric.rules import RuleBinder
 from fabric.settings import SourceSettings
@@ -23,12 +25,16 @@ from server.app import App, build
 
 @dataclass(frozen=True, slots=True)
 class ProductReport:
-    """A product by its name, and what keeps it from answering, if anything does; ``unjudged`` while rules do not load."""
+    """A product by its name, and what keeps it from answering, if anything does; ``unjudged`` while rules do not load.
+
+    ``missing`` is what its team may want to add, or must before it is published.
+    """
 
     product: str
     error: str = ""
     hint: str = ""
     unjudged: bool = False
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,12 @@ def _check_product(
     name = f"{product.domain}.{product.name.name}"
     if product.broken:
         return ProductReport(name, product.broken, f"correct {product.file}")
+    shape = app.catalog.shaped(product)
+    if shape.broken:
+        return ProductReport(name, shape.broken, f"correct {product.file}")
+    breaches = tuple(app.governor.breaches(shape, RuleBinder(app.catalog, app.engine))) if loaded else ()
+    if breaches and product.status == "active":
+        return ProductReport(name, "; ".join(breaches), f"correct {product.file}")
     asked = f'SELECT * FROM "{product.domain}"."{product.name.name}"'
     try:
         owner = replace(_owner(app.config.domains, product.domain), attributes=attributes)
@@ -94,7 +106,23 @@ def _check_product(
         if not loaded and isinstance(error, AccessDenied | NotFound):
             return ProductReport(name, unjudged=True)
         return ProductReport(name, error.message, error.hint)
-    return ProductReport(name)
+    return ProductReport(name, missing=(*_missing(product, name), *breaches))
+
+
+def _missing(product: Product, name: str) -> Iterator[str]:
+    """What a product's team may want to add."""
+    if not product.owner:
+        yield "owner: who answers questions about it"
+    if not product.description:
+        yield "description: what a row is, and for whom"
+    if product.status in UNPUBLISHED:
+        yield f"it is {product.status}: readers see it after `ripstop product publish {name}`"
+    elif product.promised is None and product.status == "active":
+        yield f"nothing was promised to its readers yet: `ripstop product publish {name}` writes it down"
+    if product.status == "deprecated" and product.sunset is None:
+        yield "sunset: the day until which it is served"
+    if product.sunset is not None and product.sunset < datetime.now(UTC).date():
+        yield f"its sunset, {product.sunset}, has passed: status: retired ends it"
 
 
 def _owner(domains: Mapping[str, object], domain: str) -> Principal:

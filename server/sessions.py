@@ -8,6 +8,7 @@ A client that keeps neither cannot have options, and GetSessionOptions tells it 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from http.cookies import CookieError, SimpleCookie
 from zoneinfo import ZoneInfo
 
@@ -24,7 +25,9 @@ SEPARATOR = "~"
 """Stands between a bearer token and the session; no token holds one (RFC 6750 allows it)."""
 
 _SECONDS = 7 * 24 * 3600
-_NAMES = ("catalog", "schema", "timezone", "max_staleness", "dialect")
+_LONGEST_PURPOSE = 100
+PURPOSE = "purpose"
+_NAMES = ("catalog", "schema", "timezone", "max_staleness", "dialect", PURPOSE)
 
 
 def read_options(token: str, signer: Signer, principal: Principal) -> Mapping[str, str]:
@@ -67,6 +70,14 @@ def to_session(options: Mapping[str, str], caller: Mapping[str, str]) -> Session
     return Session(options.get("schema"), options.get("timezone", "UTC"), rest, caller)
 
 
+def asking(principal: Principal, options: Mapping[str, str]) -> Principal:
+    """The principal with what they say they ask for as the attribute ``purpose``; what their login says of it counts more."""
+    purpose = options.get(PURPOSE, "")
+    if not _is_purpose(purpose) or PURPOSE in principal.attributes:
+        return principal
+    return replace(principal, attributes={**principal.attributes, PURPOSE: purpose})
+
+
 def changed(
     options: Mapping[str, str], request: Mapping[str, str | None], entries: Iterable[Entry], fabric: str
 ) -> tuple[dict[str, str], dict[str, int]]:
@@ -88,6 +99,7 @@ def changed(
             or (name == "schema" and value.lower() not in schemas)
             or (name == "timezone" and not _is_zone(value))
             or (name == "dialect" and not _is_dialect(value))
+            or (name == PURPOSE and not _is_purpose(value))
         ):
             errors[name] = flightsql.INVALID_VALUE
         else:
@@ -109,6 +121,10 @@ def _is_dialect(name: str) -> bool:
     except InvalidValue:
         return False
     return True
+
+
+def _is_purpose(text: str) -> bool:
+    return bool(text.strip()) and len(text) <= _LONGEST_PURPOSE and text.isprintable()
 
 
 def _is_zone(name: str) -> bool:

@@ -13,7 +13,6 @@ from fabric.predicates import Predicate
 from fabric.pushdown import describe, divide, leaves, takes_limit
 from fabric.types import Capabilities, Column, Offer, Refusal, Scan, SemiJoin, Split, Table, TableName
 
-
 # Types whose equality is that of their values, without rounding and whatever their precision.
 _KEYS = frozenset({"integer", "text", "date", "uuid"})
 
@@ -51,7 +50,9 @@ def offer(scan: Scan) -> Offer:
     taken, refused = _take(scan, able)
     limited = takes_limit(scan, taken, able)
     ordered = limited and bool(scan.order)
-    joined = tuple(each for each in map(_taken, scan.semi_joins) if each is not None and fitting(each, scan.table))
+    joined = tuple(
+        each for each in map(_taken, scan.semi_joins) if each is not None and fitting(each, scan.table)
+    )
     request = _request(scan, taken, joined, ordered, limited)
     if not limited and (scan.limit is not None or scan.order):
         what = "ORDER BY" if scan.limit is None else f"LIMIT {scan.limit}"

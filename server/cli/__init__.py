@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from server.cli import audit, check, demo, init, serve, sql, test, token, user, why
+from server.cli import audit, check, demo, init, product, serve, sql, test, token, user, why
 from server.cli.failure import report
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ app.command("test")(test.run_tests)
 app.add_typer(user.app, name="user")
 app.add_typer(audit.app, name="audit")
 app.add_typer(token.app, name="token")
+app.add_typer(product.app, name="product")
 
 
 def _version(wanted: bool) -> None:

@@ -45,6 +45,8 @@ def check(directory: Directory = Path(".")) -> None:
             print(f"  not judged: {product.product}, while rules do not load")
             continue
         _line(product.product, not product.error, product.error or "binds", product.hint)
+        for text in product.missing:
+            print(f"    missing: {text}")
     failed += len(rules.errors) + sum(bool(product.error) for product in products)
     print(f"\n{'FAILED: ' + str(failed) if failed else 'ok'}")
     raise typer.Exit(1 if failed else 0)

@@ -4,37 +4,24 @@ from __future__ import annotations
 
 import os
 import sys
-from getpass import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fabric.errors import InvalidValue, LoginRefused, NotFound
+from fabric.errors import InvalidValue, NotFound
+from server.cli.logins import Authorities, Uri, User, login, served_at
 from server.cli.options import Directory, Format
 
 if TYPE_CHECKING:
     from server.client import Client
 
-_URI = "grpc://127.0.0.1:31337"
-
 
 def sql(
     directory: Directory = Path("."),
-    uri: Annotated[
-        str, typer.Option(help=f"Where it answers; by default fabric.yaml's server, else {_URI}.")
-    ] = "",
-    user: Annotated[
-        str,
-        typer.Option(
-            envvar="RIPSTOP_USER",
-            help="Who asks; the password is in RIPSTOP_PASSWORD. Instead, a token may be in RIPSTOP_TOKEN.",
-        ),
-    ] = "",
-    ca: Annotated[
-        Path | None,
-        typer.Option(exists=True, dir_okay=False, help="Certificates (PEM) to trust behind grpc+tls://."),
-    ] = None,
+    uri: Uri = "",
+    user: User = "",
+    ca: Authorities = None,
     cert: Annotated[
         Path | None,
         typer.Option(exists=True, dir_okay=False, help="A certificate (PEM) to log in with."),
@@ -50,6 +37,9 @@ def sql(
     dialect: Annotated[
         str, typer.Option(help="What the statements are written in, such as postgres or tsql; else DuckDB's.")
     ] = "",
+    purpose: Annotated[
+        str, typer.Option(help="What you ask for; rules may depend on it, and the audit has it.")
+    ] = "",
     form: Annotated[Format, typer.Option("--format", help="How answers are written.")] = Format.table,
 ) -> None:
     """Ask in SQL: -c, -f, or stdin; at a terminal, a shell with history."""
@@ -60,18 +50,20 @@ def sql(
     script = _script(command, file)
     # Password before the driver: a person at a prompt does not wait for imports.
     token = "" if user else os.environ.get("RIPSTOP_TOKEN", "")
-    name, password = ("", "") if not user and (token or cert) else _login(user)
+    name, password = ("", "") if not user and (token or cert) else login(user)
 
     from server.client import Client, Login
 
     trusted, shown, signing = (str(each) if each else "" for each in (ca, cert, key or cert))
-    login = Login(uri or _served(directory), name, password, trusted, shown, signing, token, dialect)
-    with Client(login) as client:
+    asking = Login(
+        uri or served_at(directory), name, password, trusted, shown, signing, token, dialect, purpose
+    )
+    with Client(asking) as client:
         if script is None:
             from server.cli.shell import Shell
 
             whose = name or ("token" if token else "certificate")
-            Shell(client, form, f"{whose}@{login.uri.split('://')[-1]}").run()
+            Shell(client, form, f"{whose}@{asking.uri.split('://')[-1]}").run()
         else:
             _run(client, script, form)
 
@@ -100,27 +92,3 @@ def _script(command: str, file: Path | None) -> str | None:
         return file.read_text("utf-8")
     except (OSError, UnicodeDecodeError):
         raise NotFound(f"the file '{file}' is not there, or not UTF-8 text") from None
-
-
-def _login(user: str) -> tuple[str, str]:
-    if not user:
-        raise typer.BadParameter("who asks? say --user NAME, or set RIPSTOP_USER or RIPSTOP_TOKEN")
-    password = os.environ.get("RIPSTOP_PASSWORD")
-    if password is None and sys.stdin.isatty():
-        password = getpass(f"password of {user}: ")
-    if password is None:
-        raise LoginRefused("there is no password", hint="set RIPSTOP_PASSWORD")
-    return user, password
-
-
-def _served(directory: Path) -> str:
-    """The address in the project's own fabric.yaml, read without its secrets."""
-    import yaml
-
-    try:
-        project = yaml.safe_load((directory / "fabric.yaml").read_text("utf-8"))
-        server = project["server"]
-        scheme = "grpc+tls" if server.get("tls") not in (None, False, "off") else "grpc"
-        return f"{scheme}://{server.get('host', '127.0.0.1')}:{int(server.get('port', 31337))}"
-    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError):
-        return _URI

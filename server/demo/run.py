@@ -14,9 +14,11 @@ from typing import TypeVar
 
 from rich.console import Console
 
+from server.client import Login
 from server.demo.company import Company, generate
+from server.demo.contracts import show_contracts
 from server.demo.progress import Steps
-from server.demo.project import refuse_foreign, write_demo
+from server.demo.project import PASSWORDS, refuse_foreign, write_demo
 from server.demo.servers import Servers, Station
 from server.demo.serving import served
 from server.demo.tour import show_answers, show_ways
@@ -48,6 +50,7 @@ def run(directory: Path, *, keep: bool, scale: float = 1.0) -> int:
             with ExitStack() as stack:
                 uri = _start(console, stack, directory, scale)
                 show_answers(console, uri)
+                show_contracts(console, Login(uri, "aud", PASSWORDS["aud"]), directory)
                 show_ways(console, uri, directory)
                 answered = True
                 if keep:

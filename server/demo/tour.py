@@ -98,7 +98,11 @@ def show_ways(console: Console, uri: str, directory: Path) -> None:
     console.rule("[bold]Ask it yourself")
     console.print(f"Arrow Flight SQL   {uri}")
     console.print(f"project            {directory}/  (a change to a file counts within a second)")
-    for user, role in (("ana", "an analyst"), ("aud", "an auditor")):
+    for user, role in (
+        ("ana", "an analyst"),
+        ("aud", "an auditor"),
+        ("pat", "who owns the domain partners"),
+    ):
         console.print(f"login              {user} / {PASSWORDS[user]}  ({role})")
     for title, kind, text in _snippets(uri, place, directory):
         console.print(f"\n[bold]{title}[/]")

@@ -20,6 +20,7 @@ import pytest
 from fabric.errors import LoginRefused, NotFound
 from server.client import Client, Login
 from server.demo.company import Company, generate
+from tests.demo import tutorial
 
 SCALE = 0.02
 RIPSTOP = (sys.executable, "-P", "-m", "server.cli")
@@ -101,6 +102,9 @@ def test_it_shows_answers_refusal_plan_logins_and_snippets(demo: Demo) -> None:
     assert re.search(r'asked: SELECT .* FROM "public"."policy"', said)
     assert "GET /v1/scores?min_score=0.3" in said
     assert "aud / aud-demo" in said
+    assert "FAILED  partners.repair: every invoice is paid" in said
+    assert re.search(r"partners +│ repair +│ 1\.0\.0 +│ active +│ violated", said)
+    assert re.search(r"claims +│ open_claims@1 +│ 1\.2\.0 +│ deprecated +│ ok +│ 2027-06-30", said)
     assert "jdbc:arrow-flight-sql://127.0.0.1:" in said
     for secret in (demo.directory / ".secrets").glob("*_*"):
         assert secret.read_text() not in said, secret.name
@@ -172,6 +176,10 @@ def test_check_proves_every_source_product_and_rule(demo: Demo) -> None:
         assert re.search(rf"^ok +{source} ", answer.stdout, re.MULTILINE)
     assert answer.stdout.count("one row read") == 6
     assert re.search(r"^ok +claims\.claim_review ", answer.stdout, re.MULTILINE)
+
+
+def test_the_tutorial_is_right(demo: Demo) -> None:
+    tutorial.follow(demo.directory, demo.uri)
 
 
 def test_ctrl_c_ends_every_process_that_it_started(demo: Demo) -> None:

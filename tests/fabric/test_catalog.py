@@ -16,7 +16,7 @@ from fabric.engine import Engine
 from fabric.errors import FabricError, InternalError, Unreachable
 from fabric.file_scan import FileTables
 from fabric.filesystem import FileSystem
-from fabric.products import ProductFiles
+from fabric.product_files import ProductFiles
 from fabric.spi import Step, View
 from fabric.types import Column, Principal, Product, Table, TableName
 

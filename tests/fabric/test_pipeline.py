@@ -243,6 +243,11 @@ def test_a_new_product_serves_within_a_second(fresh: App) -> None:
     assert ask(fresh, "SELECT * FROM claims.fresh").to_pylist() == [{"answer": 42}]
     file.write_text("/*---\nversion: nope\n---*/ SELECT 1")
     time.sleep(1.0)
+    # The text does not load: the last good one serves.
+    assert ask(fresh, "SELECT * FROM claims.fresh").to_pylist() == [{"answer": 42}]
+    assert "version" in fresh.catalog.products.current()["claims", "fresh"].stale
+    file.write_text("SELECT nope FROM lake.claim")
+    time.sleep(1.0)
     with pytest.raises(NotSupported, match=r"product 'claims.fresh' is broken"):
         ask(fresh, "SELECT * FROM claims.fresh")
 

@@ -2,7 +2,8 @@
 owner: claims-team@acme.example
 description: Claims not yet settled, with the policy behind each.
 version: 1.2.0
-status: active
+status: deprecated
+sunset: 2027-06-30
 tags: [claims]
 columns:
   claim_id: {description: Claim number, type: BIGINT, required: true, unique: true}
