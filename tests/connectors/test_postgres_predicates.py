@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connectors.postgres import PostgresConnector
+from fabric.estimates import selectivity
 from fabric.predicates import (
     AllOf,
     AnyOf,
@@ -29,7 +30,7 @@ from fabric.predicates import (
 )
 from fabric.pushdown import describe, order_expressions
 from fabric.spi import ScanSession
-from fabric.types import OrderKey, Table
+from fabric.types import OrderKey, SemiJoin, Table
 from server.demo.postgres import EmbeddedPostgres
 from tests.connectors.postgres_source import embedded_postgres, read, rows_of, scan_of, source, table_of
 
@@ -229,6 +230,68 @@ def test_long_key_lists_go_as_one_array(twin: Twin) -> None:
     assert twin.pushed_rows(keys) == twin.local_rows("big BETWEEN -20000 AND 19999")
     refused = Membership("big", tuple(range(-20, 20)), negated=True)
     assert twin.pushed_rows(refused) == twin.local_rows("NOT big BETWEEN -20 AND 19")
+
+
+@pytest.mark.parametrize(
+    ("column", "key", "taken"),
+    [
+        ("whole", "whole", True),
+        ("small", "big", True),
+        ("big", "object", True),
+        ("word", "word", True),
+        ("word", "short", True),
+        ("day", "day", True),
+        ("uid", "uid", True),
+        ("word", "padded", False),
+        ("feeling", "feeling", True),
+        ("price", "exact", False),
+        ("double", "double", False),
+        ("moment", "day", False),
+        ("instant", "instant", False),
+        ("raw", "raw", False),
+    ],
+)
+def test_a_semi_join_leaves_the_rows_that_duckdb_would_join(
+    twin: Twin, column: str, key: str, taken: bool
+) -> None:
+    inner = Comparison("i", ">", 20)
+    joined = SemiJoin(
+        column, twin.table, key, (inner,), (SemiJoin("i", twin.table, "i", (NullTest(key, True),)),)
+    )
+    scan = replace(scan_of(twin.table, Comparison("i", ">", 3), columns=["i"]), semi_joins=(joined,))
+    offer = twin.connector.offer(scan)
+    assert bool(offer.semi_joins) == taken
+    if taken:
+        assert " IN (SELECT " in offer.request
+        expected = twin.local_rows(f"i > 3 AND {column} IN (SELECT {key} FROM t WHERE i > 20)")
+        assert [row[0] for row in sorted(rows_of(twin.connector, scan, twin.session))] == expected
+
+
+def test_a_semi_join_is_taken_without_what_the_source_cannot_tell(twin: Twin) -> None:
+    """Fewer conditions leave more rows, and DuckDB joins them all the same."""
+    joined = SemiJoin("i", twin.table, "i", (Comparison("padded", "=", "a"), Comparison("i", ">", 20)))
+    offer = twin.connector.offer(replace(scan_of(twin.table, columns=["i"]), semi_joins=(joined,)))
+    assert [each.predicates for each in offer.semi_joins] == [(Comparison("i", ">", 20),)]
+
+
+def test_postgres_tells_what_it_knows_of_values(server: EmbeddedPostgres) -> None:
+    server.execute(
+        "CREATE TABLE known AS SELECT n AS id, n % 4 = 0 AS flag, CASE WHEN n % 10 <> 0 THEN 'it''s {a,\"b\"}' END AS word, "
+        "date '2024-01-01' + n % 100 AS day FROM generate_series(1, 5000) n; ANALYZE known;"
+    )
+    with source(server) as connector:
+        table = next(each for each in connector.tables() if each.name.name == "known")
+    assert table.rows == 5_000
+    assert table.statistics["id"].distinct == 5_000
+    assert len(table.statistics["id"].bounds) > 50
+    assert table.statistics["word"].nulls == pytest.approx(0.1)
+    assert table.statistics["word"].common[0][0] == 'it\'s {a,"b"}'
+    assert dict(table.statistics["flag"].common) == {
+        "true": pytest.approx(0.25),
+        "false": pytest.approx(0.75),
+    }
+    assert selectivity(table, (Comparison("id", "<=", 500),)) == pytest.approx(0.1, abs=0.02)
+    assert selectivity(table, (Comparison("flag", "=", True),)) == pytest.approx(0.25)
 
 
 @_SETTINGS

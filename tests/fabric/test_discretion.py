@@ -5,12 +5,19 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fabric.errors import BadData, FabricError, NotSupported, SourceError
+from fabric.explain import explain
+from fabric.parse import parse
 from fabric.pipeline import Session
+from fabric.plan import LiveRead
+from fabric.questions import Question
+from fabric.records import Asked
+from fabric.stop import Stop
 from fabric.types import Principal
 from tests.policies import governed
 from tests.policies.governed import ANA, App, ask, company, lines, rows
@@ -305,3 +312,40 @@ def test_an_error_of_the_users_own_speaks_of_their_own_text(app: App, sql: str) 
     said = [word for word in _HIDDEN if word in sql]
     assert tells_nothing(str(error), *said)
     assert not re.search(r"\b[rc]_[0-9a-f]{16}|Ana|ripstop://", str(error))
+
+
+# ── semi-joins ───────────────────────────────────────────────────────────────────────────────
+
+
+def test_whose_keys_stand_in_what_is_asked_is_told_of_with_it(app: App) -> None:
+    """Else the rows that a free table sends would tell of the hidden rows of the one that it is joined with."""
+    sql = (
+        "SELECT t.keeper FROM crm_db.territory t JOIN crm_db.customer c USING (region) WHERE c.code = 'oops'"
+    )
+    for roles, told in ((("full",), True), (("full", "eu"), False)):
+        question = Question(sql, who(*roles), Session(), ())
+        known = app.line._judged(parse(sql, "duckdb"), question)
+        plan = app.line._planned(known, question)
+        ids = {read.relation.name.name: read.relation.id for read in plan.reads}
+        reads = tuple(
+            replace(read, reduced_by=frozenset({ids["customer"]}))
+            if isinstance(read, LiveRead) and read.relation.name.name == "territory"
+            else read
+            for read in plan.reads
+        )
+        text = explain(replace(plan, reads=reads), app.line._discretion(known.governed))
+        assert text[0] == "crm_db.territory: live scan"
+        assert text[1].startswith("  asked: SELECT") == told
+        answer = app.line._started(
+            replace(plan, reads=reads),
+            Asked.of(question),
+            app.underway.place("q", "ana", sql, Stop()),
+            question,
+        )
+        with answer:
+            list(answer.batches())
+        receipt = next(each for each in answer.receipts() if each.object == "crm_db.territory")
+        assert (receipt.veiled, receipt.guarded) == (not told, False)
+        asked = f"query_id = '{answer.query_id}' AND object = 'crm_db.territory'"
+        ((sent, size),) = rows(app, f"SELECT rows, bytes FROM system.scans WHERE {asked}", who(*roles))
+        assert (sent is not None, size is not None) == (told, told)
