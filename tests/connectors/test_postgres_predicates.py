@@ -279,7 +279,7 @@ def test_postgres_tells_what_it_knows_of_values(server: EmbeddedPostgres) -> Non
         "CREATE TABLE known AS SELECT n AS id, n % 4 = 0 AS flag, CASE WHEN n % 10 <> 0 THEN 'it''s {a,\"b\"}' END AS word, "
         "date '2024-01-01' + n % 100 AS day FROM generate_series(1, 5000) n; ANALYZE known;"
     )
-    with source(server) as connector:
+    with source(server.uri) as connector:
         table = next(each for each in connector.tables() if each.name.name == "known")
     assert table.rows == 5_000
     assert table.statistics["id"].distinct == 5_000
