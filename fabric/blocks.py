@@ -60,6 +60,7 @@ class BlockCache:
         if length <= 0:
             return b""
         size = file.connector.block_bytes
+        # Blocks that nobody keeps are bytes that nobody asked for, unless they make many reads one call.
         if not size or not (self._budget or self._disk or file.connector.one_call):
             return self._direct(file, offset, length, demand)
         first, last = offset // size, (offset + length - 1) // size

@@ -15,6 +15,8 @@ from fabric.types import Scan, SemiJoin
 _DEEPEST = 4
 _MOST = 3
 _FEW_ROWS = 2_000
+# What planning may take: chains of edges are tried, each up to the deepest.
+_MOST_SCANS, _MOST_EDGES = 50, 5
 _LARGEST_PART = 0.7
 # Microseconds, on the machine of notes/federation.md: a row and each of its columns sent, a row looked at.
 _SENT_ROW, _SENT_COLUMN, _LOOKED_AT = 0.2, 0.1, 0.03
@@ -50,27 +52,38 @@ def reduced(relation: str, scans: Mapping[str, Reducible], edges: Sequence[Edge]
         scans: the live scans of the statement, by relation id; only these give keys.
         edges: of the statement, by relation ids and positions in the tables.
     """
-    return _reduced(relation, scans, edges, frozenset({relation}))
+    if len(scans) > _MOST_SCANS:
+        return Reduced(scans[relation].scan, scans[relation].rows, frozenset())
+    towards: dict[str, list[Edge]] = {}
+    for edge in edges:
+        found = towards.setdefault(edge.target.relation, [])
+        source, target = scans.get(edge.source.relation), scans.get(edge.target.relation)
+        if source and target and source.source == target.source and len(found) < _MOST_EDGES:
+            found.append(edge)
+    return _reduced(relation, scans, towards, frozenset({relation}))
 
 
 def _reduced(
-    relation: str, scans: Mapping[str, Reducible], edges: Sequence[Edge], path: frozenset[str]
+    relation: str,
+    scans: Mapping[str, Reducible],
+    towards: Mapping[str, Sequence[Edge]],
+    path: frozenset[str],
 ) -> Reduced:
     own = scans[relation]
     rows, chosen, by = own.rows, list[SemiJoin](), set[str]()
     asked = len(path) == 1
     if rows is None or (asked and rows < _FEW_ROWS) or own.scan.limit is not None or len(path) > _DEEPEST:
         return Reduced(own.scan, rows, frozenset())
-    for edge in edges:
+    for edge in towards.get(relation, ()):
         other = edge.source.relation
-        known = scans.get(other)
-        if edge.target.relation != relation or other in path or known is None or known.source != own.source:
+        if other in path or len(chosen) == _MOST:
             continue
-        inner = _reduced(other, scans, edges, path | {other})
+        known = scans[other]
+        inner = _reduced(other, scans, towards, path | {other})
         column = own.scan.table.columns[edge.target.column]
         key = known.scan.table.columns[edge.source.column]
         part = _part(own.scan, column.name, inner, key.name)
-        if part is None or part > _LARGEST_PART or len(chosen) == _MOST:
+        if part is None or part > _LARGEST_PART:
             continue
         saved = rows * (1 - part) * (_SENT_ROW + _SENT_COLUMN * len(own.scan.columns))
         if asked and saved < _cost(inner.scan):

@@ -154,14 +154,12 @@ class Capabilities:
 
     ``predicates`` maps a column's lower-cased name to the words it takes; ``order`` names the columns
     that it sorts as DuckDB does. ``projection`` is false for a source that always sends every column.
-    ``semi_joins`` names the columns that it compares with each other as DuckDB does, when they are of the same type.
     """
 
     predicates: Mapping[str, frozenset[PredicateWord]] = field(default_factory=dict)
     order: frozenset[str] = frozenset()
     limit: bool = False
     projection: bool = True
-    semi_joins: frozenset[str] = frozenset()
 
 
 # ── scans ────────────────────────────────────────────────────────────────────────────────────

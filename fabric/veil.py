@@ -107,7 +107,8 @@ def _is_conjunct(node: exp.Expr) -> bool:
     above = node.parent
     while isinstance(above, exp.And | exp.Paren):
         above = above.parent
-    return isinstance(above, exp.Where)
+    # The WHERE of an aggregate's FILTER stands in the name of a column.
+    return isinstance(above, exp.Where) and isinstance(above.parent, exp.Select)
 
 
 def _statements(governed: Governed) -> Iterator[exp.Expr]:

@@ -40,7 +40,6 @@ def capabilities(table: Table) -> Capabilities:
         predicates={name: words(family) for name, family in families.items()},
         order=frozenset(name for name, family in families.items() if family != "opaque"),
         limit=True,
-        semi_joins=frozenset(name for name, family in families.items() if family in _KEYS),
     )
 
 
@@ -50,9 +49,7 @@ def offer(scan: Scan) -> Offer:
     taken, refused = _take(scan, able)
     limited = takes_limit(scan, taken, able)
     ordered = limited and bool(scan.order)
-    joined = tuple(
-        each for each in map(_taken, scan.semi_joins) if each is not None and fitting(each, scan.table)
-    )
+    joined = _semi_joins(scan.semi_joins, scan.table)
     request = _request(scan, taken, joined, ordered, limited)
     if not limited and (scan.limit is not None or scan.order):
         what = "ORDER BY" if scan.limit is None else f"LIMIT {scan.limit}"
@@ -99,21 +96,23 @@ def _take(scan: Scan, able: Capabilities) -> tuple[tuple[Predicate, ...], tuple[
     return tuple(kept), refused
 
 
-def fitting(semi_join: SemiJoin, table: Table) -> bool:
-    """Whether Postgres compares both columns of a semi-join as DuckDB would."""
-    families = (
-        reading(named(table, semi_join.column)).family,
-        reading(named(semi_join.table, semi_join.key)).family,
+def _semi_joins(wanted: tuple[SemiJoin, ...], table: Table) -> tuple[SemiJoin, ...]:
+    """What Postgres takes of semi-joins: fewer conditions leave more rows."""
+    return tuple(
+        replace(
+            each,
+            predicates=_take(Scan(each.table, (each.key,), each.predicates), capabilities(each.table))[0],
+            semi_joins=_semi_joins(each.semi_joins, each.table),
+        )
+        for each in wanted
+        if _compares_alike(each, table)
     )
-    return families[0] == families[1] and families[0] in _KEYS
 
 
-def _taken(semi_join: SemiJoin) -> SemiJoin | None:
-    """What Postgres takes of a semi-join: fewer conditions leave more rows."""
-    able = capabilities(semi_join.table)
-    taken, _ = _take(Scan(semi_join.table, (semi_join.key,), semi_join.predicates), able)
-    inner = [each for each in map(_taken, semi_join.semi_joins) if each and fitting(each, semi_join.table)]
-    return replace(semi_join, predicates=taken, semi_joins=tuple(inner))
+def _compares_alike(semi_join: SemiJoin, table: Table) -> bool:
+    """Whether Postgres compares both columns as DuckDB would."""
+    family = reading(named(table, semi_join.column)).family
+    return family in _KEYS and family == reading(named(semi_join.table, semi_join.key)).family
 
 
 def _among_keys(semi_join: SemiJoin, table: Table) -> exp.In:

@@ -55,6 +55,7 @@ _UNLIKE = {
     "columns by a pattern": "SELECT COLUMNS('.*') FROM claims.claim WHERE claim_id = {n}",
     "part of a row": "SELECT {{'c': claim_id}} FROM claims.claim WHERE claim_id = {n}",
     "a large number": "SELECT ssn FROM claims.claim WHERE claim_id = 4000000{n}000",
+    "it stands in a column's name": "SELECT count(*) FILTER (WHERE claim_id = {n}) FROM claims.claim",
     "it says how many rows": "SELECT ssn FROM claims.claim LIMIT {n}",
 }
 
