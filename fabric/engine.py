@@ -18,7 +18,7 @@ from duckdb import _seam
 from duckdb._sources.arrow import ArrowScanSource
 
 from fabric.dialect_macros import definitions
-from fabric.engine_blueprints import Blueprints
+from fabric.engine_blueprints import Blueprints, serialized
 from fabric.engine_errors import translate, translated
 from fabric.errors import FabricError, InvalidConfig, InvalidValue
 from fabric.join_graph import Edge, Key, edges
@@ -223,15 +223,7 @@ class Engine:
             None when there is no plan, or it does not serialize.
         """
         with self.cursor() as cursor:
-            try:
-                for name, columns in relations.items():
-                    listed = ", ".join(f"{_quoted(column)} {kind}" for column, kind in columns)
-                    cursor.execute(f"CREATE TEMP TABLE {_quoted(name)} ({listed})")
-                serialize = "SELECT json_serialize_plan(?::VARCHAR, optimize := false)"
-                ((plan,),) = cursor.execute(serialize, [sql]).fetchall()
-                return None if json.loads(plan)["error"] else str(plan)
-            except (duckdb.Error, ValueError):  # a plan with NaN in it is no JSON
-                return None
+            return serialized(cursor, sql, relations, optimize=False)
 
     def join_edges(self, sql: str, relations: Mapping[str, Sequence[tuple[str, str]]]) -> tuple[Edge, ...]:
         """What the keys of one relation say of the rows of another; arguments as for ``bound_plan``.
@@ -367,11 +359,6 @@ def stream(cursor: duckdb.DuckDBPyConnection, sql: str) -> pa.RecordBatchReader:
     build upon. That is a fifth of what a small query takes.
     """
     return _seam.submit(cursor, sql, None, "stream", BATCH_ROWS).arrow_reader()
-
-
-def _quoted(identifier: str) -> str:
-    escaped = identifier.replace('"', '""')
-    return f'"{escaped}"'
 
 
 def _renamed(schema: pa.Schema, numbered: Numbered) -> pa.Schema:

@@ -38,15 +38,7 @@ class Blueprints:
             relations: by name, the columns, each with its DuckDB type.
         """
         with self._started().cursor() as cursor:
-            try:
-                for name, columns in relations.items():
-                    listed = ", ".join(f'"{column}" {kind}' for column, kind in columns)
-                    cursor.execute(f'CREATE TEMP TABLE "{name}" ({listed})')
-                serialize = "SELECT json_serialize_plan(?::VARCHAR, optimize := true)"
-                ((plan,),) = cursor.execute(serialize, [sql]).fetchall()
-                return None if json.loads(plan)["error"] else str(plan)
-            except (duckdb.Error, ValueError):  # a plan with NaN in it is no JSON
-                return None
+            return serialized(cursor, sql, relations, optimize=True)
 
     def close(self) -> None:
         """Shut it down."""
@@ -68,3 +60,30 @@ class Blueprints:
                 root.execute("SET lock_configuration = true")
                 self._root = root
             return self._root
+
+
+def serialized(
+    cursor: duckdb.DuckDBPyConnection,
+    sql: str,
+    relations: Mapping[str, Sequence[tuple[str, str]]],
+    *,
+    optimize: bool,
+) -> str | None:
+    """DuckDB's plan of a statement as JSON; None when there is none, or it does not serialize.
+
+    The relations are empty tables for this statement alone: a plan over registered Arrow data does not serialize.
+    """
+    try:
+        for name, columns in relations.items():
+            listed = ", ".join(f"{_quoted(column)} {kind}" for column, kind in columns)
+            cursor.execute(f"CREATE TEMP TABLE {_quoted(name)} ({listed})")
+        serialize = f"SELECT json_serialize_plan(?::VARCHAR, optimize := {str(optimize).lower()})"
+        ((plan,),) = cursor.execute(serialize, [sql]).fetchall()
+        return None if json.loads(plan)["error"] else str(plan)
+    except (duckdb.Error, ValueError):  # a plan with NaN in it is no JSON
+        return None
+
+
+def _quoted(identifier: str) -> str:
+    escaped = identifier.replace('"', '""')
+    return f'"{escaped}"'
