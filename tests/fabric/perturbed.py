@@ -15,7 +15,7 @@ import duckdb
 
 from fabric.compose import probe
 from fabric.engine import Engine
-from fabric.lineage import origins
+from fabric.lineage import lineage
 from fabric.parse import parse
 from fabric.resolve import resolve
 from fabric.types import Column, Origin, Product, Resolved, Table, TableName
@@ -83,7 +83,7 @@ def statement(text: str, engine: Engine) -> Statement:
     resolved = resolve(parse(text), World(), "world", "ana")
     names = probe(resolved, engine).schema.names
     columns = {r.id: table_columns(resolved, part) for part, r in enumerate(resolved.relations)}
-    return Statement(resolved, tuple(names), origins(resolved, columns, len(names), engine))
+    return Statement(resolved, tuple(names), lineage(resolved, columns, len(names), engine).origins)
 
 
 def table_columns(resolved: Resolved, part: int) -> tuple[Column, ...]:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from fabric.engine import Engine
-from fabric.lineage import origins
+from fabric.lineage import lineage
 from fabric.parse import parse
 from fabric.resolve import resolve
 from fabric.types import Column, Origin, Resolved
@@ -176,7 +176,7 @@ def test_what_cannot_be_read_derives_from_everything(text: str, engine: Engine) 
 def read(text: str, width: int, engine: Engine, **said: tuple[Column, ...]) -> tuple[tuple[Origin, ...], ...]:
     """The origins of a statement over relations that are said to have these columns."""
     resolved = resolve(parse(text), World(), "world", "ana")
-    return origins(resolved, {r.id: said[r.name.name] for r in resolved.relations}, width, engine)
+    return lineage(resolved, {r.id: said[r.name.name] for r in resolved.relations}, width, engine).origins
 
 
 TEXT = (Column("k", "INTEGER"), Column("name", "VARCHAR"))
