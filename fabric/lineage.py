@@ -4,8 +4,8 @@ DuckDB itself says what each name in the statement means: in its bound plan, sta
 COLUMNS(…) are columns by position. What is not known there, or is not as expected, makes every column of the
 statement one that derives from every column of every relation: too much, never too little.
 
-A condition (WHERE, ON, HAVING) is no part of a value: it decides about rows. But in a subquery that stands for a value it is one, as
-in CASE: it chooses the value. A count carries no value: neither what it counts nor how a subquery chooses that.
+A condition (WHERE, ON, HAVING) is no part of a value: it decides about rows. But in a subquery that stands for a
+value it is one, as in CASE: it chooses the value. A count carries no value: neither what it counts nor how a subquery chooses that.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from fabric.lineage_ways import Source, Sources, Way, by, carried, joined, through, within
+from fabric.lineage_ways import Sources, Way, by, carried, deciding, joined, through, within
 
 Node = Mapping[str, Any]
 
@@ -102,7 +102,7 @@ def reads(node: Any, columns: Sequence[Made], way: Way) -> Sources:
     """Every source that expressions depend on, the counted ones too, all by one way."""
     gathered = Gathered()
     gathered.add(node, columns)
-    return by(gathered.sources, way)
+    return deciding(gathered.sources, way)
 
 
 def column_of(reference: Node, columns: Sequence[Made]) -> Made:
@@ -150,12 +150,12 @@ def merged(made: Iterable[Made]) -> Made:
     return Made(columns[0].kind, sources, count)
 
 
-def chosen_by(columns: Sequence[Made], deciding: Sources) -> tuple[Made, ...]:
+def chosen_by(columns: Sequence[Made], chosen: Sources) -> tuple[Made, ...]:
     """Columns whose value depends on other columns besides; a count's does not."""
     return tuple(
         replace(
             column,
-            sources=joined((column.sources, by(deciding, Way.COUNT) if column.count else deciding)),
+            sources=joined((column.sources, by(chosen, Way.COUNT) if column.count else chosen)),
         )
         for column in columns
     )

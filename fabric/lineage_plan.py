@@ -28,6 +28,8 @@ from fabric.lineage_columns import (
 )
 from fabric.lineage_ways import Sources, Way, by, carried, joined, through
 
+_OWN_GROUPS = "__duckdb_delim_dedup_"
+"""How DuckDB calls the different values that it tells a subquery: nobody asked for these groups."""
 _TABLE_FUNCTIONS = ("range", "generate_series", "unnest")
 _VIRTUAL = 1 << 63  # from here DuckDB numbers what is no column of the table, as its row id
 
@@ -195,7 +197,7 @@ def _more_columns(reader: Reader, operator: Node) -> Rows:
 def _aggregate(reader: Reader, operator: Node) -> Rows:
     child = reader.only(operator)
     groups = reader.values(operator["groups"], child.columns)
-    grouped = reads(operator["groups"], child.columns, Way.GROUP)
+    grouped = by(reads(operator["groups"], child.columns, Way.GROUP), Way.GROUP)
     # DuckDB counts up to one row where EXISTS asks whether there is one.
     exists = operator["children"][0]["type"] == "LOGICAL_LIMIT"
     made = [
@@ -229,7 +231,10 @@ def _common(reader: Reader, operator: Node) -> Rows:
 
 def _cte(reader: Reader, operator: Node) -> Rows:
     definition, use = operator["children"]
-    reader.ctes[operator["table_index"]] = reader.rows(definition)
+    rows = reader.rows(definition)
+    if operator["ctename"].startswith(_OWN_GROUPS):
+        rows = replace(rows, decided=reader.only(definition).decided)
+    reader.ctes[operator["table_index"]] = rows
     return reader.rows(use)
 
 
@@ -274,6 +279,9 @@ def _join(reader: Reader, operator: Node) -> Rows:
         raise Unread(f"join {operator['join_type']}")
     left, right = (reader.rows(child) for child in operator["children"])
     conditions = operator.get("conditions") or []
+    one_row = _groups_are_keys(operator["children"][1], conditions)
+    if one_row:
+        right = _not_grouped(right, reads([c["right"] for c in conditions], right.columns, Way.JOIN))
     compared = joined(
         (
             reads([c["left"] for c in conditions], left.columns, Way.JOIN),
@@ -293,8 +301,35 @@ def _join(reader: Reader, operator: Node) -> Rows:
         lefts, rights = _shared(reader, conditions, lefts, rights)
         rights = picked(rights, operator.get("right_projection_map") or ())
     lefts = picked(lefts, operator.get("left_projection_map") or ())
-    adds_a_value = operator["join_type"] in ("MARK", "SINGLE")
+    adds_a_value = operator["join_type"] in ("MARK", "SINGLE") or (
+        one_row and operator["join_type"] == "LEFT"
+    )
     return Rows(lefts + rights, left.decided if adds_a_value else joined((left.decided, chosen)))
+
+
+def _groups_are_keys(right: Node, conditions: Sequence[Node]) -> bool:
+    """Whether the right side is grouped by just what it is joined by: a subquery that is told those keys."""
+    keys = [condition["right"] for condition in conditions]
+    while right["type"] == "LOGICAL_PROJECTION" and all("index" in key for key in keys):
+        keys = [right["expressions"][position(key["index"], len(right["expressions"]))] for key in keys]
+        (right,) = right["children"]
+    if right["type"] != "LOGICAL_AGGREGATE_AND_GROUP_BY" or len(right["grouping_sets"]) > 1:
+        return False
+    return bool(keys) and {key.get("index") for key in keys} == set(range(len(right["groups"])))
+
+
+def _not_grouped(rows: Rows, keys: Sources) -> Rows:
+    """The rows without the groups that are no more than what they are joined by."""
+
+    def without(sources: Sources) -> Sources:
+        return {
+            source: ways - {Way.GROUP} if source in keys else ways
+            for source, ways in sources.items()
+            if source not in keys or ways != {Way.GROUP}
+        }
+
+    columns = tuple(replace(column, sources=without(column.sources)) for column in rows.columns)
+    return Rows(columns, without(rows.decided))
 
 
 _JOINS = ("INNER", "LEFT", "RIGHT", "FULL", "SEMI", "ANTI", "MARK", "SINGLE")
@@ -340,7 +375,7 @@ _OPERATORS: Mapping[str, Callable[[Reader, Node], Rows]] = {
     "LOGICAL_COMPARISON_JOIN": _join,
     "LOGICAL_CROSS_PRODUCT": _cross_product,
     "LOGICAL_CTE_REF": _cte_reference,
-    "LOGICAL_DISTINCT": _same_columns(distinct_targets=Way.DISTINCT, order_by=Way.SORT),
+    "LOGICAL_DISTINCT": _same_columns(distinct_targets=Way.GROUPED, order_by=Way.SORT),
     "LOGICAL_DUMMY_SCAN": _dummy_scan,
     "LOGICAL_EMPTY_RESULT": _empty_result,
     "LOGICAL_EXCEPT": _common,

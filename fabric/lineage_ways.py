@@ -24,7 +24,7 @@ class Way(Enum):
     JOIN = ("join", False)
     FILTER = ("filter", False)
     GROUP = ("group_by", False)
-    DISTINCT = ("group_by", False, "of whole rows")
+    GROUPED = ("group_by", False, "and more than a group")
     SORT = ("sort", False)
 
     @property
@@ -44,7 +44,7 @@ Sources = Mapping[Source, frozenset[Way]]
 DIRECT = frozenset({Way.IDENTITY, Way.TRANSFORMATION, Way.HASH, Way.AGGREGATION})
 """A value is made of the other; by every way that is not among them it is chosen, or only counted."""
 WEAK = frozenset({Way.COUNT, Way.GROUP})
-"""These carry no value, and no tag."""
+"""These carry no value, and no tag; where a GROUP decides about something it is GROUPED."""
 
 
 def within(outer: Way, inner: Way) -> Way:
@@ -70,6 +70,12 @@ def _used(way: Way, use: Way) -> Way:
 def by(sources: Iterable[Source], way: Way) -> Sources:
     """Sources that all have one way."""
     return dict.fromkeys(sources, frozenset({way}))
+
+
+def deciding(sources: Sources, way: Way) -> Sources:
+    """The same sources where all that is made of them decides about something; groups stay groups."""
+    grouped = frozenset({Way.GROUP})
+    return {source: frozenset({Way.GROUPED if ways == grouped else way}) for source, ways in sources.items()}
 
 
 def joined(parts: Iterable[Sources]) -> Sources:
