@@ -42,6 +42,7 @@ def lineage(
         Edges to relations' columns by position and name; to all columns of all relations, none handed on, when the
         statement cannot be read.
     """
+    parts = tuple(relation.name for relation in resolved.relations)
     try:
         found = _read(resolved, columns, engine)
         if len(found.columns) != width:
@@ -53,6 +54,7 @@ def lineage(
     else:
         rows = _edges(found.decided)
         return Lineage(
+            parts,
             tuple(_edges(made.sources, rows) for made in found.columns),
             rows,
             tuple(_origins(made.sources) for made in found.columns),
@@ -64,7 +66,7 @@ def lineage(
     ]
     edges = tuple(Edge(part, name, "transformation") for part, name in every)
     origins = tuple(Origin(part, name, False) for part, name in every)
-    return Lineage((edges,) * width, (), (origins,) * width, known=False)
+    return Lineage(parts, (edges,) * width, (), (origins,) * width, known=False)
 
 
 def _edges(sources: Sources, known: Sequence[Edge] = ()) -> tuple[Edge, ...]:

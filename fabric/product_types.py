@@ -54,9 +54,11 @@ class Lineage:
     """Where a statement's result comes from.
 
     ``columns`` has, for each column, what it is made of; ``rows``, what decides which rows there are, in which order.
-    ``origins`` has, for each column, what its tags come from. Not ``known``, everything comes from everything.
+    ``origins`` has, for each column, what its tags come from; ``parts`` are the names of the statement's relations.
+    Not ``known``, everything comes from everything.
     """
 
+    parts: tuple[TableName, ...] = ()
     columns: tuple[tuple[Edge, ...], ...] = ()
     rows: tuple[Edge, ...] = ()
     origins: tuple[tuple[Origin, ...], ...] = ()
