@@ -37,7 +37,8 @@ class Link:
     @property
     def told(self) -> str:
         """How, in words."""
-        return ", ".join(filter(None, (self.kind, "masked" if self.masked else "")))
+        kind = "" if self.kind == ROWS else self.kind
+        return ", ".join(filter(None, (kind, "masked" if self.masked else "")))
 
 
 class Graph:

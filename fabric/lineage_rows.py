@@ -108,7 +108,8 @@ def _edges_of(product: Product, known: Knowledge, fabric: str) -> Iterator[Row]:
 
     def row(column: str | None, edge: Edge) -> Row:
         part = parts[edge.part]
-        masked = edge.masked or known.masked(product, part, edge.column)
+        own = column is not None and column.lower() in known.view(known.principal, product.name).masked
+        masked = edge.masked or own or known.masked(product, part, edge.column)
         return (name, column, plain_name(part, fabric), edge.column, edge.kind, masked, None)
 
     for column, edges in zip(product.columns, product.lineage.columns, strict=False):
