@@ -49,7 +49,7 @@ def _read(read: Read, discretion: Discretion) -> Iterator[str]:
         yield f"a part of {discretion.named(relation).written}: {_kind(read)}"
         return
     yield f"{relation.name}: {_kind(read)}"
-    if not discretion.shows_read(relation, read.reduced_by if isinstance(read, LiveRead) else ()):
+    if not discretion.shows_read(relation, read.reduced_by if isinstance(read, LiveRead | FileRead) else ()):
         yield "  asked, pushed: not shown, for the relation is restricted for you"
         return
     if isinstance(read, LiveRead):

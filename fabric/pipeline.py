@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from fabric import zones
 from fabric.audit import Audit
 from fabric.calls import Procedures
-from fabric.catalog import Catalog, known_to
+from fabric.catalog import Catalog
 from fabric.confirm import confirm
 from fabric.dialects import pointing
 from fabric.discretion import Discretion
@@ -316,7 +316,7 @@ class Line:
         return describe(known.governed, self.catalog, engine, self._discretion(known.governed))
 
     def _discretion(self, governed: Governed) -> Discretion:
-        return Discretion(governed, lambda found: known_to(self._governor, governed.principal, found))
+        return Discretion(governed, self._governor, self._binder)
 
     def _answered(self, planned: Plan, asked: Asked, place: Place, question: Question) -> Reply:
         """The result that is kept of the question, or a running query whose result will be."""

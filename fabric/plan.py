@@ -9,6 +9,7 @@ from typing import TypeGuard
 import pyarrow as pa
 from sqlglot import exp
 
+from fabric.borrowed import lenders
 from fabric.catalog import Catalog
 from fabric.compose import (
     broken,
@@ -49,8 +50,8 @@ _COMPUTED = ("view", "foreign table")
 class LiveRead:
     """A relation that a source serves as Arrow batches; ``positions`` are the columns fetched.
 
-    ``rows`` is how many it will send, as far as anybody can tell. ``reduced_by`` are the ids of relations whose keys
-    stand in what is asked.
+    ``rows`` is how many it will send, as far as anybody can tell. ``reduced_by`` are the ids of relations whose keys,
+    or row filters, stand in what is asked.
     """
 
     relation: Relation
@@ -73,12 +74,13 @@ class LiveRead:
 
 @dataclass(frozen=True, slots=True)
 class FileRead:
-    """A relation that DuckDB reads from files."""
+    """A relation that DuckDB reads from files; ``reduced_by`` as of a live read."""
 
     relation: Relation
     connector: FileConnector
     scan: FileScan
     demand: Demand
+    reduced_by: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +226,9 @@ def plan(
     """
     probed = probed or describe(governed, catalog, engine, discretion)
     tables = table_relations(governed.resolved, governed.decisions)
-    wanted = demands(probed.plan, _columns_of(tables), _orders(governed))
+    orders = _orders(governed)
+    wanted = demands(probed.plan, _columns_of(tables), orders)
+    borrowed = lenders(governed, engine, wanted, orders)
     scans: dict[str, Reducible] = {}
     for relation, table in tables:
         demand = wanted.get(relation.id)
@@ -247,9 +251,10 @@ def plan(
         else:
             known = reduced(relation.id, scans, edges) if relation.id in scans else None
             try:
-                reads.append(_read(relation, table, demand, catalog, files, known))
+                read = _read(relation, table, demand, catalog, files, known)
             except FabricError as error:
                 raise discretion.told(relation, error) from None
+            reads.append(replace(read, reduced_by=read.reduced_by | borrowed.get(relation.id, frozenset())))
     made = Plan(governed=governed, schema=probed.schema, reads=tuple(reads))
     return replace(made, barriers=_needs_barriers(made, engine, probed.veiled))
 
@@ -334,7 +339,7 @@ def _read(
     catalog: Catalog,
     files: FileTables,
     known: Reduced | None,
-) -> Read:
+) -> LiveRead | FileRead:
     connector = catalog.connectors[table.name.catalog.lower()]
     if table.layout is not None and isinstance(connector, FileConnector):
         return FileRead(relation, connector, files.scan(connector, table, demand.predicates), demand)
