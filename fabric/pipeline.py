@@ -5,7 +5,6 @@ Each stage takes the type that the one before made; only the governor makes a ``
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Sequence
 
@@ -47,8 +46,6 @@ from fabric.rules import RuleBinder
 from fabric.spi import Finding, Governor
 from fabric.types import EFFECTS, Governed, Kind, Parsed, Principal
 from fabric.underway import Place, Underway
-
-log = logging.getLogger("ripstop.line")
 
 
 class Line:
@@ -307,7 +304,8 @@ class Line:
         if known.plan is not None:
             return relisted(known.plan, self._files, discretion)
         engine = self._engine.in_zone(question.session.zone)
-        made = plan(known.governed, self.catalog, engine, self._files, discretion, known.probe)
+        pushes = question.session.is_on("pushdown")
+        made = plan(known.governed, self.catalog, engine, self._files, discretion, known.probe, pushes)
         self._plans.complete(question.key, known, plan=made)
         return made
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TypeGuard
@@ -12,6 +13,7 @@ from sqlglot import exp
 from fabric.borrowed import lenders
 from fabric.catalog import Catalog
 from fabric.compose import (
+    BARRIER,
     broken,
     compose,
     compose_one,
@@ -51,7 +53,7 @@ class LiveRead:
     """A relation that a source serves as Arrow batches; ``positions`` are the columns fetched.
 
     ``rows`` is how many it will send, as far as anybody can tell. ``reduced_by`` are the ids of relations whose keys,
-    or row filters, stand in what is asked.
+    or row filters, stand in what is asked. ``unpushed``: it was to be asked for columns only.
     """
 
     relation: Relation
@@ -62,6 +64,7 @@ class LiveRead:
     repeated: bool
     rows: float | None = None
     reduced_by: frozenset[str] = frozenset()
+    unpushed: bool = False
 
     @property
     def shown_rows(self) -> float | None:
@@ -74,13 +77,14 @@ class LiveRead:
 
 @dataclass(frozen=True, slots=True)
 class FileRead:
-    """A relation that DuckDB reads from files; ``reduced_by`` as of a live read."""
+    """A relation that DuckDB reads from files; ``reduced_by`` and ``unpushed`` as of a live read."""
 
     relation: Relation
     connector: FileConnector
     scan: FileScan
     demand: Demand
     reduced_by: frozenset[str] = frozenset()
+    unpushed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +166,8 @@ class _Composing:
     def _body(self, relation: Relation, table: Table) -> str:
         read = self._reads[relation.id]
         if isinstance(read, FileRead):
-            return read.scan.sql(self._paths[relation.id])
+            # Not even DuckDB's own reader is to skip what a filter would.
+            return read.scan.sql(self._paths[relation.id]) + (BARRIER if read.unpushed else "")
         if self._comes_guarded(read):
             return select_guarded(relation, self._visible(relation, table), self._plan.guarded_columns(read))
         if isinstance(read, LiveRead):
@@ -215,10 +220,12 @@ def plan(
     files: FileTables,
     discretion: Discretion,
     probed: Probe | None = None,
+    pushes: bool = True,
 ) -> Plan:
     """Ask each relation's source what it takes of what the statement demands.
 
-    Files are listed; no data is read. ``probed`` is what ``describe`` said of it, if it was asked already.
+    Files are listed; no data is read. ``probed`` is what ``describe`` said of it, if it was asked already. Unless it
+    ``pushes``, every source is asked for columns only.
 
     Raises:
         SchemaChanged: a table's files no longer have the columns that the catalog knew.
@@ -230,15 +237,19 @@ def plan(
     wanted = demands(probed.plan, _columns_of(tables), orders)
     borrowed = lenders(governed, engine, wanted, orders)
     scans: dict[str, Reducible] = {}
+    unpushed = set[str]()
     for relation, table in tables:
         demand = wanted.get(relation.id)
         if demand is None or relation.name.catalog == catalog.fabric:
             continue
         demand.columns |= _ruled(governed.decisions[relation.id], table)
         computed = governed.decisions[relation.id].rows and table.kind in _COMPUTED
+        off = not pushes or table.name.catalog.lower() in catalog.unpushed
         if computed:
-            _leave_to_us(demand, _of_rule(relation, governed, engine))
-        if table.layout is None and not computed and not demand.repeated:
+            demand.leave_to_us(_of_rule(relation, governed, engine))
+        elif off:
+            unpushed.add(relation.id)
+        if table.layout is None and not computed and not demand.repeated and not off:
             scans[relation.id] = Reducible(table.name.catalog.lower(), _scan(table, demand))
     edges = _edges(governed, engine, probed.veiled) if len(scans) > 1 else ()
     reads: list[Read] = []
@@ -251,7 +262,8 @@ def plan(
         else:
             known = reduced(relation.id, scans, edges) if relation.id in scans else None
             try:
-                read = _read(relation, table, demand, catalog, files, known)
+                off = relation.id in unpushed
+                read = _read(relation, table, demand, catalog, files, known, off)
             except FabricError as error:
                 raise discretion.told(relation, error) from None
             reads.append(replace(read, reduced_by=read.reduced_by | borrowed.get(relation.id, frozenset())))
@@ -339,7 +351,13 @@ def _read(
     catalog: Catalog,
     files: FileTables,
     known: Reduced | None,
+    unpushed: bool = False,
 ) -> LiveRead | FileRead:
+    if unpushed:
+        # An API that requires a parameter answers nothing without it.
+        with contextlib.suppress(UserError):
+            bare = _read(relation, table, demand.of_columns(), catalog, files, known)
+            return replace(bare, unpushed=True)
     connector = catalog.connectors[table.name.catalog.lower()]
     if table.layout is not None and isinstance(connector, FileConnector):
         return FileRead(relation, connector, files.scan(connector, table, demand.predicates), demand)
@@ -359,14 +377,6 @@ def _of_rule(relation: Relation, governed: Governed, engine: Engine) -> list[Pre
     probed = probe(alone, engine, governed.decisions)
     found = demands(probed.plan, _columns_of(table_relations(alone, governed.decisions)), {})
     return found[relation.id].predicates if relation.id in found else []
-
-
-def _leave_to_us(demand: Demand, kept: list[Predicate]) -> None:
-    """Ask a source for no predicate but these, since others of ours could meet rows that these hide."""
-    if any(predicate not in kept for predicate in demand.predicates):
-        demand.order, demand.limit = (), None
-    demand.kept += [predicate_text(predicate) for predicate in demand.predicates if predicate not in kept]
-    demand.predicates = [predicate for predicate in demand.predicates if predicate in kept]
 
 
 def _columns_of(tables: list[tuple[Relation, Table]]) -> dict[str, tuple[Column, ...]]:
