@@ -24,6 +24,7 @@ from fabric.config_model import (
     HttpSettings,
     LakeSettings,
     LimitSettings,
+    OpenLineageSettings,
     ServerSettings,
     TlsSettings,
     UserSettings,
@@ -66,6 +67,7 @@ class ProjectConfig:
     users: Mapping[str, UserSettings]
     limits: Mapping[str, LimitSettings]
     cache: CacheSettings | None
+    openlineage: OpenLineageSettings | None = None
     files: frozenset[Path] = frozenset()
 
 
@@ -123,8 +125,15 @@ def _project(
         users=dict(users),
         limits={**fabric.limits, "default": _with_defaults(fabric.limits.get("default"))},
         cache=fabric.cache if isinstance(fabric.cache, CacheSettings) else None,
+        openlineage=_in_directory(fabric.openlineage, directory),
         files=frozenset(files),
     )
+
+
+def _in_directory(settings: OpenLineageSettings | None, directory: Path) -> OpenLineageSettings | None:
+    if settings is None or settings.file is None:
+        return settings
+    return settings.model_copy(update={"file": str(directory / settings.file)})
 
 
 def _absolute(directory: Path, place: str) -> str:

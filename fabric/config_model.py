@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from fabric.settings import Bytes, Seconds, Strict
 
@@ -162,6 +163,39 @@ class CacheSettings(Strict):
     results: Bytes = 256 * 10**6
 
 
+class KafkaSettings(Strict):
+    """A topic that OpenLineage events are sent to."""
+
+    topic: str = Field(min_length=1)
+    config: dict[str, SecretStr] = Field(description="librdkafka's keys, as `bootstrap.servers`")
+
+
+class OpenLineageSettings(Strict):
+    """Where OpenLineage events of queries are sent: one of `url`, `kafka` and `file`."""
+
+    url: str | None = Field(
+        default=None, pattern="^https?://", description="the receiver; /api/v1/lineage is added"
+    )
+    api_key: SecretStr | None = Field(default=None, description="sent to the url as a Bearer token")
+    timeout: Seconds = Field(default=5.0, description="how long one event may take")
+    kafka: KafkaSettings | None = None
+    file: str | None = Field(default=None, min_length=1, description="a file that grows by a line an event")
+    namespace: str | None = Field(
+        default=None, min_length=1, description="of jobs, products and answers; ripstop://<name> when absent"
+    )
+    queue: int = Field(default=1_000, ge=1, description="events that may wait; what comes then is dropped")
+
+    @model_validator(mode="after")
+    def _one_receiver(self) -> Self:
+        if sum(each is not None for each in (self.url, self.kafka, self.file)) != 1:
+            raise ValueError("needs one of url, kafka and file")
+        if self.api_key is not None and self.url is None:
+            raise ValueError("api_key goes with url")
+        if self.url is not None and urlsplit(self.url).username is not None:
+            raise ValueError("a url holds no login: say api_key")
+        return self
+
+
 class FabricSettings(Strict):
     """Every key of fabric.yaml; those of a source are validated by its connector's own model."""
 
@@ -183,6 +217,9 @@ class FabricSettings(Strict):
         default_factory=dict, description="`default`, and `role:<name>`"
     )
     cache: CacheSettings | Off = Field(default_factory=CacheSettings)
+    openlineage: OpenLineageSettings | None = Field(
+        default=None, description="where OpenLineage events of queries are sent"
+    )
 
 
 Scalar = str | int | float | bool

@@ -23,6 +23,7 @@ from fabric.file_scan import FileTables
 from fabric.filesystem import FileSystem
 from fabric.journal import Journal
 from fabric.limits import Allowance
+from fabric.lineage_feed import LineageFeed
 from fabric.own_tables import OwnTables
 from fabric.parameters import ParameterTypes
 from fabric.parse import bind, parameter_count, parse
@@ -64,6 +65,7 @@ class Line:
         principals: a user by name, for those who ask about others.
         secret: the key of the digests of decisions that are shown.
         result_bytes: how much of results is kept; 0, nothing.
+        feed: is told of queries, for their lineage.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class Line:
         principals: Callable[[str], Principal] = hypothetical,
         secret: bytes = b"",
         result_bytes: int = 0,
+        feed: LineageFeed | None = None,
     ) -> None:
         self.catalog = catalog
         self._engine = engine
@@ -89,9 +92,7 @@ class Line:
         self._governor = governor
         self._allowed = allowed
         self._underway = underway or Underway()
-        self._journal = journal
-        self._audit = audit
-        self._records = Records(audit, journal)
+        self._records = Records(audit, journal, feed)
         self._principals = principals
         self._secret = secret
         self._binder = RuleBinder(catalog, engine)

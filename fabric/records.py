@@ -15,6 +15,7 @@ from fabric.audit_records import AuditCall, Intent, judged, readings
 from fabric.errors import AuditUnavailable, Cancelled, FabricError, InternalError
 from fabric.execute import Outcome
 from fabric.journal import Journal
+from fabric.lineage_feed import LineageFeed
 from fabric.questions import UTC, Question
 from fabric.remembered import Numbered
 from fabric.types import Governed, Kind, Principal
@@ -73,11 +74,13 @@ class Records:
     Args:
         audit: absent, nothing is audited (tests, and commands that ask nothing of a source).
         journal: absent, ``system.queries`` stays empty.
+        feed: is told of queries, for their lineage.
     """
 
-    def __init__(self, audit: Audit | None, journal: Journal | None) -> None:
+    def __init__(self, audit: Audit | None, journal: Journal | None, feed: LineageFeed | None = None) -> None:
         self._audit = audit
         self._journal = journal
+        self._feed = feed
 
     @contextmanager
     def refusals(self, asked: Asked, call: AuditCall = "query") -> Iterator[None]:
@@ -110,13 +113,16 @@ class Records:
         Raises:
             AuditUnavailable: it could not be written, so it must not run.
         """
-        if self._audit is None:
-            return
         call = _CALLS.get(kind, "query")
-        reads = readings(governed) if governed else ()
-        version = governed.policy_version if governed else ""
-        query_id = asked.query_id if call == "query" else ""
-        self._audit.intent(asked.intent(query_id=query_id, call=call, reads=reads, policy_version=version))
+        if self._audit is not None:
+            reads = readings(governed) if governed else ()
+            version = governed.policy_version if governed else ""
+            query_id = asked.query_id if call == "query" else ""
+            self._audit.intent(
+                asked.intent(query_id=query_id, call=call, reads=reads, policy_version=version)
+            )
+        if self._feed is not None and governed is not None and call == "query":
+            self._feed.started(asked, governed)
 
     @contextmanager
     def failures(self, asked: Asked, kind: Kind, governed: Governed) -> Iterator[None]:
@@ -125,10 +131,13 @@ class Records:
         try:
             yield
         except Exception as error:
-            if self._audit is not None and _CALLS.get(kind, "query") == "query":
+            if _CALLS.get(kind, "query") == "query":
                 shown = str(error) if isinstance(error, FabricError) else InternalError.code
                 failed = Outcome(asked.query_id, began, governed.policy_version, "failed", 0, 0, shown, ())
-                self._audit.outcome(failed, asked.principal.user)
+                if self._audit is not None:
+                    self._audit.outcome(failed, asked.principal.user)
+                if self._feed is not None:
+                    self._feed.ended(asked, failed)
             raise
 
     @contextmanager
@@ -151,6 +160,8 @@ class Records:
             self._audit.outcome(outcome, asked.principal.user, executed=Numbered(executed).text)
         if self._journal is not None:
             self._journal.record(asked.principal, asked.text, outcome, asked.at)
+        if self._feed is not None:
+            self._feed.ended(asked, outcome)
 
 
 def _fault(error: Exception) -> InternalError:

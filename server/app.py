@@ -18,6 +18,7 @@ from fabric.ingest import Ingest
 from fabric.journal import Journal
 from fabric.key import load_key
 from fabric.limits import Allowance, allowance
+from fabric.lineage_feed import LineageFeed
 from fabric.naming import default_schema, uploads_of
 from fabric.pipeline import Line
 from fabric.product_files import ProductFiles
@@ -35,6 +36,7 @@ from server.api_tokens import ApiTokens
 from server.auth import Authenticator, build_authenticator
 from server.gates import OwnGate
 from server.keys import Signer
+from server.openlineage import lineage_feed
 from server.spill import spill_folder
 
 
@@ -54,6 +56,7 @@ class App:
     journal: Journal
     audit: Audit | None
     underway: Underway
+    feed: LineageFeed | None
 
     def visible(self, principal: Principal) -> Sequence[Entry]:
         """What the principal may know of, for the metadata calls."""
@@ -69,6 +72,8 @@ class App:
         self.engine.close()
         self.journal.close()
         self.authenticator.close()
+        if self.feed is not None:
+            self.feed.close()
         if self.audit is not None:
             self.audit.close()
 
@@ -120,6 +125,7 @@ def build(
         governor.observe(audit.policy_changed)
     underway = underway or Underway(OwnGate())
     allowed = _allowed(config, governor)
+    feed = lineage_feed(config, catalog, engine) if recorded else None
     line = Line(
         catalog,
         engine,
@@ -133,6 +139,7 @@ def build(
         principals=known_principal(config),
         secret=signer.derived("decisions"),
         result_bytes=cache.results if cache else 0,
+        feed=feed,
     )
     ingest = Ingest(
         catalog,
@@ -156,6 +163,7 @@ def build(
         journal,
         audit,
         underway,
+        feed,
     )
 
 
