@@ -193,7 +193,13 @@ class OpenLineageSettings(Strict):
             raise ValueError("api_key goes with url")
         if self.url is not None and urlsplit(self.url).username is not None:
             raise ValueError("a url holds no login: say api_key")
+        if self.api_key is not None and not self._is_private():
+            raise ValueError("api_key needs https://, or an address of this machine")
         return self
+
+    def _is_private(self) -> bool:
+        place = urlsplit(self.url or "")
+        return place.scheme == "https" or place.hostname in ("127.0.0.1", "::1", "localhost")
 
 
 class FabricSettings(Strict):

@@ -62,7 +62,7 @@ class LineageFeed:
     def __init__(self, lineage: Callable[[Governed], QueryLineage], sink: Sink, most: int) -> None:
         self._lineage = lineage
         self._sink = sink
-        self._most = most
+        self.most = most
         self._waiting: deque[tuple[Asked, Governed | None, Outcome | None]] = deque()
         self._changed = threading.Condition()
         self._closed = False
@@ -86,7 +86,7 @@ class LineageFeed:
 
     def _put(self, item: tuple[Asked, Governed | None, Outcome | None]) -> None:
         with self._changed:
-            if self._closed or len(self._waiting) >= self._most:
+            if self._closed or len(self._waiting) >= self.most:
                 self.dropped += 1
                 if self.dropped == 1 or self.dropped % 1_000 == 0:
                     log.warning(

@@ -29,7 +29,7 @@ from fabric.lineage_feed import Run
 from fabric.product_types import VALUE_KINDS, Edge, EdgeKind
 from fabric.types import Column, Product, TableName
 
-PRODUCER = "https://github.com/ripstop/ripstop"
+PRODUCER = "urn:ripstop"
 _ENGINE = "ripstop"
 _STATES = {
     "succeeded": event.RunState.COMPLETE,

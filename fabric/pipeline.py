@@ -100,7 +100,7 @@ class Line:
         self._parameters = ParameterTypes(engine)
         self._plans = PlanCache()
         self._results = ResultCache(result_bytes)
-        self._own_tables = OwnTables(catalog, governor, engine, journal, audit, self._underway, allowed)
+        self._own_tables = OwnTables(catalog, governor, engine, journal, audit, self._underway, allowed, feed)
         self._running: set[Answer] = set()
         self._lock = threading.Lock()
 

@@ -17,13 +17,15 @@ from openlineage.client import event_v2
 from openlineage.client.generated.column_lineage_dataset import ColumnLineageDatasetFacet, Fields, InputField
 
 from fabric.errors import FabricError, InvalidConfig
-from fabric.types import TableName
+from fabric.types import Principal, TableName
 from server.openlineage import dataset_namer
 from tests.policies.governed import ANA, App, ask, company
 
 Event = dict[str, Any]
 
+AUDITOR = Principal("aud", frozenset({"role:auditor"}))
 RULES = {
+    "federation": "p, role:auditor, system.limits, read, allow\n",
     "claims": "p3, role:analyst, claims.claim, region = 'EU'\n",
     "crm": "p2, role:*, crm.customer, email, email\n",
 }
@@ -215,6 +217,11 @@ def test_a_receiver_that_hangs_keeps_no_query_waiting_and_what_is_dropped_is_cou
             assert app.feed.sent == 0
             assert app.feed.waiting <= 4
             assert app.feed.dropped >= 20 - 4 - 1
+            asked = "SELECT value, in_use, meaning FROM system.limits WHERE name = 'lineage_events'"
+            (row,) = ask(app, asked, AUDITOR).to_pylist()
+            assert row["value"] == 4
+            assert f" {app.feed.dropped} dropped" in row["meaning"] or app.feed.dropped > 17
+            assert ask(app, asked, ANA).num_rows == 0
     finally:
         receiver.close()
 
@@ -276,6 +283,7 @@ sources:
         ("{file: a, api_key: b}", "api_key goes with url"),
         ("{url: 'ftp://x'}", "openlineage.url"),
         ("{url: 'https://me:hunter2@x'}", "a url holds no login: say api_key"),
+        ("{url: 'http://x', api_key: hunter2}", "api_key needs https://"),
         ("{fil: a}", "file"),
         ("{file: a, queue: 0}", "openlineage.queue"),
     ],
