@@ -14,7 +14,7 @@ from fabric.errors import SyntaxProblem
 from fabric.explain import _escaped
 from fabric.explanation import Explanation, schema_text
 from fabric.parse import parse
-from tests.fabric.project import App, ask, lines, project, write_claims
+from tests.fabric.project import App, ask, lines, project
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "explain.schema.json"
 SQL = "SELECT c.amount, p.name FROM lake.claim c JOIN desk.person p USING (claim_id) WHERE c.year = 2025"
@@ -113,9 +113,3 @@ def test_in_other_dialects_too(dialect: str) -> None:
         ("ASSERT PUSHED SELECT 1", "query", "pushed"),
     ):
         assert (parse(text, dialect).kind, parse(text, dialect).about) == (kind, form)
-
-
-def test_the_cache_s_part_is_told(app: App) -> None:
-    """Local files have no cache; how many blocks were at hand is tested where there is one (test_blocks)."""
-    write_claims(app.config.directory, 2025, 2, 200)
-    assert "in the cache" not in lines(app, f"EXPLAIN ANALYZE {SQL}")
