@@ -216,11 +216,12 @@ def test_a_receiver_that_hangs_keeps_no_query_waiting_and_what_is_dropped_is_cou
             assert not receiver.release.is_set()  # ten queries were answered, and not one event was
             assert app.feed.sent == 0
             assert app.feed.waiting <= 4
-            assert app.feed.dropped >= 20 - 4 - 1
+            assert app.feed.dropped >= 20 - 4 - 1  # so many wait, and one is being sent
             asked = "SELECT value, in_use, meaning FROM system.limits WHERE name = 'lineage_events'"
             (row,) = ask(app, asked, AUDITOR).to_pylist()
             assert row["value"] == 4
-            assert f" {app.feed.dropped} dropped" in row["meaning"] or app.feed.dropped > 17
+            (dropped,) = re.findall(r"(\d+) dropped", row["meaning"])
+            assert 16 <= int(dropped) <= app.feed.dropped
             assert ask(app, asked, ANA).num_rows == 0
     finally:
         receiver.close()
