@@ -203,7 +203,7 @@ def _running_scan(row: Sequence[Any], journal: Journal) -> Row:
 
 
 def _requests(journal: Journal, governor: Governor, principal: Principal | None) -> list[Row]:
-    wishes = journal.wishes()
+    wishes = journal.wishes.all()
     if principal is not None:
         names = {wish.name for wish in wishes}
         mine = {name for name in names if governor.administers(principal, name)}

@@ -11,7 +11,6 @@ from fabric.blocks import BlockCache
 from fabric.catalog import Catalog, Entry
 from fabric.config import ProjectConfig, load_project
 from fabric.engine import Engine
-from fabric.errors import InvalidConfig
 from fabric.file_scan import FileTables
 from fabric.filesystem import FileSystem
 from fabric.ingest import Ingest
@@ -25,6 +24,7 @@ from fabric.questions import hypothetical
 from fabric.registry import build_connector
 from fabric.secrets import redact
 from fabric.spi import Connector, Governor
+from fabric.state import State, open_state
 from fabric.types import Principal
 from fabric.underway import Underway
 from fabric.uploads import Uploads
@@ -51,6 +51,7 @@ class App:
     signer: Signer
     engine: Engine
     blocks: BlockCache
+    state: State
     journal: Journal
     audit: Audit | None
     underway: Underway
@@ -67,8 +68,7 @@ class App:
             connector.close()
         self.blocks.close()
         self.engine.close()
-        self.journal.close()
-        self.authenticator.close()
+        self.state.close()
         if self.audit is not None:
             self.audit.close()
 
@@ -90,17 +90,18 @@ def build(
     """
     config = load_project(directory)
     signer = Signer(key or load_key(config))
-    authenticator = build_authenticator(config, signer, ApiTokens(_state_file(config), signer))
-    state = config.directory / ".ripstop"
+    store = open_state(config.state.get_secret_value())
+    authenticator = build_authenticator(config, signer, ApiTokens(store, signer))
+    folder = config.directory / ".ripstop"
     cache = config.cache
     blocks = BlockCache(
         memory_bytes=cache.memory if cache else 0,
-        directory=state / "cache" if cache else None,
+        directory=folder / "cache" if cache else None,
         disk_bytes=cache.disk if cache else 0,
     )
     filesystem = FileSystem(blocks)
     limits = config.limits["default"]
-    engine = Engine(filesystem, memory=limits.memory, spill=str(spill_folder(state / "spill")))
+    engine = Engine(filesystem, memory=limits.memory, spill=str(spill_folder(folder / "spill")))
     files = FileTables(engine, filesystem)
     connectors: dict[str, Connector] = {
         name: build_connector(name, settings, config.directory) for name, settings in config.sources.items()
@@ -110,9 +111,9 @@ def build(
     schemas = {name: default_schema(settings) for name, settings in config.sources.items()}
     catalog = Catalog(config.name, connectors, products, files, engine, default_schemas=schemas)
     governor = CasbinGovernor(config.directory, estate_of(config), signer.derived("mask"))
-    journal = Journal(_state_file(config), redact)
+    journal = Journal(store, redact)
     scoped = ScopedGovernor(governor, config.name)
-    audit = Audit(state / "audit", load_key(config), config.audit.fsync, redact) if recorded else None
+    audit = Audit(folder / "audit", load_key(config), config.audit.fsync, redact) if recorded else None
     if audit is not None:
         governor.observe(audit.policy_changed)
     underway = underway or Underway(OwnGate())
@@ -150,6 +151,7 @@ def build(
         signer,
         engine,
         blocks,
+        store,
         journal,
         audit,
         underway,
@@ -202,15 +204,3 @@ def known_principal(config: ProjectConfig) -> Callable[[str], Principal]:
         return hypothetical(name) if user is None else Principal(name, frozenset(user.roles), user.attributes)
 
     return principal
-
-
-def _state_file(config: ProjectConfig) -> Path:
-    """The state file.
-
-    Raises:
-        InvalidConfig: the state is to be in Postgres, which a later version brings.
-    """
-    state = config.state.get_secret_value()
-    if state.startswith("postgresql:"):
-        raise InvalidConfig("state: postgresql:// comes with a later version", hint="name a file")
-    return Path(state)
