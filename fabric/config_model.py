@@ -89,6 +89,13 @@ class AuditSettings(Strict):
     )
 
 
+class HistorySettings(Strict):
+    """How much of what was asked is kept."""
+
+    keep: Seconds = Field(default=90 * 86_400.0, description="how long a query is in the history")
+    queries: int = Field(default=100_000, ge=1, description="how many of the newest queries are")
+
+
 Text = Annotated[str, Field(min_length=1)]
 
 
@@ -176,6 +183,7 @@ class FabricSettings(Strict):
         default=None, description="signs tokens and tickets; made in .ripstop/key when absent"
     )
     audit: AuditSettings = Field(default_factory=AuditSettings)
+    history: HistorySettings = Field(default_factory=HistorySettings)
     auth: AuthSettings = Field(default_factory=AuthSettings)
     domains: dict[str, DomainSettings] = Field(default_factory=dict)
     sources: dict[str, Any] = Field(default_factory=dict, repr=False)

@@ -42,7 +42,7 @@ SystemRows = Callable[[Relation], pa.Table]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a query ended, for the journal: ``state`` is succeeded, failed or cancelled."""
+    """How a query ended, for the journal: ``state`` is succeeded, failed or cancelled; ``cache`` what spared its run."""
 
     query_id: str
     started_at: float
@@ -52,6 +52,7 @@ class Outcome:
     bytes: int
     error: str
     scans: tuple[ScanReceipt, ...]
+    cache: str = ""
 
 
 @dataclass(slots=True)
@@ -373,18 +374,19 @@ class Answer:
 
 def _receipt(live: _Live, discretion: Discretion) -> ScanReceipt:
     read, context = live.read, live.context
-    pushed, touched, by = "", set[int](), frozenset[str]()
+    pushed, asked, touched, by = "", "", set[int](), frozenset[str]()
     if isinstance(read, LiveRead):
         pushed = " AND ".join(predicate_text(p) for p in read.offer.taken)
-        touched, by = set(read.positions), read.reduced_by
+        asked, touched, by = read.offer.request, set(read.positions), read.reduced_by
     elif isinstance(read, FileRead):
         pushed = f"{len(read.scan.files)} of {read.scan.listed} files"
-        touched = read.demand.columns
+        asked, touched = read.scan.told, read.demand.columns
     columns = read.relation.object.columns
     return ScanReceipt(
         source=read.relation.name.catalog,
         object=str(read.relation.name),
         pushed=pushed,
+        asked=asked,
         rows=live.guarded.rows if live.guarded else context.rows,
         bytes=context.bytes,
         requests=context.requests,

@@ -14,8 +14,6 @@ from fabric.plan import FileRead, LiveRead, Plan, Read, SystemRead, Unread
 from fabric.pushdown import describe
 from fabric.types import ScanReceipt
 
-_SHOWN_FILES = 5
-
 
 def explain(plan: Plan, discretion: Discretion, receipts: Sequence[ScanReceipt] = ()) -> list[str]:
     """The plan as lines of text.
@@ -88,10 +86,7 @@ def _pushed(read: LiveRead) -> Iterator[str]:
 
 
 def _files(scan: FileScan) -> Iterator[str]:
-    files = scan.files
-    names = ", ".join(file.path for file in files[:_SHOWN_FILES])
-    more = f" and {len(files) - _SHOWN_FILES} more" if len(files) > _SHOWN_FILES else ""
-    yield f"  files: {len(files)} of {scan.listed}: {names}{more}"
+    yield f"  files: {scan.told}"
     for predicate in scan.pruned_by:
         yield f"  pushed: {describe(predicate)} (partitions)"
 

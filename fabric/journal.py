@@ -2,85 +2,133 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from fabric.config_model import HistorySettings
 from fabric.execute import Outcome
 from fabric.state import Part, State
-from fabric.types import Principal
+from fabric.types import Governed, Principal
+from fabric.usage import Usage
 from fabric.wishes import Wishes
-
-KEPT_QUERIES = 100_000
 
 _PART = Part(
     "journal",
     (
         """
         CREATE TABLE queries (
-            number {number}, query_id TEXT UNIQUE, "user" TEXT, sql TEXT, state TEXT, queued_at DOUBLE PRECISION,
-            started_at DOUBLE PRECISION, ended_at DOUBLE PRECISION, rows BIGINT, bytes BIGINT, error TEXT,
-            policy_version TEXT
+            number {number}, query_id TEXT UNIQUE, "user" TEXT, sql TEXT, state TEXT, queued_at {real},
+            started_at {real}, ended_at {real}, rows BIGINT, bytes BIGINT, error TEXT, policy_version TEXT
         );
         CREATE INDEX queries_user ON queries ("user");
         CREATE TABLE scans (
             query_id TEXT REFERENCES queries (query_id) ON DELETE CASCADE, source TEXT, object TEXT, pushed TEXT,
-            rows BIGINT, bytes BIGINT, requests BIGINT, seconds DOUBLE PRECISION, cache TEXT, as_of DOUBLE PRECISION,
+            rows BIGINT, bytes BIGINT, requests BIGINT, seconds {real}, cache TEXT, as_of {real},
             guarded BIGINT NOT NULL DEFAULT 0, veiled BIGINT NOT NULL DEFAULT 0
         );
         CREATE INDEX scans_query ON scans (query_id);
+        """,
+        """
+        ALTER TABLE queries ADD COLUMN queue_seconds {real};
+        ALTER TABLE queries ADD COLUMN plan_seconds {real};
+        ALTER TABLE queries ADD COLUMN run_seconds {real};
+        ALTER TABLE queries ADD COLUMN cache TEXT;
+        ALTER TABLE queries ADD COLUMN receipt TEXT;
+        ALTER TABLE scans ADD COLUMN asked TEXT;
+        CREATE INDEX queries_ended ON queries (ended_at)
         """,
     ),
 )
 
 _QUERY = """
 INSERT INTO queries
-    (query_id, "user", sql, state, queued_at, started_at, ended_at, rows, bytes, error, policy_version)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+    (query_id, "user", sql, state, queued_at, started_at, ended_at, rows, bytes, error, policy_version,
+     queue_seconds, plan_seconds, run_seconds, cache, receipt)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
 """
 _SCAN = """
 INSERT INTO scans
-    (query_id, source, object, pushed, rows, bytes, requests, seconds, cache, as_of, guarded, veiled)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+    (query_id, source, object, pushed, rows, bytes, requests, seconds, cache, as_of, guarded, veiled, asked)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 """
-_FORGET = "DELETE FROM queries WHERE number <= (SELECT max(number) FROM queries) - $1"
-_FORGETS_EVERY = 1_000
+_FORGET_OLD = "DELETE FROM queries WHERE ended_at < $1"
+_FORGET_MANY = "DELETE FROM queries WHERE number <= (SELECT max(number) FROM queries) - $1"
+_FORGETS_EVERY_SECONDS = 60.0
+
+_KEPT = HistorySettings()
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A statement that ended, as it is written down.
+
+    ``queued_at`` is when it came and ``turn_at`` when it had waited long enough, in seconds since 1970. ``governed`` is
+    what was decided, ``receipt`` what its user was told of that; of one that never came so far there is neither.
+    """
+
+    principal: Principal
+    text: str
+    outcome: Outcome
+    queued_at: float
+    turn_at: float | None = None
+    governed: Governed | None = None
+    receipt: Mapping[str, object] = field(default_factory=dict)
 
 
 class Journal:
-    """Queries and their scans, the newest ``KEPT_QUERIES`` of them; any thread may write and read.
+    """Queries and their scans, as many and as long as is said; any thread may write and read.
 
     Args:
         state: where they are kept; written in batches, off the way of the query.
         redact: takes secrets out of a text.
+        kept: how long.
+        domains: the domain of each source, by its name.
 
     Raises:
         InvalidConfig: the state is of a later version.
     """
 
-    def __init__(self, state: State, redact: Callable[[str], str] = lambda text: text) -> None:
+    def __init__(
+        self,
+        state: State,
+        redact: Callable[[str], str] = lambda text: text,
+        kept: HistorySettings = _KEPT,
+        domains: Mapping[str, str] = {},
+    ) -> None:
         self._state = state
         self._redact = redact
-        self._recorded = 0
+        self._kept = kept
+        self._forgot = 0.0
         self.wishes = Wishes(state, redact)
+        self.usage = Usage(state, domains)
         state.prepare(_PART)
 
-    def record(
-        self, principal: Principal, text: str, outcome: Outcome, queued_at: float | None = None
-    ) -> None:
-        """Write down a query that ended; ``queued_at`` is when it came, in seconds since 1970. Never waits."""
+    def record(self, ended: Ended) -> None:
+        """Write down a query that ended; never waits."""
+        outcome = ended.outcome
+        now = time.time()
+        turn = ended.turn_at or ended.queued_at
         query = (
             outcome.query_id,
-            principal.user,
-            self._redact(text),
+            ended.principal.user,
+            self._redact(ended.text),
             outcome.state,
-            outcome.started_at if queued_at is None else queued_at,
+            ended.queued_at,
             outcome.started_at,
-            datetime.now(UTC).timestamp(),
+            now,
             outcome.rows,
             outcome.bytes,
             self._redact(outcome.error),
             outcome.policy_version,
+            turn - ended.queued_at,
+            max(0.0, outcome.started_at - turn),
+            max(0.0, now - outcome.started_at),
+            outcome.cache,
+            json.dumps(ended.receipt, default=str) if ended.receipt else None,
         )
         scans = [
             (
@@ -96,12 +144,19 @@ class Journal:
                 scan.as_of.timestamp() if scan.as_of else None,
                 int(scan.guarded),
                 int(scan.veiled) + int(scan.unnamed),
+                self._redact(scan.asked),
             )
             for scan in outcome.scans
         ]
-        self._recorded += 1
-        forget = [(KEPT_QUERIES,)] if self._recorded % _FORGETS_EVERY == 1 else []
-        self._state.later((_QUERY, [query]), (_SCAN, scans), (_FORGET, forget))
+        self._state.later((_QUERY, [query]), (_SCAN, scans), *self._forget(now))
+        if ended.governed is not None:
+            self.usage.add(ended.principal.user, ended.governed, outcome, now)
+
+    def _forget(self, now: float) -> list[tuple[str, list[tuple[float]]]]:
+        if now - self._forgot < _FORGETS_EVERY_SECONDS:
+            return []
+        self._forgot = now
+        return [(_FORGET_OLD, [(now - self._kept.keep,)]), (_FORGET_MANY, [(self._kept.queries,)])]
 
     def redacted(self, text: str) -> str:
         """The text without secrets, as it is written down."""
@@ -115,7 +170,8 @@ class Journal:
         """
         return self._read(
             'SELECT query_id, "user", sql, state, queued_at, started_at, ended_at, rows, bytes, error, '
-            'policy_version FROM queries WHERE CAST($1 AS TEXT) IS NULL OR "user" = $1 ORDER BY number',
+            "policy_version, queue_seconds, plan_seconds, run_seconds, cache, receipt FROM queries "
+            'WHERE ended_at >= $2 AND (CAST($1 AS TEXT) IS NULL OR "user" = $1) ORDER BY number',
             user,
             times=(4, 5, 6),
         )
@@ -132,13 +188,13 @@ class Journal:
                 s.query_id, CASE WHEN named THEN s.source END, CASE WHEN named THEN s.object END,
                 CASE WHEN shown THEN s.pushed END, CASE WHEN shown OR s.guarded > 0 THEN s.rows END,
                 CASE WHEN shown THEN s.bytes END, CASE WHEN shown THEN s.requests END, s.seconds,
-                CASE WHEN shown THEN s.cache END, s.as_of
+                CASE WHEN shown THEN s.cache END, s.as_of, CASE WHEN shown THEN s.asked END
             FROM (
                 SELECT
                     scans.*, q.number, CAST($1 AS TEXT) IS NULL OR veiled = 0 AS shown,
                     CAST($1 AS TEXT) IS NULL OR veiled < 2 AS named
                 FROM scans JOIN queries q ON q.query_id = scans.query_id
-                WHERE CAST($1 AS TEXT) IS NULL OR q."user" = $1
+                WHERE q.ended_at >= $2 AND (CAST($1 AS TEXT) IS NULL OR q."user" = $1)
             ) s
             ORDER BY s.number
             """,
@@ -153,5 +209,5 @@ class Journal:
                 datetime.fromtimestamp(value, UTC) if n in times and value is not None else value
                 for n, value in enumerate(row)
             )
-            for row in self._state.read(sql, (user,))
+            for row in self._state.read(sql, (user, time.time() - self._kept.keep))
         ]

@@ -92,8 +92,6 @@ class Line:
         self._governor = governor
         self._allowed = allowed
         self._underway = underway or Underway()
-        self._journal = journal
-        self._audit = audit
         self._records = Records(audit, journal)
         self._principals = principals
         self._secret = secret
@@ -196,10 +194,11 @@ class Line:
             if parsed.kind in EFFECTS:
                 return self._called(parsed, asked, question.session)
             place.wait(parsed, self._allowed(question.principal))
+            asked.has_turn()
             known = self._known(question) or self._judged(parsed, question)
             if policy_version is not None and policy_version != known.decided:
                 raise PolicyChanged("the policies on this query have changed", hint="run it again")
-            self._records.allowed(asked, known.kind, known.governed)
+            self._records.allowed(asked, known.kind, known.governed, known.decided)
         with self._records.failures(asked, known.kind, known.governed), pointing(text, dialect):
             if known.kind == "describe":
                 return described_columns(self._probe(known, question.session))
@@ -208,7 +207,7 @@ class Line:
             except SchemaChanged as change:
                 self.catalog.refresh(change.source).result()
                 known = self._judged(parsed, question)
-                self._records.allowed(asked, known.kind, known.governed)
+                self._records.allowed(asked, known.kind, known.governed, known.decided)
                 planned = self._planned(known, question)
         if known.kind in ("explain", "explain analyze"):
             return self._explained(known.kind, planned, asked, place, question)
@@ -249,7 +248,7 @@ class Line:
         if result is None:
             return None
         asked = Asked.of(question)
-        self._records.allowed(asked, known.kind, known.governed)
+        self._records.allowed(asked, known.kind, known.governed, known.decided)
         return self._from_memory(result, asked, question.session)
 
     @property

@@ -12,9 +12,10 @@ from typing import Literal
 
 from fabric.audit import Audit
 from fabric.audit_records import AuditCall, Intent, judged, readings
+from fabric.discretion import Discretion
 from fabric.errors import AuditUnavailable, Cancelled, FabricError, InternalError
 from fabric.execute import Outcome
-from fabric.journal import Journal
+from fabric.journal import Ended, Journal
 from fabric.questions import UTC, Question
 from fabric.remembered import Numbered
 from fabric.types import Governed, Kind, Principal
@@ -28,6 +29,15 @@ _CALLS: dict[str, AuditCall] = {
     "command": "describe",
     "metadata": "metadata",
 }
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a statement has come: when its turn came (seconds since 1970), what was decided, and what its user was told."""
+
+    turn_at: float | None = None
+    governed: Governed | None = None
+    decided: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +54,7 @@ class Asked:
     caller: Mapping[str, str] = field(default_factory=dict)
     parameters: Sequence[object] = ()
     at: float = field(default_factory=time.time)
+    progress: Progress = field(default_factory=Progress)
 
     @classmethod
     def of(cls, question: Question) -> Asked:
@@ -54,6 +65,17 @@ class Asked:
             options["timezone"] = session.zone
         values = tuple(question.parameters or ())
         return cls(question.text, question.principal, uuid.uuid4().hex, options, session.caller, values)
+
+    def has_turn(self) -> None:
+        """It has waited long enough."""
+        self.progress.turn_at = time.time()
+
+    def ended(self, outcome: Outcome) -> Ended:
+        """What is kept of it in the history."""
+        governed = self.progress.governed
+        # Of what may not be known the receipt never speaks.
+        receipt = Discretion(governed, lambda found: False).receipt(self.progress.decided) if governed else {}
+        return Ended(self.principal, self.text, outcome, self.at, self.progress.turn_at, governed, receipt)
 
     def intent(self, **said: object) -> Intent:
         """The record of it."""
@@ -99,17 +121,22 @@ class Records:
             if isinstance(shown, Cancelled) and self._journal is not None:
                 # It was cancelled while it waited; who looks for it finds it.
                 ended = Outcome(asked.query_id, time.time(), "", "cancelled", 0, 0, str(shown), ())
-                self._journal.record(asked.principal, asked.text, ended, asked.at)
+                self._journal.record(asked.ended(ended))
             raise shown from None
 
     def allowed(
-        self, asked: Asked, kind: Kind | Literal["metadata"], governed: Governed | None = None
+        self,
+        asked: Asked,
+        kind: Kind | Literal["metadata"],
+        governed: Governed | None = None,
+        decided: str = "",
     ) -> None:
-        """Write down that the statement is about to run.
+        """Write down that the statement is about to run; ``decided`` is the digest of the decisions on it.
 
         Raises:
             AuditUnavailable: it could not be written, so it must not run.
         """
+        asked.progress.governed, asked.progress.decided = governed, decided
         if self._audit is None:
             return
         call = _CALLS.get(kind, "query")
@@ -125,10 +152,11 @@ class Records:
         try:
             yield
         except Exception as error:
-            if self._audit is not None and _CALLS.get(kind, "query") == "query":
+            if _CALLS.get(kind, "query") == "query":
                 shown = str(error) if isinstance(error, FabricError) else InternalError.code
-                failed = Outcome(asked.query_id, began, governed.policy_version, "failed", 0, 0, shown, ())
-                self._audit.outcome(failed, asked.principal.user)
+                state = "cancelled" if isinstance(error, Cancelled) else "failed"
+                failed = Outcome(asked.query_id, began, governed.policy_version, state, 0, 0, shown, ())
+                self.ended(asked, failed, "")
             raise
 
     @contextmanager
@@ -148,9 +176,10 @@ class Records:
     def ended(self, asked: Asked, outcome: Outcome, executed: str) -> None:
         """Write down how a query ended; ``executed`` is the text that DuckDB ran."""
         if self._audit is not None:
-            self._audit.outcome(outcome, asked.principal.user, executed=Numbered(executed).text)
+            text = Numbered(executed).text if executed else ""
+            self._audit.outcome(outcome, asked.principal.user, executed=text)
         if self._journal is not None:
-            self._journal.record(asked.principal, asked.text, outcome, asked.at)
+            self._journal.record(asked.ended(outcome))
 
 
 def _fault(error: Exception) -> InternalError:

@@ -7,7 +7,7 @@
     state.lease("refresh claims", 60)     whether this process is the one that does it
 
 Each part of the program has tables of its own, which it declares as a ``Part``. SQL is plain, and the same for both
-databases: ``$1`` for values, TEXT, BIGINT, DOUBLE PRECISION, times in seconds since 1970.
+databases: ``$1`` for values, TEXT, BIGINT, ``{real}``, times in seconds since 1970.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from pathlib import Path
 
 from fabric.errors import InvalidConfig, StateUnavailable
@@ -48,7 +49,8 @@ class Part:
     """The tables of one part of the program; ``scripts`` make them, each once and in order.
 
     A script never changes when it was released: a later one changes the tables. Its statements end with ``;``.
-    ``{number}`` is the type of a column that numbers rows. Names that are words of SQL stand in double quotes.
+    ``{number}`` is the type of a column that numbers rows, ``{real}`` that of doubles. Names that are words of SQL stand in
+    double quotes.
     """
 
     name: str
@@ -57,7 +59,7 @@ class Part:
 
 _OWN = Part(
     "state",
-    ("CREATE TABLE leases (name TEXT PRIMARY KEY, owner TEXT NOT NULL, until DOUBLE PRECISION NOT NULL)",),
+    ("CREATE TABLE leases (name TEXT PRIMARY KEY, owner TEXT NOT NULL, until {real} NOT NULL)",),
 )
 
 
@@ -308,7 +310,8 @@ class State:
             )
         for script in part.scripts[version:]:
             for statement in filter(str.strip, script.split(";")):
-                link.run(statement.replace("{number}", self._database.number))
+                words = {"{number}": self._database.number, "{real}": self._database.real}
+                link.run(reduce(lambda text, word: text.replace(word, words[word]), words, statement))
         link.run(
             "INSERT INTO versions (part, version) VALUES ($1, $2) "
             "ON CONFLICT (part) DO UPDATE SET version = excluded.version",

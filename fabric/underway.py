@@ -95,7 +95,8 @@ class Entry:
         queued = datetime.fromtimestamp(self.queued_at, UTC)
         sql = redacted(self.sql)
         told = (self.rows, self.bytes, None, None)
-        return (self.query_id, self.user, sql, state, queued, started, None, *told)
+        waited = (self.started_at or time.time()) - self.queued_at
+        return (self.query_id, self.user, sql, state, queued, started, None, *told, waited, *[None] * 4)
 
 
 class Running(Protocol):
@@ -257,11 +258,13 @@ def _scan(scan: ScanReceipt, *, whole: bool) -> list[Any]:
     """
     named = whole or not scan.unnamed
     told: list[Any] = [None] * 6
+    asked = None
     if whole or not (scan.veiled or scan.unnamed):
         # Live scans know their time when they are over.
         told = [scan.pushed, scan.rows, scan.bytes, scan.requests, scan.seconds or None, scan.cache]
+        asked = scan.asked
     as_of = scan.as_of.timestamp() if scan.as_of else None
-    return [scan.source if named else None, scan.object if named else None, *told, as_of]
+    return [scan.source if named else None, scan.object if named else None, *told, as_of, asked]
 
 
 def _wants(parsed: Parsed, allowed: Allowance) -> dict[str, Any]:

@@ -21,7 +21,7 @@ _PART = Part(
     (
         """
         CREATE TABLE requests (
-            number {number}, request_id TEXT UNIQUE NOT NULL, at DOUBLE PRECISION NOT NULL, "user" TEXT NOT NULL,
+            number {number}, request_id TEXT UNIQUE NOT NULL, at {real} NOT NULL, "user" TEXT NOT NULL,
             catalog TEXT NOT NULL, schema TEXT NOT NULL, name TEXT NOT NULL, object TEXT NOT NULL,
             reason TEXT NOT NULL, owner TEXT NOT NULL
         );

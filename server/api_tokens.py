@@ -28,8 +28,8 @@ _PART = Part(
     (
         """
         CREATE TABLE IF NOT EXISTS api_tokens (
-            id TEXT PRIMARY KEY, "user" TEXT NOT NULL, roles TEXT NOT NULL, made_at DOUBLE PRECISION NOT NULL,
-            until DOUBLE PRECISION NOT NULL, revoked_at DOUBLE PRECISION
+            id TEXT PRIMARY KEY, "user" TEXT NOT NULL, roles TEXT NOT NULL, made_at {real} NOT NULL,
+            until {real} NOT NULL, revoked_at {real}
         )
         """,
     ),

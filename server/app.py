@@ -110,8 +110,9 @@ def build(
     products = ProductFiles(config.directory, config.name, config.domains)
     schemas = {name: default_schema(settings) for name, settings in config.sources.items()}
     catalog = Catalog(config.name, connectors, products, files, engine, default_schemas=schemas)
-    governor = CasbinGovernor(config.directory, estate_of(config), signer.derived("mask"))
-    journal = Journal(store, redact)
+    estate = estate_of(config)
+    governor = CasbinGovernor(config.directory, estate, signer.derived("mask"))
+    journal = Journal(store, redact, config.history, estate.sources)
     scoped = ScopedGovernor(governor, config.name)
     audit = Audit(folder / "audit", load_key(config), config.audit.fsync, redact) if recorded else None
     if audit is not None:

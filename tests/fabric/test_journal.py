@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fabric.execute import Outcome
-from fabric.journal import Journal
+from fabric.journal import Ended, Journal
 from fabric.state import State, open_state
 from fabric.types import Principal, ScanReceipt, TableName
 
@@ -30,7 +30,7 @@ def outcome(query_id: str, *scans: ScanReceipt) -> Outcome:
 
 def test_what_was_asked_is_there_after_a_restart(state_place: str) -> None:
     with closing(open_state(state_place)) as state:
-        Journal(state).record(ANA, "SELECT 1", outcome("q1", SCAN), 5.0)
+        Journal(state).record(Ended(ANA, "SELECT 1", outcome("q1", SCAN), 5.0))
     with closing(open_state(state_place)) as state:
         journal = Journal(state)
         (query,) = journal.queries(None)
@@ -42,8 +42,8 @@ def test_what_was_asked_is_there_after_a_restart(state_place: str) -> None:
 
 def test_each_sees_their_own(state: State) -> None:
     journal = Journal(state)
-    journal.record(ANA, "SELECT 1", outcome("q1", SCAN))
-    journal.record(BOB, "SELECT 2", outcome("q2", SCAN))
+    journal.record(Ended(ANA, "SELECT 1", outcome("q1", SCAN), 0.0))
+    journal.record(Ended(BOB, "SELECT 2", outcome("q2", SCAN), 0.0))
     assert [row[0] for row in journal.queries("bob")] == ["q2"]
     assert [row[0] for row in journal.scans("bob")] == ["q2"]
     assert [row[0] for row in journal.queries(None)] == ["q1", "q2"]
@@ -51,9 +51,9 @@ def test_each_sees_their_own(state: State) -> None:
 
 def test_a_write_that_fails_leaves_nothing_behind_and_the_next_one_works(state: State) -> None:
     journal = Journal(state)
-    journal.record(ANA, "SELECT 1", outcome("q1"))
-    journal.record(ANA, "SELECT 2", outcome("q1", SCAN))  # the id is taken
-    journal.record(ANA, "SELECT 3", outcome("q3", SCAN))
+    journal.record(Ended(ANA, "SELECT 1", outcome("q1"), 0.0))
+    journal.record(Ended(ANA, "SELECT 2", outcome("q1", SCAN), 0.0))  # the id is taken
+    journal.record(Ended(ANA, "SELECT 3", outcome("q3", SCAN), 0.0))
     assert [row[2] for row in journal.queries(None)] == ["SELECT 1", "SELECT 3"]
     assert [row[0] for row in journal.scans(None)] == ["q3"]
 
@@ -76,7 +76,7 @@ CREATE TABLE requests (
     reason TEXT NOT NULL, owner TEXT NOT NULL
 ) STRICT;
 CREATE INDEX requests_user ON requests (user);
-INSERT INTO queries (query_id, user, sql) VALUES ('q0', 'ana', 'SELECT 0');
+INSERT INTO queries (query_id, user, sql, ended_at) VALUES ('q0', 'ana', 'SELECT 0', unixepoch());
 PRAGMA user_version = 3;
 """
 
@@ -87,7 +87,7 @@ def test_a_file_from_before_the_state_store_is_taken_over(tmp_path: Path) -> Non
     for query_id in ("q1", "q2"):
         with closing(open_state(str(tmp_path / "state.db"))) as state:
             journal = Journal(state)
-            journal.record(ANA, "SELECT 1", outcome(query_id, SCAN))
+            journal.record(Ended(ANA, "SELECT 1", outcome(query_id, SCAN), 0.0))
             journal.wishes.wish("ana", TableName("acme", "crm", "customer"), "crm.customer", query_id, "x")
     with closing(open_state(str(tmp_path / "state.db"))) as state:
         journal = Journal(state)
