@@ -31,6 +31,7 @@ from fabric.plan import Plan, describe, plan, relisted
 from fabric.plan_cache import Known, PlanCache
 from fabric.policy_report import POLICY_SCHEMA, object_report, policy_report, policy_table
 from fabric.questions import UTC, Description, Question, Session, fingerprint, hypothetical
+from fabric.quotas import quotas_of
 from fabric.records import Asked, Records
 from fabric.replies import (
     DESCRIBE_SCHEMA,
@@ -334,7 +335,7 @@ class Line:
         self, planned: Plan, asked: Asked, place: Place, question: Question, keep_bytes: int = 0
     ) -> Answer:
         answer: Answer | None = None
-        principal = asked.principal
+        principal, discretion = asked.principal, self._discretion(planned.governed)
 
         def ended(outcome: Outcome) -> None:
             with self._lock:
@@ -354,9 +355,9 @@ class Line:
             self._engine.in_zone(question.session.zone),
             self._filesystem,
             lambda relation: self._own_tables.of(relation, principal),
-            self._discretion(planned.governed),
+            discretion,
             query_id=asked.query_id,
-            limits=self._allowed(principal).limits,
+            quotas=quotas_of(self._allowed(principal), planned.governed, discretion),
             streams=place.streams,
             ended=ended,
             keep_bytes=keep_bytes,

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from fabric.errors import StateUnavailable
+from fabric.limit_rows import limit_rows
 from fabric.product_rows import COLUMNS, PRODUCTS, Popular, column_rows, product_rows
 from fabric.types import Column, Table, TableName
 from fabric.usage_rows import usage_rows
@@ -96,8 +97,8 @@ _TABLES = (
         "system",
         "limits",
         "name VARCHAR, value DOUBLE, in_use BIGINT, given_by VARCHAR, meaning VARCHAR",
-        "What applies to you, and how much of it your statements use; the server's use for those who may read "
-        "system.limits",
+        "What applies to you, to products and to sources, and how much of it your statements use; the server's use for "
+        "those who may read system.limits",
     ),
     _table("system", "sources", "name VARCHAR, tables BIGINT", "Sources of which you may read a table"),
     _table(
@@ -174,7 +175,7 @@ def _personal_rows(name: str, principal: Principal, desk: Desk, entries: Sequenc
     if name == "policies":
         return [astuple(rule) for rule in desk.governor.rules(None if everyone else principal)]
     if name == "limits":
-        return _limits(desk, principal.user, everyone)
+        return limit_rows(desk, principal.user, everyone, entries)
     if name == "audit":
         return desk.audit.records(user, _AUDIT_ROWS) if desk.audit else []
     if name == "usage":
@@ -184,20 +185,6 @@ def _personal_rows(name: str, principal: Principal, desk: Desk, entries: Sequenc
         asker = None if everyone else principal
         return _requests(desk.journal, desk.governor, asker) if desk.journal else []
     return _journal_rows(name, desk.journal, desk.underway, user, entries) if desk.journal else []
-
-
-def _limits(desk: Desk, user: str, everyone: bool) -> list[Row]:
-    counts, limits = desk.underway.gate.counts(user), desk.allowed.limits
-    whose = "" if everyone else "my_"
-    in_use = {
-        "running": counts.get(f"{whose}running"),
-        "queued": counts.get(f"{whose}queued"),
-        "per_user": counts.get("my_running"),
-    }
-    return [
-        (key, getattr(limits, key), in_use.get(key), desk.allowed.given_by.get(key), field.description)
-        for key, field in type(limits).model_fields.items()
-    ]
 
 
 def _journal_rows(
