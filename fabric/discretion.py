@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from dataclasses import replace
 
+from sqlglot import exp
+
+from fabric.catalog import known_to
 from fabric.errors import FabricError, SourceError, UserError
 from fabric.resolve import beneath, relations
-from fabric.types import Decision, Governed, Product, Relation, Table
+from fabric.spi import Binder, Governor
+from fabric.types import Decision, Governed, Principal, Product, Relation, Resolved
 
 log = logging.getLogger("ripstop.line")
 
@@ -22,17 +27,31 @@ def restricts(decision: Decision) -> bool:
     return bool(decision.rows or decision.masks or decision.hidden)
 
 
+def _reads_whole(relation: Relation, principal: Principal, governor: Governor, binder: Binder) -> bool:
+    """Whether a principal who named a relation's object themselves would be given all of it."""
+    named = replace(relation, reader=principal.user)
+    alone = Resolved(exp.select("*").from_(exp.to_identifier(named.id, quoted=True)), (named,))
+    try:
+        governed = governor.govern(alone, principal, binder)
+    except FabricError:
+        return False
+    return not any(map(restricts, governed.decisions.values()))
+
+
 class Discretion:
     """What may be said of each relation of a governed statement to the one who asked it.
 
     Args:
         governed: the statement.
-        may_know: whether the principal may know that an object exists.
+        governor: knows what else they may know of.
+        binder: binds its rules.
     """
 
-    def __init__(self, governed: Governed, may_know: Callable[[Table | Product], bool]) -> None:
+    def __init__(self, governed: Governed, governor: Governor, binder: Binder) -> None:
         self._governed = governed
-        self._may_know = may_know
+        self._governor = governor
+        self._binder = binder
+        self._whole: dict[str, bool] = {}
         self._of_rules: set[str] = set()
         self._veiled: set[str] = set()
         decisions = governed.decisions
@@ -46,11 +65,21 @@ class Discretion:
         """Whether the relation may be named; what a row rule reads may not, for that would tell the rule."""
         if relation.id in self._of_rules:
             return False
-        return relation.reader == self._governed.principal.user or self._may_know(relation.object)
+        principal = self._governed.principal
+        return relation.reader == principal.user or known_to(self._governor, principal, relation.object)
 
     def shows_source(self, relation: Relation) -> bool:
         """Whether it may be told what its source is asked and what it says."""
-        return self.shows(relation) and relation.id not in self._veiled
+        return self.shows(relation) and relation.id not in self._veiled and self._is_theirs(relation)
+
+    def _is_theirs(self, relation: Relation) -> bool:
+        """Whether they would read all of it themselves: what a domain reads for them may be more."""
+        principal = self._governed.principal
+        if relation.reader == principal.user:
+            return True
+        if relation.id not in self._whole:
+            self._whole[relation.id] = _reads_whole(relation, principal, self._governor, self._binder)
+        return self._whole[relation.id]
 
     def shows_read(self, relation: Relation, reduced_by: Iterable[str] = ()) -> bool:
         """The same where the keys of other relations stand in what is asked: then of all of them."""
@@ -95,29 +124,35 @@ class Discretion:
         text = f"{error.message} {error.hint}".lower()
         return any(re.search(rf"(?<!\w){re.escape(column)}(?!\w)", text) for column in hidden)
 
-    def receipt(self, decided: str) -> dict[str, object]:
-        """What the client is told before the statement runs: only names that the statement itself holds.
-
-        Args:
-            decided: the fingerprint of the decisions.
-        """
-        named = self._governed.resolved.relations
-        said: dict[str, object] = {
-            "restricted": {each.written: self.restricted(each) for each in named},
-            "policy": decided,
-        }
-        notices = dict.fromkeys(notice for each in named if (notice := _notice(each)))
-        return said | {"notices": list(notices)} if notices else said
-
     def restricted(self, named: Relation) -> str:
         """What the receipt says of a relation that the statement names: none, rows, columns or both."""
-        # What row rules read restricts nothing of its own.
-        decided = [self._governed.decisions[part.id] for part in (*beneath(named), named)]
-        rows = any(decision.rows for decision in decided)
-        columns = any(decision.masks or decision.hidden for decision in decided)
-        return {(False, False): "none", (True, False): "rows", (False, True): "columns"}.get(
-            (rows, columns), "both"
-        )
+        return _restricted(self._governed, named)
+
+
+def receipt(governed: Governed, decided: str) -> dict[str, object]:
+    """What the client is told of a statement: only names that the statement itself holds.
+
+    Args:
+        governed: the statement.
+        decided: the fingerprint of the decisions.
+    """
+    named = governed.resolved.relations
+    said: dict[str, object] = {
+        "restricted": {each.written: _restricted(governed, each) for each in named},
+        "policy": decided,
+    }
+    notices = dict.fromkeys(notice for each in named if (notice := _notice(each)))
+    return said | {"notices": list(notices)} if notices else said
+
+
+def _restricted(governed: Governed, named: Relation) -> str:
+    # What row rules read restricts nothing of its own.
+    decided = [governed.decisions[part.id] for part in (*beneath(named), named)]
+    rows = any(decision.rows for decision in decided)
+    columns = any(decision.masks or decision.hidden for decision in decided)
+    return {(False, False): "none", (True, False): "rows", (False, True): "columns"}.get(
+        (rows, columns), "both"
+    )
 
 
 def _notice(named: Relation) -> str:

@@ -368,7 +368,7 @@ def _receipt(live: _Live, discretion: Discretion) -> ScanReceipt:
         asked, touched, by = read.offer.request, set(read.positions), read.reduced_by
     elif isinstance(read, FileRead):
         pushed = f"{len(read.scan.files)} of {read.scan.listed} files"
-        asked, touched = read.scan.told, read.demand.columns
+        asked, touched, by = read.scan.told, read.demand.columns, read.reduced_by
     columns = read.relation.object.columns
     return ScanReceipt(
         source=read.relation.name.catalog,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TypeGuard
@@ -9,8 +10,10 @@ from typing import TypeGuard
 import pyarrow as pa
 from sqlglot import exp
 
+from fabric.borrowed import lenders
 from fabric.catalog import Catalog
 from fabric.compose import (
+    BARRIER,
     broken,
     compose,
     compose_one,
@@ -49,8 +52,8 @@ _COMPUTED = ("view", "foreign table")
 class LiveRead:
     """A relation that a source serves as Arrow batches; ``positions`` are the columns fetched.
 
-    ``rows`` is how many it will send, as far as anybody can tell. ``reduced_by`` are the ids of relations whose keys
-    stand in what is asked.
+    ``rows`` is how many it will send, as far as anybody can tell. ``reduced_by`` are the ids of relations whose keys,
+    or row filters, stand in what is asked. ``unpushed``: it was to be asked for columns only.
     """
 
     relation: Relation
@@ -61,6 +64,7 @@ class LiveRead:
     repeated: bool
     rows: float | None = None
     reduced_by: frozenset[str] = frozenset()
+    unpushed: bool = False
 
     @property
     def shown_rows(self) -> float | None:
@@ -73,12 +77,14 @@ class LiveRead:
 
 @dataclass(frozen=True, slots=True)
 class FileRead:
-    """A relation that DuckDB reads from files."""
+    """A relation that DuckDB reads from files; ``reduced_by`` and ``unpushed`` as of a live read."""
 
     relation: Relation
     connector: FileConnector
     scan: FileScan
     demand: Demand
+    reduced_by: frozenset[str] = frozenset()
+    unpushed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +166,8 @@ class _Composing:
     def _body(self, relation: Relation, table: Table) -> str:
         read = self._reads[relation.id]
         if isinstance(read, FileRead):
-            return read.scan.sql(self._paths[relation.id])
+            # Not even DuckDB's own reader is to skip what a filter would.
+            return read.scan.sql(self._paths[relation.id]) + (BARRIER if read.unpushed else "")
         if self._comes_guarded(read):
             return select_guarded(relation, self._visible(relation, table), self._plan.guarded_columns(read))
         if isinstance(read, LiveRead):
@@ -213,10 +220,12 @@ def plan(
     files: FileTables,
     discretion: Discretion,
     probed: Probe | None = None,
+    pushes: bool = True,
 ) -> Plan:
     """Ask each relation's source what it takes of what the statement demands.
 
-    Files are listed; no data is read. ``probed`` is what ``describe`` said of it, if it was asked already.
+    Files are listed; no data is read. ``probed`` is what ``describe`` said of it, if it was asked already. Unless it
+    ``pushes``, every source is asked for columns only.
 
     Raises:
         SchemaChanged: a table's files no longer have the columns that the catalog knew.
@@ -224,17 +233,23 @@ def plan(
     """
     probed = probed or describe(governed, catalog, engine, discretion)
     tables = table_relations(governed.resolved, governed.decisions)
-    wanted = demands(probed.plan, _columns_of(tables), _orders(governed))
+    orders = _orders(governed)
+    wanted = demands(probed.plan, _columns_of(tables), orders)
+    borrowed = lenders(governed, engine, wanted, orders)
     scans: dict[str, Reducible] = {}
+    unpushed = set[str]()
     for relation, table in tables:
         demand = wanted.get(relation.id)
         if demand is None or relation.name.catalog == catalog.fabric:
             continue
         demand.columns |= _ruled(governed.decisions[relation.id], table)
         computed = governed.decisions[relation.id].rows and table.kind in _COMPUTED
+        off = not pushes or table.name.catalog.lower() in catalog.unpushed
         if computed:
-            _leave_to_us(demand, _of_rule(relation, governed, engine))
-        if table.layout is None and not computed and not demand.repeated:
+            demand.leave_to_us(_of_rule(relation, governed, engine))
+        elif off:
+            unpushed.add(relation.id)
+        if table.layout is None and not computed and not demand.repeated and not off:
             scans[relation.id] = Reducible(table.name.catalog.lower(), _scan(table, demand))
     edges = _edges(governed, engine, probed.veiled) if len(scans) > 1 else ()
     reads: list[Read] = []
@@ -247,9 +262,11 @@ def plan(
         else:
             known = reduced(relation.id, scans, edges) if relation.id in scans else None
             try:
-                reads.append(_read(relation, table, demand, catalog, files, known))
+                off = relation.id in unpushed
+                read = _read(relation, table, demand, catalog, files, known, off)
             except FabricError as error:
                 raise discretion.told(relation, error) from None
+            reads.append(replace(read, reduced_by=read.reduced_by | borrowed.get(relation.id, frozenset())))
     made = Plan(governed=governed, schema=probed.schema, reads=tuple(reads))
     return replace(made, barriers=_needs_barriers(made, engine, probed.veiled))
 
@@ -334,7 +351,13 @@ def _read(
     catalog: Catalog,
     files: FileTables,
     known: Reduced | None,
-) -> Read:
+    unpushed: bool = False,
+) -> LiveRead | FileRead:
+    if unpushed:
+        # An API that requires a parameter answers nothing without it.
+        with contextlib.suppress(UserError):
+            bare = _read(relation, table, demand.of_columns(), catalog, files, known)
+            return replace(bare, unpushed=True)
     connector = catalog.connectors[table.name.catalog.lower()]
     if table.layout is not None and isinstance(connector, FileConnector):
         return FileRead(relation, connector, files.scan(connector, table, demand.predicates), demand)
@@ -354,14 +377,6 @@ def _of_rule(relation: Relation, governed: Governed, engine: Engine) -> list[Pre
     probed = probe(alone, engine, governed.decisions)
     found = demands(probed.plan, _columns_of(table_relations(alone, governed.decisions)), {})
     return found[relation.id].predicates if relation.id in found else []
-
-
-def _leave_to_us(demand: Demand, kept: list[Predicate]) -> None:
-    """Ask a source for no predicate but these, since others of ours could meet rows that these hide."""
-    if any(predicate not in kept for predicate in demand.predicates):
-        demand.order, demand.limit = (), None
-    demand.kept += [predicate_text(predicate) for predicate in demand.predicates if predicate not in kept]
-    demand.predicates = [predicate for predicate in demand.predicates if predicate in kept]
 
 
 def _columns_of(tables: list[tuple[Relation, Table]]) -> dict[str, tuple[Column, ...]]:

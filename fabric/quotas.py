@@ -50,11 +50,11 @@ class Used:
 class Quotas:
     """Every bound on one statement.
 
-    ``tells``: what its sources did may be told to its user; it is not where rows or columns are hidden from them.
+    ``tells``: whether what its sources did may be told to its user; it is not where rows or columns are hidden from them.
     """
 
     bounds: tuple[Quota, ...] = ()
-    tells: bool = True
+    tells: Callable[[], bool] = lambda: True
 
     def require(self, used: Used) -> None:
         """Refuse what is beyond a bound.
@@ -69,14 +69,14 @@ class Quotas:
 
     def told(self, used: Used, *, whole: bool) -> dict[str, float]:
         """What was used, as far as its user may know, or all of it."""
-        return {key: used.of(key) for key in QUOTAS if whole or self.tells or key not in _ON_SOURCES}
+        return {key: used.of(key) for key in QUOTAS if key not in _ON_SOURCES or whole or self.tells()}
 
     def _breach(self, bound: Quota, amount: float) -> LimitError:
         kind, text, hint = _TOLD[bound.key]
         if not bound.subject:
             return kind(f"{text.format('it may')}: a part of it has a limit of its own", hint=hint)
         said = f"limits.{bound.subject}.{bound.key}"
-        if self.tells or bound.key not in _ON_SOURCES:
+        if bound.key not in _ON_SOURCES or self.tells():
             said += f"; used so far: {_amount(bound.key, amount)}"
         return kind(f"{text.format(_amount(bound.key, bound.most))} ({said})", hint=hint)
 
@@ -105,7 +105,7 @@ def quotas_of(allowed: Allowance, governed: Governed, discretion: Discretion) ->
     if allowed.objects:
         for relation in read:
             bounds += _of_relation(relation, allowed.objects, discretion)
-    return Quotas(tuple(dict.fromkeys(bounds)), all(map(discretion.shows_source, read)))
+    return Quotas(tuple(dict.fromkeys(bounds)), lambda: all(map(discretion.shows_source, read)))
 
 
 def _of_relation(

@@ -12,7 +12,7 @@ from typing import Literal
 
 from fabric.audit import Audit
 from fabric.audit_records import AuditCall, Intent, judged, readings
-from fabric.discretion import Discretion
+from fabric.discretion import receipt
 from fabric.errors import AuditUnavailable, Cancelled, FabricError, InternalError
 from fabric.execute import Outcome
 from fabric.journal import Ended, Journal
@@ -73,9 +73,8 @@ class Asked:
     def ended(self, outcome: Outcome) -> Ended:
         """What is kept of it in the history."""
         governed = self.progress.governed
-        # Of what may not be known the receipt never speaks.
-        receipt = Discretion(governed, lambda found: False).receipt(self.progress.decided) if governed else {}
-        return Ended(self.principal, self.text, outcome, self.at, self.progress.turn_at, governed, receipt)
+        told = receipt(governed, self.progress.decided) if governed else {}
+        return Ended(self.principal, self.text, outcome, self.at, self.progress.turn_at, governed, told)
 
     def intent(self, **said: object) -> Intent:
         """The record of it."""

@@ -86,7 +86,7 @@ class EmbeddedPostgres:
             RuntimeError: the server did not come up; the message names its log.
         """
         self._prepare()
-        log = self._directory / "postgres.log"
+        log = self.log
         arguments = [f"--{name}={value}" for name, value in self._settings.items()]
         with log.open("ab") as out:
             self._process = subprocess.Popen(  # noqa: S603
@@ -142,6 +142,11 @@ class EmbeddedPostgres:
         if done.returncode:
             raise RuntimeError(done.stderr.decode(errors="replace"))
         return done.stdout.decode()
+
+    @property
+    def log(self) -> Path:
+        """The file that the server writes its log to."""
+        return self._directory / "postgres.log"
 
     @property
     def _password_file(self) -> Path:

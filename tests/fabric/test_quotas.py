@@ -83,7 +83,7 @@ def test_what_is_within_is_within(bound: Quota, used: Used) -> None:
 
 
 def test_of_what_is_hidden_no_amount_is_told() -> None:
-    hidden = Quotas((Quota("source_bytes", 10, "default"),), tells=False)
+    hidden = Quotas((Quota("source_bytes", 10, "default"),), tells=lambda: False)
     with pytest.raises(
         LimitError, match=r"more than 10B of its sources \(limits.default.source_bytes\) Hint"
     ):
