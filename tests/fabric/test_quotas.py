@@ -24,9 +24,11 @@ RULES = {
 
 
 @contextmanager
-def limited(directory: Path, limits: str) -> Iterator[App]:
+def limited(directory: Path, limits: str, federation: str = "") -> Iterator[App]:
     with company(directory, RULES):
         pass
+    if federation:
+        (directory / "policies" / "federation.csv").write_text(federation)
     with (directory / "fabric.yaml").open("a") as file:
         file.write(f"cache: off\nlimits:\n{limits}")
     with closing(build(directory)) as app:
@@ -138,10 +140,8 @@ def test_the_strictest_of_all_that_apply_holds(tmp_path: Path) -> None:
 
 def test_a_limit_of_a_part_that_may_not_be_known_names_nothing(tmp_path: Path) -> None:
     limits = "  source:crm_db: {rows: 1}\n  product:fraud.score: {rows: 1}\n"
-    with limited(tmp_path, limits) as app:
-        (app.config.directory / "policies" / "federation.csv").write_text(
-            "p, role:analyst, claims.*, read, allow\np, domain:claims, *, read, allow\n"
-        )
+    rules = "p, role:analyst, claims.*, read, allow\np, domain:claims, *, read, allow\n"
+    with limited(tmp_path, limits, rules) as app:
         for sql in ("SELECT claim_id FROM claims.open", "SELECT claim_id FROM claims.risk"):
             told = str(refused(app, sql, ANA))
             assert "a part of it has a limit of its own" in told
