@@ -379,7 +379,7 @@ def _receipt(live: _Live, discretion: Discretion) -> ScanReceipt:
         bytes=context.bytes,
         requests=context.requests,
         seconds=live.feed.seconds if live.feed else (time.time() - live.began.timestamp()),
-        cache=f"{context.cache_hits} hits" if context.cache_hits else "",
+        cache=context.cached,
         as_of=live.began,
         guarded=live.guarded is not None and discretion.counts(read.relation) and not by,
         veiled=not discretion.shows_read(read.relation, by),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fabric.errors import StateUnavailable
 from fabric.limit_rows import limit_rows
+from fabric.lineage_rows import LINEAGE
 from fabric.product_rows import COLUMNS, PRODUCTS, Popular, column_rows, product_rows
 from fabric.types import Column, Table, TableName
 from fabric.usage_rows import usage_rows
@@ -49,6 +50,12 @@ _TABLES = (
         "columns",
         COLUMNS,
         "Columns of the products that you may know of",
+    ),
+    _table(
+        "system",
+        "lineage",
+        LINEAGE,
+        "What the products that you may know of are made of; everyone's for those who may read system.lineage",
     ),
     _table(
         "system",
