@@ -21,6 +21,7 @@ from fabric.config_model import (
     CacheSettings,
     DomainSettings,
     FabricSettings,
+    HistorySettings,
     HttpSettings,
     LakeSettings,
     LimitSettings,
@@ -61,6 +62,7 @@ class ProjectConfig:
     lake: LakeSettings
     key: SecretStr | None
     audit: AuditSettings
+    history: HistorySettings
     auth: AuthSettings
     domains: Mapping[str, DomainSettings]
     sources: Mapping[str, SourceSettings] = field(repr=False)
@@ -119,6 +121,7 @@ def _project(
         lake=fabric.lake.model_copy(update={"uri": _absolute(directory, fabric.lake.uri)}),
         key=fabric.key,
         audit=fabric.audit,
+        history=fabric.history,
         auth=fabric.auth,
         domains=dict(fabric.domains),
         sources=dict(sources),

@@ -28,6 +28,14 @@ def _role(value: str) -> str:
     return value
 
 
+def _limited(value: str) -> str:
+    if value == "default" or re.fullmatch(r"(source:[^\s,*.]+|product:[^\s,*.@]+\.[^\s,*.@]+)", value):
+        return value
+    if value.startswith(("product:", "source:")):
+        raise ValueError("it is written product:<domain>.<name>, without a version, or source:<name>")
+    return _role(value)
+
+
 def _owner(value: str) -> str:
     if not re.fullmatch(r"(role:)?[^\s,*:]+", value):
         raise ValueError("an owner is a role, 'role:<name>', or the name of a user")
@@ -90,6 +98,13 @@ class AuditSettings(Strict):
     )
 
 
+class HistorySettings(Strict):
+    """How much of what was asked is kept."""
+
+    keep: Seconds = Field(default=90 * 86_400.0, description="how long a query is in the history")
+    queries: int = Field(default=100_000, ge=1, description="how many of the newest queries are")
+
+
 Text = Annotated[str, Field(min_length=1)]
 
 
@@ -143,12 +158,19 @@ class LimitSettings(Strict):
     seconds: Seconds | None = Field(default=None, description="time that one query may run")
     memory: Bytes | None = Field(default=None, description="memory of the engine")
     rows: int | None = Field(default=None, ge=1, description="rows of one result")
+    result_bytes: Bytes | None = Field(default=None, description="bytes of one result, as Arrow has it")
     source_bytes: Bytes | None = Field(default=None, description="bytes that one query may read of sources")
+    source_requests: int | None = Field(
+        default=None, ge=1, description="requests that one query may send to sources"
+    )
     priority: int | None = Field(
         default=None, ge=-100, le=100, description="of those who wait, the highest goes first; 0 when absent"
     )
     ingest: Bytes | None = Field(default=None, description="bytes that may be uploaded as a table at once")
 
+
+QUOTAS = ("seconds", "rows", "result_bytes", "source_bytes", "source_requests")
+"""The limits of one statement; those that products and sources may have too."""
 
 DEFAULT_LIMITS = LimitSettings(
     running=8, queued=64, per_user=4, seconds=300, memory=2 * 10**9, ingest=10 * 10**9
@@ -216,11 +238,13 @@ class FabricSettings(Strict):
         default=None, description="signs tokens and tickets; made in .ripstop/key when absent"
     )
     audit: AuditSettings = Field(default_factory=AuditSettings)
+    history: HistorySettings = Field(default_factory=HistorySettings)
     auth: AuthSettings = Field(default_factory=AuthSettings)
     domains: dict[str, DomainSettings] = Field(default_factory=dict)
     sources: dict[str, Any] = Field(default_factory=dict, repr=False)
-    limits: dict[Literal["default"] | Role, LimitSettings] = Field(
-        default_factory=dict, description="`default`, and `role:<name>`"
+    limits: dict[Annotated[str, AfterValidator(_limited)], LimitSettings] = Field(
+        default_factory=dict,
+        description="`default`, `role:<name>`, `product:<domain>.<name>`, `source:<name>`",
     )
     cache: CacheSettings | Off = Field(default_factory=CacheSettings)
     openlineage: OpenLineageSettings | None = Field(

@@ -16,33 +16,32 @@ import duckdb
 import pyarrow as pa
 
 from fabric.compose import guarded_name, raw_name
-from fabric.config_model import LimitSettings
 from fabric.discretion import Discretion
 from fabric.engine import Engine, register, stream
 from fabric.engine_errors import translate
-from fabric.errors import Cancelled, FabricError, LimitError, ResultTooLarge, SchemaChanged, Timeout
+from fabric.errors import Cancelled, FabricError, LimitError, SchemaChanged
 from fabric.feed import Feed, FeedSource
 from fabric.file_errors import blame
 from fabric.filesystem import FileSystem, Mount
 from fabric.guarded import GuardedSource
-from fabric.limits import size_text
 from fabric.plan import FileRead, LiveRead, Plan, Read, SystemRead
 from fabric.prefetch import prefetch, wanted
 from fabric.pushdown import describe as predicate_text
+from fabric.quotas import Quotas, Used
 from fabric.spi import ScanContext, ScanSession
 from fabric.types import Relation, ScanReceipt
 from fabric.watchdog import WATCHDOG
 
 log = logging.getLogger("ripstop.execute")
 
-_UNLIMITED = LimitSettings()
-
 SystemRows = Callable[[Relation], pa.Table]
+
+_UNLIMITED = Quotas()
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a query ended, for the journal: ``state`` is succeeded, failed or cancelled."""
+    """How a query ended, for the journal: ``state`` is succeeded, failed or cancelled; ``cache`` what spared its run."""
 
     query_id: str
     started_at: float
@@ -52,6 +51,7 @@ class Outcome:
     bytes: int
     error: str
     scans: tuple[ScanReceipt, ...]
+    cache: str = ""
 
 
 @dataclass(slots=True)
@@ -77,7 +77,7 @@ class Answer:
         system: the rows of the fabric's own tables, for the one who asks.
         discretion: what may be said of each part to the one who asks.
         query_id: under which it is written down; made when absent.
-        limits: its ``seconds``, ``rows`` and ``source_bytes``; None of each is as many as it takes.
+        quotas: how much it may use.
         streams: called when rows are there, before they are handed out.
         ended: called once, when all is given back.
         keep_bytes: how large a result may be to be ``kept``.
@@ -92,7 +92,7 @@ class Answer:
         discretion: Discretion,
         *,
         query_id: str = "",
-        limits: LimitSettings = _UNLIMITED,
+        quotas: Quotas = _UNLIMITED,
         streams: Callable[[], None] = lambda: None,
         ended: Callable[[Outcome], None] = lambda outcome: None,
         keep_bytes: int = 0,
@@ -102,10 +102,10 @@ class Answer:
         self.plan = plan
         self.schema = plan.schema
         self._discretion = discretion
-        self._limits = limits
+        self._quotas = quotas
         self._streams = streams
         self._ended = ended
-        self._until = None if limits.seconds is None else time.monotonic() + limits.seconds
+        self._since = time.monotonic()
         self._began = datetime.now(UTC)
         self._resources = ExitStack()
         self._lives: list[_Live] = []
@@ -209,7 +209,7 @@ class Answer:
                     else:
                         self._keeping.clear()
                     yield promised
-            self._require_within(self._source_bytes())
+            self._quotas.require(self._using())
             self._finished = True
         except GeneratorExit:
             raise
@@ -224,13 +224,7 @@ class Answer:
         return self._keeping if self._finished and self._bytes <= self._keep_bytes else None
 
     def _count(self, batch: pa.RecordBatch) -> None:
-        self._require_within(self._source_bytes())
-        most = self._limits.rows
-        if most is not None and self._rows + batch.num_rows > most:
-            raise ResultTooLarge(
-                f"the result has more than the {most:,} rows that you may take",
-                hint="narrow it with WHERE or LIMIT, or aggregate it",
-            )
+        self._quotas.require(self._using(batch.num_rows, batch.nbytes))
         self._rows += batch.num_rows
         self._bytes += batch.nbytes
 
@@ -254,16 +248,9 @@ class Answer:
         """For the watchdog, again and again until the query has ended."""
         if self._stop is not None:
             self._interrupt()
-        elif self._until is not None and time.monotonic() > self._until:
-            self.cancel(
-                Timeout(
-                    f"the query ran longer than {self._limits.seconds:g} seconds",
-                    hint="narrow it, or ask for a higher limit",
-                )
-            )
         else:
             try:
-                self._require_within(self._source_bytes())
+                self._quotas.require(self._using())
             except LimitError as error:
                 self.cancel(error)
 
@@ -274,17 +261,6 @@ class Answer:
         for cursor in cursors:
             with contextlib.suppress(duckdb.Error):
                 cursor.interrupt()
-
-    def _source_bytes(self) -> int:
-        return sum(live.context.bytes for live in self._lives)
-
-    def _require_within(self, read: int) -> None:
-        most = self._limits.source_bytes
-        if most is not None and read > most:
-            raise LimitError(
-                f"the query read more than the {size_text(most)} that it may of its sources",
-                hint="narrow it so that less is read: EXPLAIN shows what each source is asked",
-            )
 
     def _fail(self, error: BaseException) -> FabricError:
         """The one error of this query: why it was stopped, else the source's, else DuckDB's own."""
@@ -354,6 +330,19 @@ class Answer:
             self.receipts(),
         )
 
+    def _using(self, rows: int = 0, size: int = 0) -> Used:
+        """What it has used so far, with as many rows and bytes more."""
+        sources: dict[str, tuple[int, int]] = {}
+        for live in self._lives:
+            name = live.read.relation.name.catalog.lower()
+            size, requests = sources.get(name, (0, 0))
+            sources[name] = (size + live.context.bytes, requests + live.context.requests)
+        return Used(time.monotonic() - self._since, self._rows + rows, self._bytes + size, sources)
+
+    def used(self, *, whole: bool) -> dict[str, float]:
+        """What it has used so far, by the key of its limit; ``whole`` for those who may see everyone's."""
+        return self._quotas.told(self._using(), whole=whole)
+
     @property
     def delivered(self) -> tuple[int, int]:
         """Rows and bytes so far."""
@@ -373,18 +362,19 @@ class Answer:
 
 def _receipt(live: _Live, discretion: Discretion) -> ScanReceipt:
     read, context = live.read, live.context
-    pushed, touched, by = "", set[int](), frozenset[str]()
+    pushed, asked, touched, by = "", "", set[int](), frozenset[str]()
     if isinstance(read, LiveRead):
         pushed = " AND ".join(predicate_text(p) for p in read.offer.taken)
-        touched, by = set(read.positions), read.reduced_by
+        asked, touched, by = read.offer.request, set(read.positions), read.reduced_by
     elif isinstance(read, FileRead):
         pushed = f"{len(read.scan.files)} of {read.scan.listed} files"
-        touched, by = read.demand.columns, read.reduced_by
+        asked, touched, by = read.scan.told, read.demand.columns, read.reduced_by
     columns = read.relation.object.columns
     return ScanReceipt(
         source=read.relation.name.catalog,
         object=str(read.relation.name),
         pushed=pushed,
+        asked=asked,
         rows=live.guarded.rows if live.guarded else context.rows,
         bytes=context.bytes,
         requests=context.requests,

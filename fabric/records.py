@@ -12,9 +12,10 @@ from typing import Literal
 
 from fabric.audit import Audit
 from fabric.audit_records import AuditCall, Intent, judged, readings
+from fabric.discretion import receipt
 from fabric.errors import AuditUnavailable, Cancelled, FabricError, InternalError
 from fabric.execute import Outcome
-from fabric.journal import Journal
+from fabric.journal import Ended, Journal
 from fabric.lineage_feed import LineageFeed
 from fabric.questions import UTC, Question
 from fabric.remembered import Numbered
@@ -31,6 +32,15 @@ _CALLS: dict[str, AuditCall] = {
 }
 
 
+@dataclass(slots=True)
+class Progress:
+    """How far a statement has come: when its turn came (seconds since 1970), what was decided, and what its user was told."""
+
+    turn_at: float | None = None
+    governed: Governed | None = None
+    decided: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """One statement as it came: ``caller`` is what is known of the login, ``options`` those of the session.
@@ -45,6 +55,7 @@ class Asked:
     caller: Mapping[str, str] = field(default_factory=dict)
     parameters: Sequence[object] = ()
     at: float = field(default_factory=time.time)
+    progress: Progress = field(default_factory=Progress)
 
     @classmethod
     def of(cls, question: Question) -> Asked:
@@ -55,6 +66,16 @@ class Asked:
             options["timezone"] = session.zone
         values = tuple(question.parameters or ())
         return cls(question.text, question.principal, uuid.uuid4().hex, options, session.caller, values)
+
+    def has_turn(self) -> None:
+        """It has waited long enough."""
+        self.progress.turn_at = time.time()
+
+    def ended(self, outcome: Outcome) -> Ended:
+        """What is kept of it in the history."""
+        governed = self.progress.governed
+        told = receipt(governed, self.progress.decided) if governed else {}
+        return Ended(self.principal, self.text, outcome, self.at, self.progress.turn_at, governed, told)
 
     def intent(self, **said: object) -> Intent:
         """The record of it."""
@@ -102,17 +123,22 @@ class Records:
             if isinstance(shown, Cancelled) and self._journal is not None:
                 # It was cancelled while it waited; who looks for it finds it.
                 ended = Outcome(asked.query_id, time.time(), "", "cancelled", 0, 0, str(shown), ())
-                self._journal.record(asked.principal, asked.text, ended, asked.at)
+                self._journal.record(asked.ended(ended))
             raise shown from None
 
     def allowed(
-        self, asked: Asked, kind: Kind | Literal["metadata"], governed: Governed | None = None
+        self,
+        asked: Asked,
+        kind: Kind | Literal["metadata"],
+        governed: Governed | None = None,
+        decided: str = "",
     ) -> None:
-        """Write down that the statement is about to run.
+        """Write down that the statement is about to run; ``decided`` is the digest of the decisions on it.
 
         Raises:
             AuditUnavailable: it could not be written, so it must not run.
         """
+        asked.progress.governed, asked.progress.decided = governed, decided
         call = _CALLS.get(kind, "query")
         if self._audit is not None:
             reads = readings(governed) if governed else ()
@@ -133,11 +159,9 @@ class Records:
         except Exception as error:
             if _CALLS.get(kind, "query") == "query":
                 shown = str(error) if isinstance(error, FabricError) else InternalError.code
-                failed = Outcome(asked.query_id, began, governed.policy_version, "failed", 0, 0, shown, ())
-                if self._audit is not None:
-                    self._audit.outcome(failed, asked.principal.user)
-                if self._feed is not None:
-                    self._feed.ended(asked, failed)
+                state = "cancelled" if isinstance(error, Cancelled) else "failed"
+                failed = Outcome(asked.query_id, began, governed.policy_version, state, 0, 0, shown, ())
+                self.ended(asked, failed, "")
             raise
 
     @contextmanager
@@ -157,9 +181,10 @@ class Records:
     def ended(self, asked: Asked, outcome: Outcome, executed: str) -> None:
         """Write down how a query ended; ``executed`` is the text that DuckDB ran."""
         if self._audit is not None:
-            self._audit.outcome(outcome, asked.principal.user, executed=Numbered(executed).text)
+            text = Numbered(executed).text if executed else ""
+            self._audit.outcome(outcome, asked.principal.user, executed=text)
         if self._journal is not None:
-            self._journal.record(asked.principal, asked.text, outcome, asked.at)
+            self._journal.record(asked.ended(outcome))
         if self._feed is not None:
             self._feed.ended(asked, outcome)
 

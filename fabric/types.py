@@ -396,3 +396,4 @@ class ScanReceipt:
     veiled: bool = False
     unnamed: bool = False
     columns: tuple[str, ...] = ()
+    asked: str = ""
