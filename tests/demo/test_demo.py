@@ -184,6 +184,11 @@ def test_the_page_on_lineage_says_what_is_answered(demo: Demo, command: str, lin
     assert transcript.answered(demo.directory, demo.uri, command) == lines
 
 
+def test_the_page_on_history_and_quotas_says_what_is_answered(demo: Demo) -> None:
+    for command, lines in transcript.commands("history.md"):  # each rests on those before
+        assert transcript.answered(demo.directory, demo.uri, command) == lines, command
+
+
 def test_the_tutorial_is_right(demo: Demo) -> None:
     tutorial.follow(demo.directory, demo.uri)
 
