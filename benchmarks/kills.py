@@ -63,8 +63,8 @@ class Server:
             command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
         )
         assert self.process.stdout is not None
-        with self.process.stdout as said:
-            self.port = int(said.readline().split(":")[-1])
+        self._said = self.process.stdout
+        self.port = int(self._said.readline().split(":")[-1])
 
     def kill_worker(self) -> None:
         """Kill the process that listens on the port."""
@@ -77,12 +77,14 @@ class Server:
         """Kill the supervisor, with whom all ends that it started, and start anew."""
         self.process.kill()
         self.process.wait()
+        self._said.close()
         self.start()
 
     def stop(self) -> None:
         """End it as SIGTERM does."""
         self.process.terminate()
         self.process.wait(60)
+        self._said.close()
 
 
 def _query(port: int, user: str, sql: str) -> list[dict[str, object]]:
