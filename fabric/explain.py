@@ -6,13 +6,14 @@ name, a text or a predicate. Of one that is restricted for them, only counts of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from fabric.discretion import Discretion
 from fabric.file_scan import FileScan
-from fabric.plan import FileRead, LiveRead, Plan, Read, SystemRead, Unread
+from fabric.plan import Plan
 from fabric.pushdown import describe
-from fabric.types import ScanReceipt
+from fabric.reads import FileRead, LiveRead, Read, SystemRead, Unread
+from fabric.types import ScanReceipt, TableName
 
 _SHOWN_FILES = 5
 
@@ -27,9 +28,10 @@ def explain(plan: Plan, discretion: Discretion, receipts: Sequence[ScanReceipt] 
     """
     lines: list[str] = []
     did = iter(receipts)
+    names = {read.relation.id: read.relation.name for read in plan.reads}
     for read in plan.reads:
         receipt = next(did, None) if isinstance(read, LiveRead | FileRead) else None
-        lines += _read(read, discretion)
+        lines += _read(read, discretion, names)
         if receipt is not None:
             lines.append(_actual(receipt))
     for named in plan.governed.resolved.relations:
@@ -43,7 +45,7 @@ def explain(plan: Plan, discretion: Discretion, receipts: Sequence[ScanReceipt] 
     return lines
 
 
-def _read(read: Read, discretion: Discretion) -> Iterator[str]:
+def _read(read: Read, discretion: Discretion, names: Mapping[str, TableName]) -> Iterator[str]:
     relation = read.relation
     if not discretion.shows(relation):
         yield f"a part of {discretion.named(relation).written}: {_kind(read)}"
@@ -54,6 +56,9 @@ def _read(read: Read, discretion: Discretion) -> Iterator[str]:
         return
     if isinstance(read, LiveRead):
         yield f"  asked: {read.offer.request}"
+        for edge in read.awaits:
+            column = relation.object.columns[edge.target.column].name
+            yield f"  dynamic filter: {column} among the keys of {names[edge.source.relation]}"
         if read.offer.scan.predicates or read.offer.limit_taken or read.offer.semi_joins:
             yield from _pushed(read)
         for refusal in read.offer.refused:

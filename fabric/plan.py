@@ -26,76 +26,35 @@ from fabric.compose import (
 )
 from fabric.demand import Demand, demands
 from fabric.discretion import Discretion
+from fabric.dynamic_filters import semi_joins
 from fabric.engine import Engine, Probe
 from fabric.errors import FabricError, NotSupported, UserError
 from fabric.estimates import rows_left
-from fabric.file_scan import FileScan, FileTables
+from fabric.file_scan import FileTables
 from fabric.join_graph import Edge
 from fabric.ordering import ordering
 from fabric.predicates import Predicate
 from fabric.pushdown import describe as predicate_text
-from fabric.reductions import Reduced, Reducible, reduced
+from fabric.reads import FileRead, LiveRead, Read, SystemRead, Unread
+from fabric.reductions import Reduced, Reducible
 from fabric.resolve import relations
 from fabric.spi import FileConnector, ScanConnector
-from fabric.types import Column, Decision, Governed, Offer, OrderKey, Product, Relation, Resolved, Scan, Table
-
-_FILTERED = 0.2  # DuckDB's own guess, whatever the filter
+from fabric.types import (
+    Capabilities,
+    Column,
+    Decision,
+    Governed,
+    Offer,
+    OrderKey,
+    Product,
+    Relation,
+    Resolved,
+    Scan,
+    Table,
+)
 
 # A column of one is an expression of its source's own: a predicate on it may raise, or tell, there.
 _COMPUTED = ("view", "foreign table")
-
-
-@dataclass(frozen=True, slots=True)
-class LiveRead:
-    """A relation that a source serves as Arrow batches; ``positions`` are the columns fetched.
-
-    ``rows`` is how many it will send, as far as anybody can tell. ``reduced_by`` are the ids of relations whose keys
-    stand in what is asked.
-    """
-
-    relation: Relation
-    connector: ScanConnector
-    offer: Offer
-    positions: tuple[int, ...]
-    kept: tuple[str, ...]
-    repeated: bool
-    rows: float | None = None
-    reduced_by: frozenset[str] = frozenset()
-
-    @property
-    def shown_rows(self) -> float | None:
-        """What DuckDB is told, which takes a fifth of it for what its own filters leave."""
-        most = self.offer.scan.table.rows
-        if self.rows is None or most is None:
-            return self.rows
-        return min(self.rows / _FILTERED, max(most, self.rows)) if self.offer.scan.predicates else self.rows
-
-
-@dataclass(frozen=True, slots=True)
-class FileRead:
-    """A relation that DuckDB reads from files."""
-
-    relation: Relation
-    connector: FileConnector
-    scan: FileScan
-    demand: Demand
-
-
-@dataclass(frozen=True, slots=True)
-class SystemRead:
-    """A relation that the fabric itself answers."""
-
-    relation: Relation
-
-
-@dataclass(frozen=True, slots=True)
-class Unread:
-    """A relation that the answer does not depend on: nobody is asked."""
-
-    relation: Relation
-
-
-Read = LiveRead | FileRead | SystemRead | Unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +90,18 @@ class Plan:
         hidden = self.decision(read.relation).hidden
         found = (read.relation.object.columns[n] for n in read.positions)
         return tuple(column for column in found if column.name.lower() not in hidden)
+
+    @property
+    def key_givers(self) -> frozenset[str]:
+        """The ids of relations whose keys some scan waits for."""
+        waiting = (edge for read in self.reads if isinstance(read, LiveRead) for edge in read.awaits)
+        return frozenset(edge.source.relation for edge in waiting)
+
+    def key_position(self, read: LiveRead, column: int) -> int:
+        """The place of a table's column in what DuckDB holds of a read."""
+        if not self.is_guarded(read):
+            return read.positions.index(column)
+        return self.guarded_columns(read).index(read.relation.object.columns[column])
 
     def decision(self, relation: Relation) -> Decision:
         """What was decided on a relation."""
@@ -237,6 +208,7 @@ def plan(
         if table.layout is None and not computed and not demand.repeated:
             scans[relation.id] = Reducible(table.name.catalog.lower(), _scan(table, demand))
     edges = _edges(governed, engine, probed.veiled) if len(scans) > 1 else ()
+    chosen = semi_joins(scans, edges, lambda id: _able(scans[id].scan.table, catalog))
     reads: list[Read] = []
     for relation, table in tables:
         demand = wanted.get(relation.id)
@@ -245,9 +217,8 @@ def plan(
         elif demand is None:
             reads.append(Unread(relation))
         else:
-            known = reduced(relation.id, scans, edges) if relation.id in scans else None
             try:
-                reads.append(_read(relation, table, demand, catalog, files, known))
+                reads.append(_read(relation, table, demand, catalog, files, chosen.get(relation.id)))
             except FabricError as error:
                 raise discretion.told(relation, error) from None
     made = Plan(governed=governed, schema=probed.schema, reads=tuple(reads))
@@ -340,12 +311,24 @@ def _read(
         return FileRead(relation, connector, files.scan(connector, table, demand.predicates), demand)
     if not isinstance(connector, ScanConnector):
         raise NotSupported(f"source '{connector.name}' cannot be scanned")
-    offer = connector.offer(known.scan if known else _scan(table, demand))
+    scan = known.scan if known else _scan(table, demand)
+    awaits = known.awaits if known else ()
+    required = connector.capabilities(table).required if awaits else frozenset()
+    if any(table.columns[edge.target.column].name.lower() in required for edge in awaits):
+        offer = Offer(scan, taken=(), splits=(), request="once the keys are known")
+    else:
+        offer = connector.offer(scan)
     sent = tuple(_position(table, column) for column in offer.scan.columns)
-    rows, by = offer.rows, known.by if known and offer.semi_joins else frozenset[str]()
+    by = known.by if known and (offer.semi_joins or awaits) else frozenset[str]()
+    rows = offer.rows if offer.rows is not None and not awaits else None
     if rows is None:
         rows = known.rows if known and by else rows_left(table, offer.taken)
-    return LiveRead(relation, connector, offer, sent, tuple(demand.kept), demand.repeated, rows, by)
+    return LiveRead(relation, connector, offer, sent, tuple(demand.kept), demand.repeated, rows, by, awaits)
+
+
+def _able(table: Table, catalog: Catalog) -> Capabilities:
+    connector = catalog.connectors[table.name.catalog.lower()]
+    return connector.capabilities(table) if isinstance(connector, ScanConnector) else Capabilities()
 
 
 def _of_rule(relation: Relation, governed: Governed, engine: Engine) -> list[Predicate]:

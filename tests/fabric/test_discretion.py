@@ -14,8 +14,8 @@ from fabric.errors import BadData, FabricError, NotSupported, SourceError
 from fabric.explain import explain
 from fabric.parse import parse
 from fabric.pipeline import Session
-from fabric.plan import LiveRead
 from fabric.questions import Question
+from fabric.reads import LiveRead
 from fabric.records import Asked
 from fabric.stop import Stop
 from fabric.types import Principal

@@ -1,0 +1,67 @@
+"""How a plan gets at each relation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fabric.demand import Demand
+from fabric.file_scan import FileScan
+from fabric.join_graph import Edge
+from fabric.spi import FileConnector, ScanConnector
+from fabric.types import Offer, Relation
+
+_FILTERED = 0.2  # DuckDB's own guess, whatever the filter
+
+
+@dataclass(frozen=True, slots=True)
+class LiveRead:
+    """A relation that a source serves as Arrow batches; ``positions`` are the columns fetched.
+
+    ``rows`` is how many it will send, as far as anybody can tell. ``reduced_by`` are the ids of relations whose keys
+    stand in what is asked, or, by ``awaits``, will.
+    """
+
+    relation: Relation
+    connector: ScanConnector
+    offer: Offer
+    positions: tuple[int, ...]
+    kept: tuple[str, ...]
+    repeated: bool
+    rows: float | None = None
+    reduced_by: frozenset[str] = frozenset()
+    awaits: tuple[Edge, ...] = ()
+
+    @property
+    def shown_rows(self) -> float | None:
+        """What DuckDB is told, which takes a fifth of it for what its own filters leave."""
+        most = self.offer.scan.table.rows
+        if self.rows is None or most is None:
+            return self.rows
+        return min(self.rows / _FILTERED, max(most, self.rows)) if self.offer.scan.predicates else self.rows
+
+
+@dataclass(frozen=True, slots=True)
+class FileRead:
+    """A relation that DuckDB reads from files."""
+
+    relation: Relation
+    connector: FileConnector
+    scan: FileScan
+    demand: Demand
+
+
+@dataclass(frozen=True, slots=True)
+class SystemRead:
+    """A relation that the fabric itself answers."""
+
+    relation: Relation
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A relation that the answer does not depend on: nobody is asked."""
+
+    relation: Relation
+
+
+Read = LiveRead | FileRead | SystemRead | Unread
