@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 
 from fabric.estimates import distinct
 from fabric.join_graph import Edge
-from fabric.predicates import Comparison, Membership
+from fabric.predicates import Comparison, Membership, Predicate
 from fabric.reductions import LOOKED_AT, MOST_SCANS, SENT_COLUMN, SENT_ROW, Reduced, Reducible, reduced
 from fabric.types import Capabilities, Column, Scan
 
 MOST_KEYS = 50_000
 """Beyond them a range is asked for: Postgres is then no faster by keys (notes/federation.md, section 3)."""
 
+_MOST_EXPECTED = 2 * MOST_KEYS  # estimates are no better than that
 _KEY_TYPES = frozenset(("SMALLINT", "INTEGER", "BIGINT", "VARCHAR", "DATE", "UUID"))
 _MOST = 2
 # Rows and microseconds a row, of a table of which its source tells nothing: an API, page by page.
@@ -29,47 +30,58 @@ _LARGEST_PART = 0.5
 Able = Callable[[str], Capabilities]
 
 
-def semi_joins(scans: Mapping[str, Reducible], edges: Sequence[Edge], able: Able) -> dict[str, Reduced]:
+def semi_joins(
+    scans: Mapping[str, Reducible], files: Mapping[str, Reducible], edges: Sequence[Edge], able: Able
+) -> dict[str, Reduced]:
     """Each scan with what reduces it: keys that it waits for, or the semi-joins that its source can do itself.
 
     Args:
         scans: the live scans of the statement, by relation id.
+        files: those of files, which only give keys.
         edges: of the statement, by relation ids and positions in the tables.
-        able: what the source of a scan takes.
+        able: what the source of a live scan takes.
     """
     if len(scans) > MOST_SCANS:
         edges = ()
-    rows = {id: each.rows for id, each in scans.items()}
+    every = {**scans, **files}
+    rows = {id: each.rows for id, each in every.items()}
     lacking = {id: lacks for id, each in scans.items() if (lacks := _lacks(each.scan, able(id)))}
     # The smallest first: who comes later may wait for who came before, and so nobody for itself.
-    ordered = sorted(scans, key=lambda id: (id in lacking, _known(rows[id])))
+    ordered = sorted(every, key=lambda id: (id in lacking, _known(rows[id])))
     waiting: dict[str, tuple[Edge, ...]] = {}
     for place, target in enumerate(ordered):
+        if target in files:
+            continue
         towards = _towards(target, edges, ordered[:place])
-        usable = [edge for edge in towards if _compares_alike(edge, scans) and _takes(edge, scans, able)]
+        usable = [edge for edge in towards if _compares_alike(edge, every) and _takes(edge, every, able)]
         if target in lacking:
-            chosen = _each_once(usable, lacking[target], scans)
+            chosen = _each_once(usable, lacking[target], every)
         else:
-            chosen = _worthwhile(usable, scans, rows)
+            chosen = _worthwhile(usable, every, rows)
         if chosen:
             waiting[target] = chosen
-            rows[target] = _left(rows[target], [_part(edge, scans, rows) for edge in chosen])
+            rows[target] = _left(rows[target], [_part(edge, every, rows) for edge in chosen])
     fixed = [edge for edge in edges if edge.target.relation not in waiting]
     found: dict[str, Reduced] = {}
     for id in ordered:
         if id in waiting:
             sources = {edge.source.relation for edge in waiting[id]}
-            by = sources.union(*(found[source].by for source in sources))
+            by = sources.union(*(found[source].by for source in sources if source in found))
             found[id] = Reduced(scans[id].scan, rows[id], frozenset(by), waiting[id])
-        else:
+        elif id in scans:
             found[id] = reduced(id, scans, fixed)
     return found
 
 
 def _lacks(scan: Scan, able: Capabilities) -> frozenset[str]:
     """The columns without whose values the source does not answer, and of which the scan has none."""
-    given = {each.column.lower() for each in scan.predicates if isinstance(each, Comparison | Membership)}
-    return able.required - given
+    return able.required - {each.column.lower() for each in scan.predicates if _gives_values(each)}
+
+
+def _gives_values(predicate: Predicate) -> bool:
+    if isinstance(predicate, Membership):
+        return not predicate.negated
+    return isinstance(predicate, Comparison) and predicate.op == "="
 
 
 def _each_once(
@@ -90,7 +102,7 @@ def _worthwhile(
         left = _part(edge, scans, rows)
         if scans[edge.target.relation].scan.limit is not None or len(chosen) == _MOST:
             break
-        few = _known(rows[edge.source.relation]) <= MOST_KEYS and left <= _LARGEST_PART
+        few = _known(rows[edge.source.relation]) <= _MOST_EXPECTED and left <= _LARGEST_PART
         if few and _wins(edge, scans, rows, part, left):
             chosen.append(edge)
             part *= left

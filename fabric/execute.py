@@ -130,6 +130,7 @@ class Answer:
                 self._resources.callback(filesystem.unmount, live.mount)
                 files = (file.path for file in read.scan.files)
                 self._paths[read.relation.id] = dict(zip(files, live.mount.paths, strict=True))
+                self._guard(live, read)
             elif isinstance(read, LiveRead):
                 self._feed(live, read, sessions)
             elif isinstance(read, SystemRead):
@@ -147,22 +148,26 @@ class Answer:
         columns = [(f"{relation.id}_{n}", relation.object.columns[n].type) for n in read.positions]
         schema = pa.schema([pa.field(name, self._engine.input_type(kind)) for name, kind in columns])
         live.feed = Feed(sessions[source], read.offer, live.context, schema)
-        gives_keys = relation.id in self.plan.key_givers
-        guards = self.plan.is_guarded(read)
-        fed = FeedSource(live.feed, schema, repeated=read.repeated, gives_keys=gives_keys and not guards)
-        live.rows_of = fed
-        self._registered[raw_name(relation)] = fed, read.shown_rows
-        if guards:
-            kinds = [column.type for column in self.plan.guarded_columns(read)] or ["BOOLEAN"]
-            fields = [pa.field(f"{relation.id}_{n}", self._engine.arrow_type(k)) for n, k in enumerate(kinds)]
-            live.guarded = live.rows_of = GuardedSource(
-                self._open_cursor,
-                lambda: self.plan.guarded_sql(read, self._paths),
-                pa.schema(fields),
-                repeated=read.repeated,
-                gives_keys=gives_keys,
-            )
-            self._registered[guarded_name(relation)] = live.guarded, read.shown_rows
+        gives_keys = relation.id in self.plan.key_givers and not self.plan.is_guarded(read)
+        live.rows_of = FeedSource(live.feed, schema, repeated=read.repeated, gives_keys=gives_keys)
+        self._registered[raw_name(relation)] = live.rows_of, read.shown_rows
+        self._guard(live, read)
+
+    def _guard(self, live: ScanRun, read: LiveRead | FileRead) -> None:
+        """Where a read has a statement of its own, have DuckDB read that."""
+        if not self.plan.is_guarded(read):
+            return
+        relation = read.relation
+        kinds = [column.type for column in self.plan.guarded_columns(read)] or ["BOOLEAN"]
+        fields = [pa.field(f"{relation.id}_{n}", self._engine.arrow_type(k)) for n, k in enumerate(kinds)]
+        live.guarded = live.rows_of = GuardedSource(
+            self._open_cursor,
+            lambda: self.plan.guarded_sql(read, self._paths),
+            pa.schema(fields),
+            repeated=read.repeated,
+            gives_keys=relation.id in self.plan.key_givers,
+        )
+        self._registered[guarded_name(relation)] = live.guarded, read.shown_rows
 
     def _filtering(self, live: ScanRun) -> DynamicFiltering | None:
         read = live.read
@@ -172,7 +177,7 @@ class Answer:
         keys: list[Keys] = []
         for edge in read.awaits:
             giver = runs[edge.source.relation]
-            if isinstance(giver.read, LiveRead) and giver.rows_of is not None:
+            if isinstance(giver.read, LiveRead | FileRead) and giver.rows_of is not None:
                 keys.append((edge, giver.rows_of, self.plan.key_position(giver.read, edge.source.column)))
         return DynamicFiltering(read, live.feed, keys, live.context)
 

@@ -28,7 +28,7 @@ from fabric.demand import Demand, demands
 from fabric.discretion import Discretion
 from fabric.dynamic_filters import semi_joins
 from fabric.engine import Engine, Probe
-from fabric.errors import FabricError, NotSupported, UserError
+from fabric.errors import NotSupported, UserError
 from fabric.estimates import rows_left
 from fabric.file_scan import FileTables
 from fabric.join_graph import Edge
@@ -77,15 +77,17 @@ class Plan:
         """
         return _Composing(self, paths).statement()
 
-    def guarded_sql(self, read: LiveRead, paths: Mapping[str, Mapping[str, str]]) -> str:
-        """The statement in which a live scan's own restrictions are applied, before its rows meet any other."""
+    def guarded_sql(self, read: LiveRead | FileRead, paths: Mapping[str, Mapping[str, str]]) -> str:
+        """The statement of a guarded read, in which its own restrictions are applied before its rows meet any other."""
         return _Composing(self, paths, alone=read).statement()
 
-    def is_guarded(self, read: Read) -> bool:
-        """Whether a read is restricted in a statement of its own: a live scan of which rows are hidden."""
-        return isinstance(read, LiveRead) and bool(self.decision(read.relation).rows)
+    def is_guarded(self, read: Read) -> TypeGuard[LiveRead | FileRead]:
+        """Whether a read has a statement of its own: a live scan of which rows are hidden, or files that give keys."""
+        if isinstance(read, LiveRead):
+            return bool(self.decision(read.relation).rows)
+        return isinstance(read, FileRead) and read.gives_keys
 
-    def guarded_columns(self, read: LiveRead) -> tuple[Column, ...]:
+    def guarded_columns(self, read: LiveRead | FileRead) -> tuple[Column, ...]:
         """What the statement of a guarded read hands over: the visible ones of the columns fetched."""
         hidden = self.decision(read.relation).hidden
         found = (read.relation.object.columns[n] for n in read.positions)
@@ -97,7 +99,7 @@ class Plan:
         waiting = (edge for read in self.reads if isinstance(read, LiveRead) for edge in read.awaits)
         return frozenset(edge.source.relation for edge in waiting)
 
-    def key_position(self, read: LiveRead, column: int) -> int:
+    def key_position(self, read: LiveRead | FileRead, column: int) -> int:
         """The place of a table's column in what DuckDB holds of a read."""
         if not self.is_guarded(read):
             return read.positions.index(column)
@@ -112,7 +114,7 @@ class _Composing:
     """One statement of a plan: the whole one, or that of one relation alone."""
 
     def __init__(
-        self, plan: Plan, paths: Mapping[str, Mapping[str, str]], alone: LiveRead | None = None
+        self, plan: Plan, paths: Mapping[str, Mapping[str, str]], alone: LiveRead | FileRead | None = None
     ) -> None:
         self._plan = plan
         self._paths = paths
@@ -130,10 +132,10 @@ class _Composing:
 
     def _body(self, relation: Relation, table: Table) -> str:
         read = self._reads[relation.id]
-        if isinstance(read, FileRead):
-            return read.scan.sql(self._paths[relation.id])
         if self._comes_guarded(read):
             return select_guarded(relation, self._visible(relation, table), self._plan.guarded_columns(read))
+        if isinstance(read, FileRead):
+            return read.scan.sql(self._paths[relation.id])
         if isinstance(read, LiveRead):
             return select(relation, table, read.positions)
         return select(relation, table, () if isinstance(read, Unread) else tuple(range(len(table.columns))))
@@ -142,14 +144,13 @@ class _Composing:
         read = self._reads.get(relation.id)
         if self._comes_guarded(read):
             return text
-        also = ""
-        if self._plan.barriers and isinstance(read, FileRead):
+        also, alone = "", self._alone is not None and read is self._alone
+        if isinstance(read, FileRead) and (self._plan.barriers or alone):
             also = " AND ".join(map(predicate_text, read.demand.predicates))
-        alone = self._alone is not None and read is self._alone
         barrier = self._plan.barriers and not alone
         return restricted(relation, text, self._plan.decision(relation), also, barrier)
 
-    def _comes_guarded(self, read: Read | None) -> TypeGuard[LiveRead]:
+    def _comes_guarded(self, read: Read | None) -> TypeGuard[LiveRead | FileRead]:
         return read is not None and self._plan.is_guarded(read) and read is not self._alone
 
     def _visible(self, relation: Relation, table: Table) -> tuple[Column, ...]:
@@ -197,6 +198,7 @@ def plan(
     tables = table_relations(governed.resolved, governed.decisions)
     wanted = demands(probed.plan, _columns_of(tables), _orders(governed))
     scans: dict[str, Reducible] = {}
+    opened: dict[str, FileRead] = {}
     for relation, table in tables:
         demand = wanted.get(relation.id)
         if demand is None or relation.name.catalog == catalog.fabric:
@@ -205,10 +207,15 @@ def plan(
         computed = governed.decisions[relation.id].rows and table.kind in _COMPUTED
         if computed:
             _leave_to_us(demand, _of_rule(relation, governed, engine))
-        if table.layout is None and not computed and not demand.repeated:
+        connector = catalog.connectors[table.name.catalog.lower()]
+        if table.layout is not None and isinstance(connector, FileConnector):
+            with discretion.telling(relation):
+                scan = files.scan(connector, table, demand.predicates)
+            opened[relation.id] = FileRead(relation, connector, scan, demand)
+        elif not computed and not demand.repeated:
             scans[relation.id] = Reducible(table.name.catalog.lower(), _scan(table, demand))
-    edges = _edges(governed, engine, probed.veiled) if len(scans) > 1 else ()
-    chosen = semi_joins(scans, edges, lambda id: _able(scans[id].scan.table, catalog))
+    reductions = _reductions(governed, catalog, engine, probed.veiled, scans, opened)
+    givers = {edge.source.relation for each in reductions.values() for edge in each.awaits}
     reads: list[Read] = []
     for relation, table in tables:
         demand = wanted.get(relation.id)
@@ -216,11 +223,11 @@ def plan(
             reads.append(SystemRead(relation))
         elif demand is None:
             reads.append(Unread(relation))
+        elif relation.id in opened:
+            reads.append(replace(opened[relation.id], gives_keys=relation.id in givers))
         else:
-            try:
-                reads.append(_read(relation, table, demand, catalog, files, chosen.get(relation.id)))
-            except FabricError as error:
-                raise discretion.told(relation, error) from None
+            with discretion.telling(relation):
+                reads.append(_live(relation, table, demand, catalog, reductions.get(relation.id)))
     made = Plan(governed=governed, schema=probed.schema, reads=tuple(reads))
     return replace(made, barriers=_needs_barriers(made, engine, probed.veiled))
 
@@ -235,10 +242,8 @@ def relisted(known: Plan, files: FileTables, discretion: Discretion) -> Plan:
     reads: list[Read] = []
     for read in known.reads:
         if isinstance(read, FileRead):
-            try:
+            with discretion.telling(read.relation):
                 scan = files.scan(read.connector, read.scan.table, read.demand.predicates)
-            except FabricError as error:
-                raise discretion.told(read.relation, error) from None
             read = replace(read, scan=scan)
         reads.append(read)
     return replace(known, reads=tuple(reads))
@@ -298,17 +303,29 @@ def _scan(table: Table, demand: Demand) -> Scan:
     )
 
 
-def _read(
-    relation: Relation,
-    table: Table,
-    demand: Demand,
+def _reductions(
+    governed: Governed,
     catalog: Catalog,
-    files: FileTables,
-    known: Reduced | None,
-) -> Read:
+    engine: Engine,
+    veiled: bool,
+    scans: Mapping[str, Reducible],
+    opened: Mapping[str, FileRead],
+) -> Mapping[str, Reduced]:
+    """What reduces each live scan; ``opened`` are the files that may give keys."""
+    edges = _edges(governed, engine, veiled) if scans and len(scans) + len(opened) > 1 else ()
+    if not edges:
+        return {}
+    files = {
+        id: Reducible(read.scan.source, _scan(read.scan.estimated or read.scan.table, read.demand))
+        for id, read in opened.items()
+    }
+    return semi_joins(scans, files, edges, lambda id: _able(scans[id].scan.table, catalog))
+
+
+def _live(
+    relation: Relation, table: Table, demand: Demand, catalog: Catalog, known: Reduced | None
+) -> LiveRead:
     connector = catalog.connectors[table.name.catalog.lower()]
-    if table.layout is not None and isinstance(connector, FileConnector):
-        return FileRead(relation, connector, files.scan(connector, table, demand.predicates), demand)
     if not isinstance(connector, ScanConnector):
         raise NotSupported(f"source '{connector.name}' cannot be scanned")
     scan = known.scan if known else _scan(table, demand)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fabric.demand import Demand
+from fabric.estimates import rows_left
 from fabric.file_scan import FileScan
 from fabric.join_graph import Edge
 from fabric.spi import FileConnector, ScanConnector
@@ -42,12 +43,28 @@ class LiveRead:
 
 @dataclass(frozen=True, slots=True)
 class FileRead:
-    """A relation that DuckDB reads from files."""
+    """A relation that DuckDB reads from files; in a statement of its own where it ``gives_keys``."""
 
     relation: Relation
     connector: FileConnector
     scan: FileScan
     demand: Demand
+    gives_keys: bool = False
+
+    @property
+    def positions(self) -> tuple[int, ...]:
+        """The columns that are read."""
+        return tuple(sorted(self.demand.columns))
+
+    @property
+    def repeated(self) -> bool:
+        """Whether the plan reads it more than once."""
+        return self.demand.repeated
+
+    @property
+    def shown_rows(self) -> float | None:
+        """How many rows its own filters leave, as far as anybody can tell."""
+        return rows_left(self.scan.estimated, self.demand.predicates) if self.scan.estimated else None
 
 
 @dataclass(frozen=True, slots=True)
