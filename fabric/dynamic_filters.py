@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from fabric.estimates import distinct
 from fabric.join_graph import Edge
-from fabric.predicates import Comparison, Membership, Predicate
+from fabric.predicates import Comparison, Membership
 from fabric.reductions import LOOKED_AT, MOST_SCANS, SENT_COLUMN, SENT_ROW, Reduced, Reducible, reduced
 from fabric.types import Capabilities, Column, Scan
 
@@ -75,13 +75,13 @@ def semi_joins(
 
 def _lacks(scan: Scan, able: Capabilities) -> frozenset[str]:
     """The columns without whose values the source does not answer, and of which the scan has none."""
-    return able.required - {each.column.lower() for each in scan.predicates if _gives_values(each)}
-
-
-def _gives_values(predicate: Predicate) -> bool:
-    if isinstance(predicate, Membership):
-        return not predicate.negated
-    return isinstance(predicate, Comparison) and predicate.op == "="
+    given = {
+        each.column.lower()
+        for each in scan.predicates
+        if (isinstance(each, Membership) and not each.negated)
+        or (isinstance(each, Comparison) and each.op == "=")
+    }
+    return able.required - given
 
 
 def _each_once(
