@@ -21,14 +21,7 @@ from fabric.product_shape import in_circle, shaped
 from fabric.product_types import UNPUBLISHED
 from fabric.spi import Connector, FileConnector, Governor, View
 from fabric.system import SYSTEM_TABLES
-from fabric.types import (
-    DEFAULT_SCHEMA,
-    Column,
-    Principal,
-    Product,
-    Table,
-    TableName,
-)
+from fabric.types import DEFAULT_SCHEMA, Column, Principal, Product, Table, TableName
 from fabric.uploads import Uploads
 
 log = logging.getLogger("ripstop.catalog")
@@ -97,6 +90,7 @@ class Catalog:
         files: looks into the files of file-like sources.
         engine: knows the Arrow type of a DuckDB type.
         default_schemas: by source, the schema of a two-part name; ``main`` where it is not named.
+        unpushed: sources that are asked for columns only.
         refresh: seconds between listings.
     """
 
@@ -109,10 +103,12 @@ class Catalog:
         engine: Engine,
         *,
         default_schemas: Mapping[str, str] | None = None,
+        unpushed: Iterable[str] = (),
         refresh: float = REFRESH_SECONDS,
     ) -> None:
         self.fabric = fabric
         self._default_schemas = {name.lower(): one.lower() for name, one in (default_schemas or {}).items()}
+        self.unpushed = frozenset(name.lower() for name in unpushed)
         self.connectors = {name.lower(): connector for name, connector in connectors.items()}
         self.products = products
         self._files = files

@@ -32,6 +32,7 @@ from fabric.predicates import (
     Value,
     typed,
 )
+from fabric.pushdown import describe
 from fabric.types import Column, OrderKey
 
 _NAME = re.compile(r"(r_[0-9a-f]{16})_(\d+)")
@@ -61,6 +62,18 @@ class Demand:
     order: tuple[OrderKey, ...] = ()
     limit: int | None = None
     repeated: bool = False
+
+    def leave_to_us(self, but: list[Predicate]) -> None:
+        """Ask a source for no predicate but these, since others of ours could meet rows that these hide."""
+        if any(predicate not in but for predicate in self.predicates):
+            self.order, self.limit = (), None
+        self.kept += [describe(predicate) for predicate in self.predicates if predicate not in but]
+        self.predicates = [predicate for predicate in self.predicates if predicate in but]
+
+    def of_columns(self) -> Demand:
+        """The same with everything but the columns left to us."""
+        kept = [*self.kept, *map(describe, self.predicates)]
+        return Demand(columns=self.columns, kept=kept, repeated=self.repeated)
 
 
 def demands(

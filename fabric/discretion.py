@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
+from sqlglot import exp
+
+from fabric.catalog import known_to
 from fabric.errors import FabricError, SourceError, UserError
 from fabric.resolve import beneath, relations
-from fabric.types import Decision, Governed, Product, Relation, Table
+from fabric.spi import Binder, Governor
+from fabric.types import Decision, Governed, Principal, Product, Relation, Resolved
 
 log = logging.getLogger("ripstop.line")
 
@@ -23,17 +28,31 @@ def restricts(decision: Decision) -> bool:
     return bool(decision.rows or decision.masks or decision.hidden)
 
 
+def _reads_whole(relation: Relation, principal: Principal, governor: Governor, binder: Binder) -> bool:
+    """Whether a principal who named a relation's object themselves would be given all of it."""
+    named = replace(relation, reader=principal.user)
+    alone = Resolved(exp.select("*").from_(exp.to_identifier(named.id, quoted=True)), (named,))
+    try:
+        governed = governor.govern(alone, principal, binder)
+    except FabricError:
+        return False
+    return not any(map(restricts, governed.decisions.values()))
+
+
 class Discretion:
     """What may be said of each relation of a governed statement to the one who asked it.
 
     Args:
         governed: the statement.
-        may_know: whether the principal may know that an object exists.
+        governor: knows what else they may know of.
+        binder: binds its rules.
     """
 
-    def __init__(self, governed: Governed, may_know: Callable[[Table | Product], bool]) -> None:
+    def __init__(self, governed: Governed, governor: Governor, binder: Binder) -> None:
         self._governed = governed
-        self._may_know = may_know
+        self._governor = governor
+        self._binder = binder
+        self._whole: dict[str, bool] = {}
         self._of_rules: set[str] = set()
         self._veiled: set[str] = set()
         decisions = governed.decisions
@@ -47,11 +66,21 @@ class Discretion:
         """Whether the relation may be named; what a row rule reads may not, for that would tell the rule."""
         if relation.id in self._of_rules:
             return False
-        return relation.reader == self._governed.principal.user or self._may_know(relation.object)
+        principal = self._governed.principal
+        return relation.reader == principal.user or known_to(self._governor, principal, relation.object)
 
     def shows_source(self, relation: Relation) -> bool:
         """Whether it may be told what its source is asked and what it says."""
-        return self.shows(relation) and relation.id not in self._veiled
+        return self.shows(relation) and relation.id not in self._veiled and self._is_theirs(relation)
+
+    def _is_theirs(self, relation: Relation) -> bool:
+        """Whether they would read all of it themselves: what a domain reads for them may be more."""
+        principal = self._governed.principal
+        if relation.reader == principal.user:
+            return True
+        if relation.id not in self._whole:
+            self._whole[relation.id] = _reads_whole(relation, principal, self._governor, self._binder)
+        return self._whole[relation.id]
 
     def shows_read(self, relation: Relation, reduced_by: Iterable[str] = ()) -> bool:
         """The same where the keys of other relations stand in what is asked: then of all of them."""

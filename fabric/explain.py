@@ -16,6 +16,7 @@ from fabric.reads import FileRead, LiveRead, Read, SystemRead, Unread
 from fabric.types import ScanReceipt, TableName
 
 _SHOWN_FILES = 5
+_OFF = "pushdown is off"
 
 
 def explain(plan: Plan, discretion: Discretion, receipts: Sequence[ScanReceipt] = ()) -> list[str]:
@@ -51,7 +52,7 @@ def _read(read: Read, discretion: Discretion, names: Mapping[str, TableName]) ->
         yield f"a part of {discretion.named(relation).written}: {_kind(read)}"
         return
     yield f"{relation.name}: {_kind(read)}"
-    if not discretion.shows_read(relation, read.reduced_by if isinstance(read, LiveRead) else ()):
+    if not discretion.shows_read(relation, read.reduced_by if isinstance(read, LiveRead | FileRead) else ()):
         yield "  asked, pushed: not shown, for the relation is restricted for you"
         return
     if isinstance(read, LiveRead):
@@ -64,9 +65,11 @@ def _read(read: Read, discretion: Discretion, names: Mapping[str, TableName]) ->
         for refusal in read.offer.refused:
             yield f"  not pushed: {refusal.what}, because {refusal.why}"
         for text in read.kept:
-            yield f"  not pushed: {text}, because it has no form that a source could take"
+            yield f"  not pushed: {text}, because {_OFF if read.unpushed else 'it has no form that a source could take'}"
     elif isinstance(read, FileRead):
         yield from _files(read.scan)
+        for text in read.demand.kept if read.unpushed else ():
+            yield f"  not pushed: {text}, because {_OFF}"
         for predicate in read.demand.predicates:
             if predicate not in read.scan.pruned_by:
                 yield f"  duckdb prunes by: {describe(predicate)}"

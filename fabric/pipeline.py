@@ -5,14 +5,13 @@ Each stage takes the type that the one before made; only the governor makes a ``
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Sequence
 
 from fabric import zones
 from fabric.audit import Audit
 from fabric.calls import Procedures
-from fabric.catalog import Catalog, known_to
+from fabric.catalog import Catalog
 from fabric.confirm import confirm
 from fabric.dialects import pointing
 from fabric.discretion import Discretion
@@ -47,8 +46,6 @@ from fabric.rules import RuleBinder
 from fabric.spi import Finding, Governor
 from fabric.types import EFFECTS, Governed, Kind, Parsed, Principal
 from fabric.underway import Place, Underway
-
-log = logging.getLogger("ripstop.line")
 
 
 class Line:
@@ -307,7 +304,8 @@ class Line:
         if known.plan is not None:
             return relisted(known.plan, self._files, discretion)
         engine = self._engine.in_zone(question.session.zone)
-        made = plan(known.governed, self.catalog, engine, self._files, discretion, known.probe)
+        pushes = question.session.is_on("pushdown")
+        made = plan(known.governed, self.catalog, engine, self._files, discretion, known.probe, pushes)
         self._plans.complete(question.key, known, plan=made)
         return made
 
@@ -316,7 +314,7 @@ class Line:
         return describe(known.governed, self.catalog, engine, self._discretion(known.governed))
 
     def _discretion(self, governed: Governed) -> Discretion:
-        return Discretion(governed, lambda found: known_to(self._governor, governed.principal, found))
+        return Discretion(governed, self._governor, self._binder)
 
     def _answered(self, planned: Plan, asked: Asked, place: Place, question: Question) -> Reply:
         """The result that is kept of the question, or a running query whose result will be."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TypeGuard
@@ -9,38 +10,35 @@ from typing import TypeGuard
 import pyarrow as pa
 from sqlglot import exp
 
+from fabric.borrowed import lenders
 from fabric.catalog import Catalog
 from fabric.compose import (
+    BARRIER,
     broken,
     compose,
     compose_one,
-    meaning,
     probe,
     probe_governed,
-    raw_name,
     restricted,
     select,
     select_guarded,
     table_relations,
-    veiled_meaning,
 )
 from fabric.demand import Demand, demands
 from fabric.discretion import Discretion
-from fabric.dynamic_filters import semi_joins
 from fabric.engine import Engine, Probe
 from fabric.errors import NotSupported, UserError
 from fabric.estimates import rows_left
 from fabric.file_scan import FileTables
-from fabric.join_graph import Edge
 from fabric.ordering import ordering
 from fabric.predicates import Predicate
 from fabric.pushdown import describe as predicate_text
 from fabric.reads import FileRead, LiveRead, Read, SystemRead, Unread
+from fabric.reducing import meant, reductions_of, scan_of
 from fabric.reductions import Reduced, Reducible
 from fabric.resolve import relations
 from fabric.spi import FileConnector, ScanConnector
 from fabric.types import (
-    Capabilities,
     Column,
     Decision,
     Governed,
@@ -49,7 +47,6 @@ from fabric.types import (
     Product,
     Relation,
     Resolved,
-    Scan,
     Table,
 )
 
@@ -135,7 +132,8 @@ class _Composing:
         if self._comes_guarded(read):
             return select_guarded(relation, self._visible(relation, table), self._plan.guarded_columns(read))
         if isinstance(read, FileRead):
-            return read.scan.sql(self._paths[relation.id])
+            # Not even DuckDB's own reader is to skip what a filter would.
+            return read.scan.sql(self._paths[relation.id]) + (BARRIER if read.unpushed else "")
         if isinstance(read, LiveRead):
             return select(relation, table, read.positions)
         return select(relation, table, () if isinstance(read, Unread) else tuple(range(len(table.columns))))
@@ -185,10 +183,12 @@ def plan(
     files: FileTables,
     discretion: Discretion,
     probed: Probe | None = None,
+    pushes: bool = True,
 ) -> Plan:
     """Ask each relation's source what it takes of what the statement demands.
 
-    Files are listed; no data is read. ``probed`` is what ``describe`` said of it, if it was asked already.
+    Files are listed; no data is read. ``probed`` is what ``describe`` said of it, if it was asked already. Unless it
+    ``pushes``, every source is asked for columns only.
 
     Raises:
         SchemaChanged: a table's files no longer have the columns that the catalog knew.
@@ -196,25 +196,32 @@ def plan(
     """
     probed = probed or describe(governed, catalog, engine, discretion)
     tables = table_relations(governed.resolved, governed.decisions)
-    wanted = demands(probed.plan, _columns_of(tables), _orders(governed))
+    orders = _orders(governed)
+    wanted = demands(probed.plan, _columns_of(tables), orders)
+    borrowed = lenders(governed, engine, wanted, orders)
     scans: dict[str, Reducible] = {}
     opened: dict[str, FileRead] = {}
+    unpushed = set[str]()
     for relation, table in tables:
         demand = wanted.get(relation.id)
         if demand is None or relation.name.catalog == catalog.fabric:
             continue
         demand.columns |= _ruled(governed.decisions[relation.id], table)
         computed = governed.decisions[relation.id].rows and table.kind in _COMPUTED
+        off = not pushes or table.name.catalog.lower() in catalog.unpushed
         if computed:
-            _leave_to_us(demand, _of_rule(relation, governed, engine))
+            demand.leave_to_us(_of_rule(relation, governed, engine))
+        elif off:
+            unpushed.add(relation.id)
         connector = catalog.connectors[table.name.catalog.lower()]
         if table.layout is not None and isinstance(connector, FileConnector):
+            asked = demand.of_columns() if off else demand
             with discretion.telling(relation):
-                scan = files.scan(connector, table, demand.predicates)
-            opened[relation.id] = FileRead(relation, connector, scan, demand)
-        elif not computed and not demand.repeated:
-            scans[relation.id] = Reducible(table.name.catalog.lower(), _scan(table, demand))
-    reductions = _reductions(governed, catalog, engine, probed.veiled, scans, opened)
+                scan = files.scan(connector, table, asked.predicates)
+            opened[relation.id] = FileRead(relation, connector, scan, asked, unpushed=off)
+        elif not computed and not demand.repeated and not off:
+            scans[relation.id] = Reducible(table.name.catalog.lower(), scan_of(table, demand))
+    reductions = reductions_of(governed, catalog, engine, probed.veiled, scans, opened)
     givers = {edge.source.relation for each in reductions.values() for edge in each.awaits}
     reads: list[Read] = []
     for relation, table in tables:
@@ -223,11 +230,17 @@ def plan(
             reads.append(SystemRead(relation))
         elif demand is None:
             reads.append(Unread(relation))
-        elif relation.id in opened:
-            reads.append(replace(opened[relation.id], gives_keys=relation.id in givers))
         else:
-            with discretion.telling(relation):
-                reads.append(_live(relation, table, demand, catalog, reductions.get(relation.id)))
+            read: LiveRead | FileRead
+            if relation.id in opened:
+                read = replace(opened[relation.id], gives_keys=relation.id in givers)
+            else:
+                known, off = reductions.get(relation.id), relation.id in unpushed
+                with discretion.telling(relation):
+                    read = _live(relation, table, demand, catalog, known, off)
+            # Whose rule was lent to a scan, also tells in what the keys of that scan reduce.
+            by = read.reduced_by.union(*(borrowed.get(id, ()) for id in (relation.id, *read.reduced_by)))
+            reads.append(replace(read, reduced_by=by))
     made = Plan(governed=governed, schema=probed.schema, reads=tuple(reads))
     return replace(made, barriers=_needs_barriers(made, engine, probed.veiled))
 
@@ -256,29 +269,7 @@ def _needs_barriers(made: Plan, engine: Engine, veiled: bool) -> bool:
     filtered = any(decision.rows and id not in guarded for id, decision in governed.decisions.items())
     if not filtered:
         return False
-    return not engine.is_total(*_meant(governed, veiled))
-
-
-def _edges(governed: Governed, engine: Engine, veiled: bool) -> tuple[Edge, ...]:
-    """The edges of a statement between relations, by their ids."""
-    found = engine.join_edges(*_meant(governed, veiled))
-    names = {raw_name(each): each.id for each, _ in table_relations(governed.resolved, governed.decisions)}
-    return tuple(
-        Edge(
-            replace(edge.target, relation=names[edge.target.relation]),
-            replace(edge.source, relation=names[edge.source.relation]),
-        )
-        for edge in found
-    )
-
-
-def _meant(governed: Governed, veiled: bool) -> tuple[str, dict[str, list[tuple[str, str]]]]:
-    """What a statement means, as text, and the columns of the relations that it names."""
-    columns = {
-        raw_name(relation): [(f"{relation.id}_{n}", column.type) for n, column in enumerate(table.columns)]
-        for relation, table in table_relations(governed.resolved, governed.decisions)
-    }
-    return (veiled_meaning(governed)[1] if veiled else meaning(governed)), columns
+    return not engine.is_total(*meant(governed, veiled))
 
 
 def _orders(governed: Governed) -> dict[str, tuple[OrderKey, ...]]:
@@ -293,42 +284,22 @@ def _orders(governed: Governed) -> dict[str, tuple[OrderKey, ...]]:
     return found
 
 
-def _scan(table: Table, demand: Demand) -> Scan:
-    return Scan(
-        table=table,
-        columns=tuple(table.columns[n].name for n in sorted(demand.columns) or (0,)),
-        predicates=tuple(demand.predicates),
-        order=demand.order,
-        limit=demand.limit,
-    )
-
-
-def _reductions(
-    governed: Governed,
-    catalog: Catalog,
-    engine: Engine,
-    veiled: bool,
-    scans: Mapping[str, Reducible],
-    opened: Mapping[str, FileRead],
-) -> Mapping[str, Reduced]:
-    """What reduces each live scan; ``opened`` are the files that may give keys."""
-    edges = _edges(governed, engine, veiled) if scans and len(scans) + len(opened) > 1 else ()
-    if not edges:
-        return {}
-    files = {
-        id: Reducible(read.scan.source, _scan(read.scan.estimated or read.scan.table, read.demand))
-        for id, read in opened.items()
-    }
-    return semi_joins(scans, files, edges, lambda id: _able(scans[id].scan.table, catalog))
-
-
 def _live(
-    relation: Relation, table: Table, demand: Demand, catalog: Catalog, known: Reduced | None
+    relation: Relation,
+    table: Table,
+    demand: Demand,
+    catalog: Catalog,
+    known: Reduced | None,
+    unpushed: bool,
 ) -> LiveRead:
+    if unpushed:
+        # An API that requires a parameter answers nothing without it.
+        with contextlib.suppress(UserError):
+            return replace(_live(relation, table, demand.of_columns(), catalog, known, False), unpushed=True)
     connector = catalog.connectors[table.name.catalog.lower()]
     if not isinstance(connector, ScanConnector):
         raise NotSupported(f"source '{connector.name}' cannot be scanned")
-    scan = known.scan if known else _scan(table, demand)
+    scan = known.scan if known else scan_of(table, demand)
     awaits = known.awaits if known else ()
     required = connector.capabilities(table).required if awaits else frozenset()
     if any(table.columns[edge.target.column].name.lower() in required for edge in awaits):
@@ -343,25 +314,12 @@ def _live(
     return LiveRead(relation, connector, offer, sent, tuple(demand.kept), demand.repeated, rows, by, awaits)
 
 
-def _able(table: Table, catalog: Catalog) -> Capabilities:
-    connector = catalog.connectors[table.name.catalog.lower()]
-    return connector.capabilities(table) if isinstance(connector, ScanConnector) else Capabilities()
-
-
 def _of_rule(relation: Relation, governed: Governed, engine: Engine) -> list[Predicate]:
     """What of a relation's row filters a source could take, whatever the statement asks."""
     alone = Resolved(exp.select("*").from_(exp.to_identifier(relation.id, quoted=True)), (relation,))
     probed = probe(alone, engine, governed.decisions)
     found = demands(probed.plan, _columns_of(table_relations(alone, governed.decisions)), {})
     return found[relation.id].predicates if relation.id in found else []
-
-
-def _leave_to_us(demand: Demand, kept: list[Predicate]) -> None:
-    """Ask a source for no predicate but these, since others of ours could meet rows that these hide."""
-    if any(predicate not in kept for predicate in demand.predicates):
-        demand.order, demand.limit = (), None
-    demand.kept += [predicate_text(predicate) for predicate in demand.predicates if predicate not in kept]
-    demand.predicates = [predicate for predicate in demand.predicates if predicate in kept]
 
 
 def _columns_of(tables: list[tuple[Relation, Table]]) -> dict[str, tuple[Column, ...]]:

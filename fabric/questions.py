@@ -10,12 +10,18 @@ from dataclasses import dataclass, field, fields
 import pyarrow as pa
 
 from fabric.dialects import DUCKDB
+from fabric.errors import InvalidValue
 from fabric.resolve import relations
 from fabric.stop import Stop
 from fabric.types import Governed, Principal
 from fabric.zones import is_utc
 
 UTC = "UTC"
+
+SWITCHES: Mapping[str, bool] = {"pushdown": True}
+"""Session options that are on or off, and which of the two they are when nobody says it."""
+
+_SWITCHED = {"on": True, "true": True, "off": False, "false": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,17 @@ class Session:
     def dialect(self) -> str:
         """What statements are written in."""
         return self.options.get("dialect", DUCKDB)
+
+    def is_on(self, switch: str) -> bool:
+        """Whether one of ``SWITCHES`` is on.
+
+        Raises:
+            InvalidValue: what the client said of it is neither on nor off.
+        """
+        said = self.options.get(switch)
+        if said is not None and said.lower() not in _SWITCHED:
+            raise InvalidValue(f"the session option '{switch}' is 'on' or 'off'")
+        return SWITCHES[switch] if said is None else _SWITCHED[said.lower()]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,8 @@ _FILTERED = 0.2  # DuckDB's own guess, whatever the filter
 class LiveRead:
     """A relation that a source serves as Arrow batches; ``positions`` are the columns fetched.
 
-    ``rows`` is how many it will send, as far as anybody can tell. ``reduced_by`` are the ids of relations whose keys
-    stand in what is asked, or, by ``awaits``, will.
+    ``rows`` is how many it will send, as far as anybody can tell. ``reduced_by`` are the ids of relations whose keys,
+    or row filters, stand in what is asked, or, by ``awaits``, will. ``unpushed``: it was to be asked for columns only.
     """
 
     relation: Relation
@@ -31,6 +31,7 @@ class LiveRead:
     rows: float | None = None
     reduced_by: frozenset[str] = frozenset()
     awaits: tuple[Edge, ...] = ()
+    unpushed: bool = False
 
     @property
     def shown_rows(self) -> float | None:
@@ -43,12 +44,17 @@ class LiveRead:
 
 @dataclass(frozen=True, slots=True)
 class FileRead:
-    """A relation that DuckDB reads from files; in a statement of its own where it ``gives_keys``."""
+    """A relation that DuckDB reads from files; in a statement of its own where it ``gives_keys``.
+
+    ``reduced_by`` and ``unpushed`` as of a live read.
+    """
 
     relation: Relation
     connector: FileConnector
     scan: FileScan
     demand: Demand
+    reduced_by: frozenset[str] = frozenset()
+    unpushed: bool = False
     gives_keys: bool = False
 
     @property

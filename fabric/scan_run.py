@@ -65,7 +65,7 @@ class ScanRun:
             touched, by = set(read.positions), read.reduced_by
         elif isinstance(read, FileRead):
             pushed = f"{len(read.scan.files)} of {read.scan.listed} files"
-            touched = read.demand.columns
+            touched, by = read.demand.columns, read.reduced_by
         columns = read.relation.object.columns
         return ScanReceipt(
             source=read.relation.name.catalog,

@@ -96,6 +96,9 @@ class SourceSettings(Strict):
     domain: str = Field(description="the domain that owns this source")
     description: str = ""
     limits: SourceLimits = Field(default_factory=SourceLimits)
+    pushdown: Literal["on", "off"] = Field(
+        default="on", description="`off` asks the source for columns only, to compare with"
+    )
     max_age: Seconds | None = Field(
         default=None, description="serve listings and scans that are at most this old from the cache"
     )

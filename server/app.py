@@ -108,7 +108,10 @@ def build(
     connectors |= _uploads(config)
     products = ProductFiles(config.directory, config.name, config.domains)
     schemas = {name: default_schema(settings) for name, settings in config.sources.items()}
-    catalog = Catalog(config.name, connectors, products, files, engine, default_schemas=schemas)
+    unpushed = [name for name, settings in config.sources.items() if settings.pushdown == "off"]
+    catalog = Catalog(
+        config.name, connectors, products, files, engine, default_schemas=schemas, unpushed=unpushed
+    )
     governor = CasbinGovernor(config.directory, estate_of(config), signer.derived("mask"))
     journal = Journal(_state_file(config), redact)
     scoped = ScopedGovernor(governor, config.name)

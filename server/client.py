@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -31,7 +31,8 @@ class Login:
     """Where to ask, and as whom: by password, by a Bearer ``token``, by a certificate, which may stand beside either.
 
     ``ca_file`` holds the certificates to trust behind ``grpc+tls://``, ``cert_file`` and ``key_file`` one's own.
-    ``dialect`` is what statements are written in; empty, DuckDB's. ``purpose`` is what one asks for.
+    ``dialect`` is what statements are written in; empty, DuckDB's. ``purpose`` is what one asks for. ``options`` are
+    further session options.
     """
 
     uri: str
@@ -43,6 +44,7 @@ class Login:
     token: str = ""
     dialect: str = ""
     purpose: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 class Client:
@@ -107,9 +109,9 @@ def _options(login: Login) -> dict[str, str]:
         options[DatabaseOptions.AUTHORIZATION_HEADER.value] = f"Basic {pair}"
     elif login.user:
         options |= {"username": login.user, "password": login.password}
-    for name in ("dialect", "purpose"):
-        if getattr(login, name):
-            options[DatabaseOptions.RPC_CALL_HEADER_PREFIX.value + name] = getattr(login, name)
+    for name, value in {**login.options, "dialect": login.dialect, "purpose": login.purpose}.items():
+        if value:
+            options[DatabaseOptions.RPC_CALL_HEADER_PREFIX.value + name] = value
     for option, file in (
         (DatabaseOptions.TLS_ROOT_CERTS, login.ca_file),
         (DatabaseOptions.MTLS_CERT_CHAIN, login.cert_file),

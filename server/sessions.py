@@ -16,6 +16,7 @@ from fabric.catalog import Entry
 from fabric.dialects import canonical
 from fabric.errors import InvalidValue, LoginRefused
 from fabric.pipeline import Session
+from fabric.questions import SWITCHES
 from fabric.types import Principal
 from server import flightsql
 from server.keys import Signer
@@ -27,7 +28,7 @@ SEPARATOR = "~"
 _SECONDS = 7 * 24 * 3600
 _LONGEST_PURPOSE = 100
 PURPOSE = "purpose"
-_NAMES = ("catalog", "schema", "timezone", "max_staleness", "dialect", PURPOSE)
+OPTIONS = ("catalog", "schema", "timezone", "max_staleness", "dialect", PURPOSE, *SWITCHES)
 
 
 def read_options(token: str, signer: Signer, principal: Principal) -> Mapping[str, str]:
@@ -65,9 +66,16 @@ def from_cookies(headers: Iterable[str]) -> str:
 
 
 def to_session(options: Mapping[str, str], caller: Mapping[str, str]) -> Session:
-    """The options as the line takes them, and what is known of who calls."""
+    """The options as the line takes them, and what is known of who calls.
+
+    Raises:
+        InvalidValue: a switch is neither on nor off.
+    """
     rest = {name: value for name, value in options.items() if name not in ("schema", "timezone")}
-    return Session(options.get("schema"), options.get("timezone", "UTC"), rest, caller)
+    session = Session(options.get("schema"), options.get("timezone", "UTC"), rest, caller)
+    for switch in SWITCHES:
+        session.is_on(switch)
+    return session
 
 
 def asking(principal: Principal, options: Mapping[str, str]) -> Principal:
@@ -90,7 +98,7 @@ def changed(
     catalogs = {fabric.lower()} | {entry.name.catalog.lower() for entry in known}
     schemas = {entry.name.schema.lower() for entry in known}
     for name, value in request.items():
-        if name not in _NAMES:
+        if name not in OPTIONS:
             errors[name] = flightsql.INVALID_NAME
         elif value is None:
             result.pop(name, None)
@@ -100,6 +108,7 @@ def changed(
             or (name == "timezone" and not _is_zone(value))
             or (name == "dialect" and not _is_dialect(value))
             or (name == PURPOSE and not _is_purpose(value))
+            or (name in SWITCHES and not _is_switched(name, value))
         ):
             errors[name] = flightsql.INVALID_VALUE
         else:
@@ -112,12 +121,20 @@ def from_headers(headers: Mapping[str, list[str]]) -> dict[str, str]:
 
     JDBC sends what stands behind ``?`` and it does not know, ADBC its ``adbc.flight.sql.rpc.call_header.…``.
     """
-    return {name: headers[name][0][:100] for name in _NAMES if headers.get(name)}
+    return {name: headers[name][0][:100] for name in OPTIONS if headers.get(name)}
 
 
 def _is_dialect(name: str) -> bool:
     try:
         canonical(name)
+    except InvalidValue:
+        return False
+    return True
+
+
+def _is_switched(name: str, value: str) -> bool:
+    try:
+        Session(options={name: value}).is_on(name)
     except InvalidValue:
         return False
     return True

@@ -40,6 +40,12 @@ def sql(
     purpose: Annotated[
         str, typer.Option(help="What you ask for; rules may depend on it, and the audit has it.")
     ] = "",
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A session option, such as timezone=Europe/Berlin or pushdown=off; may be said again."
+        ),
+    ] = None,
     form: Annotated[Format, typer.Option("--format", help="How answers are written.")] = Format.table,
 ) -> None:
     """Ask in SQL: -c, -f, or stdin; at a terminal, a shell with history."""
@@ -47,6 +53,7 @@ def sql(
         raise typer.BadParameter("-c and -f exclude each other")
     if key and not cert:
         raise typer.BadParameter("--key belongs to a --cert")
+    options = _options(option or [])
     script = _script(command, file)
     # Password before the driver: a person at a prompt does not wait for imports.
     token = "" if user else os.environ.get("RIPSTOP_TOKEN", "")
@@ -56,7 +63,7 @@ def sql(
 
     trusted, shown, signing = (str(each) if each else "" for each in (ca, cert, key or cert))
     asking = Login(
-        uri or served_at(directory), name, password, trusted, shown, signing, token, dialect, purpose
+        uri or served_at(directory), name, password, trusted, shown, signing, token, dialect, purpose, options
     )
     with Client(asking) as client:
         if script is None:
@@ -80,6 +87,19 @@ def _run(client: Client, script: str, form: Format) -> None:
         with client.query(statement) as reader:
             write(reader, form, sys.stdout)
     sys.stdout.flush()
+
+
+def _options(said: list[str]) -> dict[str, str]:
+    """Session options written NAME=VALUE; the server passes over names that it does not know."""
+    if not said:
+        return {}
+    from server.sessions import OPTIONS
+
+    options = {name: value for name, _, value in (each.partition("=") for each in said)}
+    for name, value in options.items():
+        if name not in OPTIONS or not value:
+            raise typer.BadParameter(f"--option is NAME=VALUE, of one of {', '.join(OPTIONS)}")
+    return options
 
 
 def _script(command: str, file: Path | None) -> str | None:

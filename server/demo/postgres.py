@@ -93,7 +93,7 @@ class EmbeddedPostgres:
         port = self.port
         while not self._launch(port or _free_port(), deadline):
             self.stop()
-            end = self._log.read_text(errors="replace").splitlines()[-_LOG_LINES:]
+            end = self.log.read_text(errors="replace").splitlines()[-_LOG_LINES:]
             # A free port may be taken by another server before this one listens: choose again.
             taken = any("Address already in use" in line for line in end)
             if port or not taken or time.monotonic() > deadline:
@@ -102,7 +102,7 @@ class EmbeddedPostgres:
     def _launch(self, port: int, deadline: float) -> bool:
         self.port = port
         arguments = [f"--{name}={value}" for name, value in self._settings.items()]
-        with self._log.open("ab") as out:
+        with self.log.open("ab") as out:
             self._process = subprocess.Popen(  # noqa: S603
                 [_binary("postgres"), "-D", self._data, "-p", str(port), *arguments],
                 stdout=out,
@@ -157,7 +157,8 @@ class EmbeddedPostgres:
         return done.stdout.decode()
 
     @property
-    def _log(self) -> Path:
+    def log(self) -> Path:
+        """The file that the server writes its log to."""
         return self._directory / "postgres.log"
 
     @property

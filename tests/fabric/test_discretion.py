@@ -173,6 +173,54 @@ p3, role:sub, crm_db.customer, region IN (SELECT region FROM crm_db.territory)
         assert "did: 1 rows" in lines(app, "EXPLAIN ANALYZE FROM crm_db.customer", who("full", "eu"))
 
 
+def test_what_a_row_rule_lends_to_another_scan_is_not_told(tmp_path: Path) -> None:
+    """DuckDB carries ``region = 'EU'`` from one side of a join to the other, and would have it asked there."""
+    crm = "p3, role:eu, crm_db.territory, region = 'EU'\np3, role:ten, crm_db.customer, customer_id = 10\n"
+    sql = "SELECT c.name FROM crm_db.customer c JOIN crm_db.territory t USING (region)"
+    with company(tmp_path, {**_RULES, "crm": crm}) as app:
+        for person in (who("full", "eu"), who("full", "eu", "ten")):
+            for text in (lines(app, f"EXPLAIN {sql}", person), lines(app, f"EXPLAIN ANALYZE {sql}", person)):
+                assert "crm_db.customer: live scan\n  asked, pushed: not shown" in text
+                tells_nothing(text, "crm_db", "territory")
+                assert "3 rows" not in text
+            ask(app, sql, person)
+            told = "SELECT pushed, rows, bytes FROM system.scans WHERE object = 'crm_db.customer'"
+            assert set(rows(app, told, person)) == {(None, None, None)}
+        # Where no rule is carried over, what was counted stays told; so does one's own condition.
+        kept = f"EXPLAIN ANALYZE {sql.replace('JOIN', 'LEFT JOIN')}"
+        assert "did: 3 rows" in lines(app, kept, who("full", "eu"))
+        assert "did: 1 rows" in lines(app, kept, who("full", "eu", "ten"))
+        assert "\"region\" = 'EU'" in lines(app, f"EXPLAIN {sql} WHERE region = 'EU'", who("full"))
+
+
+def test_what_a_rule_lends_prunes_files_unseen(tmp_path: Path) -> None:
+    claims = "p3, role:eu, scores.score, claim_id = 2\np3, role:eu, fraud.score, true\n"
+    sql = "SELECT c.amount FROM lake.claim c JOIN scores.score s USING (claim_id)"
+    with company(tmp_path, {**_RULES, "claims": "", "fraud": claims}) as app:
+        assert "prunes by" not in (text := lines(app, f"EXPLAIN ANALYZE {sql}", who("full", "eu"))), text
+        assert "lake.claim: csv files\n  asked, pushed: not shown" in text
+        assert "bytes" not in text
+
+
+def test_what_a_domain_reads_for_one_is_counted_for_those_who_read_it_all_themselves(tmp_path: Path) -> None:
+    rules = {
+        **_RULES,
+        "crm": "p, domain:claims, crm.customer, declassify, allow\np3, role:eu, crm_db.customer, region = 'EU'\n",
+        "federation": _RULES["federation"] + "p, role:knows, crm_db.*, discover, allow\n",
+    }
+    with company(tmp_path, rules) as app:
+        sql = "EXPLAIN ANALYZE SELECT emails FROM claims.contacts"
+        for roles, told in ((("full",), True), (("full", "eu"), False), (("knows",), False)):
+            text = lines(app, sql, who(*roles))
+            assert "crm_db.customer: live scan" in text
+            assert ("3 rows" in text) == ("asked: SELECT" in text) == told, text
+            ask(app, sql.removeprefix("EXPLAIN ANALYZE "), who(*roles))
+            ((seen, size),) = rows(
+                app, "SELECT rows, bytes FROM system.scans ORDER BY as_of DESC LIMIT 1", who(*roles)
+            )
+            assert (seen == 3, size is not None) == (told, told)
+
+
 # ── receipts and system tables ───────────────────────────────────────────────────────────────
 
 
