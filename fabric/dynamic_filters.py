@@ -57,7 +57,7 @@ def semi_joins(
         if target in lacking:
             chosen = _each_once(usable, lacking[target], every)
         else:
-            chosen = _worthwhile(usable, every, rows)
+            chosen = () if scans[target].unpushed else _worthwhile(usable, every, rows)
         if chosen:
             waiting[target] = chosen
             rows[target] = _left(rows[target], [_part(edge, every, rows) for edge in chosen])
@@ -68,7 +68,7 @@ def semi_joins(
             sources = {edge.source.relation for edge in waiting[id]}
             by = sources.union(*(found[source].by for source in sources if source in found))
             found[id] = Reduced(scans[id].scan, rows[id], frozenset(by), waiting[id])
-        elif id in scans:
+        elif id in scans and not scans[id].unpushed:
             found[id] = reduced(id, scans, fixed)
     return found
 

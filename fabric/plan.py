@@ -34,7 +34,7 @@ from fabric.ordering import ordering
 from fabric.predicates import Predicate
 from fabric.pushdown import describe as predicate_text
 from fabric.reads import FileRead, LiveRead, Read, SystemRead, Unread
-from fabric.reducing import meant, reductions_of, scan_of
+from fabric.reducing import able_of, meant, reductions_of, scan_of
 from fabric.reductions import Reduced, Reducible
 from fabric.resolve import relations
 from fabric.spi import FileConnector, ScanConnector
@@ -219,8 +219,9 @@ def plan(
             with discretion.telling(relation):
                 scan = files.scan(connector, table, asked.predicates)
             opened[relation.id] = FileRead(relation, connector, scan, asked, unpushed=off)
-        elif not computed and not demand.repeated and not off:
-            scans[relation.id] = Reducible(table.name.catalog.lower(), scan_of(table, demand))
+        elif not computed and not demand.repeated:
+            asked = demand.of_columns() if off and not able_of(table, catalog).required else demand
+            scans[relation.id] = Reducible(table.name.catalog.lower(), scan_of(table, asked), unpushed=off)
     reductions = reductions_of(governed, catalog, engine, probed.veiled, scans, opened)
     givers = {edge.source.relation for each in reductions.values() for edge in each.awaits}
     reads: list[Read] = []

@@ -43,9 +43,8 @@ def reductions_of(
     files = {
         id: Reducible(read.scan.source, scan_of(read.scan.estimated or read.scan.table, read.demand))
         for id, read in opened.items()
-        if not read.unpushed
     }
-    return semi_joins(scans, files, edges, lambda id: _able(scans[id].scan.table, catalog))
+    return semi_joins(scans, files, edges, lambda id: able_of(scans[id].scan.table, catalog))
 
 
 def _edges(governed: Governed, engine: Engine, veiled: bool) -> tuple[Edge, ...]:
@@ -70,6 +69,7 @@ def meant(governed: Governed, veiled: bool) -> tuple[str, dict[str, list[tuple[s
     return (veiled_meaning(governed)[1] if veiled else meaning(governed)), columns
 
 
-def _able(table: Table, catalog: Catalog) -> Capabilities:
+def able_of(table: Table, catalog: Catalog) -> Capabilities:
+    """What may be pushed to a table."""
     connector = catalog.connectors[table.name.catalog.lower()]
     return connector.capabilities(table) if isinstance(connector, ScanConnector) else Capabilities()

@@ -24,10 +24,14 @@ SENT_ROW, SENT_COLUMN, LOOKED_AT = 0.2, 0.1, 0.03
 
 @dataclass(frozen=True, slots=True)
 class Reducible:
-    """A scan that may be reduced, and reduce others: of which source, and what it would ask without."""
+    """A scan that may be reduced, and reduce others: of which source, and what it would ask without.
+
+    One that is to be ``unpushed`` is reduced only where its source does not answer otherwise.
+    """
 
     source: str
     scan: Scan
+    unpushed: bool = False
 
     @property
     def rows(self) -> float | None:
