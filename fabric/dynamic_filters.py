@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 
-from fabric.estimates import distinct
+from fabric.estimates import distinct, selectivity
 from fabric.join_graph import Edge
 from fabric.predicates import Comparison, Membership
 from fabric.reductions import LOOKED_AT, MOST_SCANS, SENT_COLUMN, SENT_ROW, Reduced, Reducible, reduced
@@ -44,10 +44,10 @@ def semi_joins(
     if len(scans) > MOST_SCANS:
         edges = ()
     every = {**scans, **files}
-    rows = {id: each.rows for id, each in every.items()}
+    rows = {id: _expected(each) for id, each in every.items()}
     lacking = {id: lacks for id, each in scans.items() if (lacks := _lacks(each.scan, able(id)))}
     # The smallest first: who comes later may wait for who came before, and so nobody for itself.
-    ordered = sorted(every, key=lambda id: (id in lacking, _known(rows[id])))
+    ordered = sorted(every, key=lambda id: (id in lacking, rows[id]))
     waiting: dict[str, tuple[Edge, ...]] = {}
     for place, target in enumerate(ordered):
         if target in files:
@@ -60,14 +60,15 @@ def semi_joins(
             chosen = () if scans[target].unpushed else _worthwhile(usable, every, rows)
         if chosen:
             waiting[target] = chosen
-            rows[target] = _left(rows[target], [_part(edge, every, rows) for edge in chosen])
+            rows[target] *= math.prod(_part(edge, every, rows) for edge in chosen)
     fixed = [edge for edge in edges if edge.target.relation not in waiting]
     found: dict[str, Reduced] = {}
     for id in ordered:
         if id in waiting:
             sources = {edge.source.relation for edge in waiting[id]}
             by = sources.union(*(found[source].by for source in sources if source in found))
-            found[id] = Reduced(scans[id].scan, rows[id], frozenset(by), waiting[id])
+            known = None if scans[id].rows is None else max(1.0, rows[id])
+            found[id] = Reduced(scans[id].scan, known, frozenset(by), waiting[id])
         elif id in scans and not scans[id].unpushed:
             found[id] = reduced(id, scans, fixed)
     return found
@@ -95,22 +96,18 @@ def _each_once(
 
 
 def _worthwhile(
-    edges: Sequence[Edge], scans: Mapping[str, Reducible], rows: Mapping[str, float | None]
+    edges: Sequence[Edge], scans: Mapping[str, Reducible], rows: Mapping[str, float]
 ) -> tuple[Edge, ...]:
     chosen, part = list[Edge](), 1.0
     for edge in edges:
         left = _part(edge, scans, rows)
         if scans[edge.target.relation].scan.limit is not None or len(chosen) == _MOST:
             break
-        few = _known(rows[edge.source.relation]) <= _MOST_EXPECTED and left <= _LARGEST_PART
+        few = rows[edge.source.relation] <= _MOST_EXPECTED and left <= _LARGEST_PART
         if few and _wins(edge, scans, rows, part, left):
             chosen.append(edge)
             part *= left
     return tuple(chosen)
-
-
-def _left(rows: float | None, parts: Sequence[float]) -> float | None:
-    return None if rows is None else max(1.0, rows * math.prod(parts))
 
 
 def _towards(target: str, edges: Sequence[Edge], earlier: Sequence[str]) -> list[Edge]:
@@ -136,23 +133,21 @@ def _source_column(edge: Edge, scans: Mapping[str, Reducible]) -> Column:
     return scans[edge.source.relation].scan.table.columns[edge.source.column]
 
 
-def _part(edge: Edge, scans: Mapping[str, Reducible], rows: Mapping[str, float | None]) -> float:
+def _part(edge: Edge, scans: Mapping[str, Reducible], rows: Mapping[str, float]) -> float:
     """The part of the target's rows whose key is among the source's, as far as anybody can tell."""
     source, target = scans[edge.source.relation].scan.table, scans[edge.target.relation].scan.table
-    keys = distinct(source, _source_column(edge, scans).name, _known(rows[edge.source.relation]))
-    of = distinct(target, _target_column(edge, scans).name, _known(target.rows))
+    keys = distinct(source, _source_column(edge, scans).name, rows[edge.source.relation])
+    of = distinct(target, _target_column(edge, scans).name, float(target.rows or _UNKNOWN_ROWS))
     return min(1.0, keys / of)
 
 
 def _wins(
-    edge: Edge, scans: Mapping[str, Reducible], rows: Mapping[str, float | None], part: float, left: float
+    edge: Edge, scans: Mapping[str, Reducible], rows: Mapping[str, float], part: float, left: float
 ) -> bool:
     """Whether the rows that are not sent save more than waiting costs."""
     target, source = scans[edge.target.relation], scans[edge.source.relation]
-    saved = _sent(target, _known(rows[edge.target.relation]) * part * (1 - left))
-    waited = (
-        _sent(source, _known(rows[edge.source.relation])) + float(source.scan.table.rows or 0) * LOOKED_AT
-    )
+    saved = _sent(target, rows[edge.target.relation] * part * (1 - left))
+    waited = _sent(source, rows[edge.source.relation]) + float(source.scan.table.rows or 0) * LOOKED_AT
     return saved > waited + _TURN
 
 
@@ -163,5 +158,8 @@ def _sent(reducible: Reducible, rows: float) -> float:
     return rows * (SENT_ROW + SENT_COLUMN * len(reducible.scan.columns))
 
 
-def _known(rows: float | None) -> float:
-    return _UNKNOWN_ROWS if rows is None else float(rows)
+def _expected(reducible: Reducible) -> float:
+    """Rows that a scan would give, though nobody may know how many the table has."""
+    if reducible.rows is not None:
+        return reducible.rows
+    return _UNKNOWN_ROWS * selectivity(reducible.scan.table, reducible.scan.predicates)
