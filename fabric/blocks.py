@@ -64,6 +64,7 @@ class BlockCache:
         if not size or not (self._budget or self._disk or file.connector.one_call):
             return self._direct(file, offset, length, demand)
         first, last = offset // size, (offset + length - 1) // size
+        demand.count(wanted=last + 1 - first)
         found = self._gather(file, range(first, last + 1), demand)
         if first == last:
             return found[first][offset - first * size : offset - first * size + length]
@@ -216,6 +217,8 @@ class BlockCache:
             flight.demand.count(hits=len(stored))
             found |= stored
         missing = [number for flight in flights for number in flight.blocks if number not in found]
+        for flight in flights:
+            flight.demand.count(fetched=sum(number not in found for number in flight.blocks))
         if not missing:
             return found
         spans = list(spans_of(file, sorted(missing)))

@@ -59,12 +59,19 @@ class Demand:
         if self.stopped.done():
             raise Cancelled("the query was cancelled")
 
-    def count(self, *, read: int = 0, requests: int = 0, hits: int = 0) -> None:
-        """Add to the query's counters, from any thread: bytes from the source, ranges asked, blocks had."""
+    def count(
+        self, *, read: int = 0, requests: int = 0, hits: int = 0, wanted: int = 0, fetched: int = 0
+    ) -> None:
+        """Add to the query's counters, from any thread: bytes from the source, ranges asked, blocks had.
+
+        ``wanted`` are blocks that DuckDB asked for, ``fetched`` those that came from the source.
+        """
         with self._lock:
             self.context.bytes += read
             self.context.requests += requests
             self.context.cache_hits += hits
+            self.context.blocks_wanted += wanted
+            self.context.blocks_fetched += fetched
 
 
 @dataclass(eq=False, slots=True)

@@ -47,6 +47,11 @@ def lenders(
     return found
 
 
+def unruled(governed: Governed, engine: Engine) -> dict[str, Demand]:
+    """What the statement would demand of each relation, by id, if there were no row filters."""
+    return _demands(governed, engine, {}, frozenset())
+
+
 def _demands(
     governed: Governed, engine: Engine, orders: Mapping[str, tuple[OrderKey, ...]], kept: frozenset[str]
 ) -> dict[str, Demand]:

@@ -34,7 +34,9 @@ _FAULTS = (SqlglotError, ValueError, TypeError, AttributeError, KeyError, IndexE
 # Dialects read what stands behind EXPLAIN as one word, so its words are found without them.
 _GAP = r"(?:\s|/\*[\s\S]*?\*/|--[^\n]*\n)"
 _ABOUT = re.compile(
-    rf"{_GAP}*(?:(EXPLAIN){_GAP}+(POLICY){_GAP}+(FOR){_GAP}+(\"[^\"]*\"|[^\s/]+)|(EXPLAIN){_GAP}+(ANALYZE)|(EXPLAIN|DESCRIBE|DESC)){_GAP}",
+    rf"{_GAP}*(?:(EXPLAIN){_GAP}+(POLICY){_GAP}+(FOR){_GAP}+(\"[^\"]*\"|[^\s/]+){_GAP}"
+    rf"|(EXPLAIN)(?:{_GAP}+(ANALYZE))?{_GAP}*(\({_GAP}*(?:FORMAT|ANALYZE)\b[^()]*\))"
+    rf"|(?:(EXPLAIN){_GAP}+(ANALYZE)|(EXPLAIN|DESCRIBE|DESC)|(ASSERT){_GAP}+(PUSHED)){_GAP})",
     re.IGNORECASE,
 )
 _OURS = re.compile(rf"{_GAP}*(?:SHOW|CALL|DROP|COMMENT)\b", re.IGNORECASE)

@@ -2,7 +2,7 @@
 
     FabricError
     ├── UserError          SyntaxProblem, NotFound, AccessDenied, LoginRefused, NotSupported,
-    │                      InvalidValue, PolicyChanged, InvalidConfig, MissingExtra,
+    │                      InvalidValue, NotPushed, PolicyChanged, InvalidConfig, MissingExtra,
     │                      ContractBroken, ProductRetired, ProductViolated
     ├── SourceError        Unreachable, SourceLoginRefused, IdentityRefused, Throttled,
     │                      SourceTimeout, SchemaChanged, SourceChanged, BadData
@@ -85,6 +85,12 @@ class NotSupported(UserError):
     """Understood, and not offered."""
 
     code = "NOT_SUPPORTED"
+
+
+class NotPushed(UserError):
+    """A large scan would not be reduced at its source, and the statement says ASSERT PUSHED."""
+
+    code = "NOT_PUSHED"
 
 
 class InvalidValue(UserError):
@@ -265,6 +271,7 @@ STATUS: dict[str, Status] = {
     "ACCESS_DENIED": Status("PERMISSION_DENIED", 403),
     "LOGIN_REFUSED": Status("UNAUTHENTICATED", 401),
     "NOT_SUPPORTED": Status("UNIMPLEMENTED", 501),
+    "NOT_PUSHED": Status("INVALID_ARGUMENT", 400),
     "INVALID_VALUE": Status("INVALID_ARGUMENT", 400),
     "POLICY_CHANGED": Status("UNAVAILABLE", 409),
     "CONFIG": Status("INVALID_ARGUMENT", 400),

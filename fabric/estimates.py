@@ -26,6 +26,16 @@ from fabric.types import ColumnStatistics, Table
 
 _EQUAL, _RANGE, _PATTERN, _NULL = 0.05, 0.33, 0.05, 0.02
 _LEAST = 1e-9
+# Bytes of a value, in Arrow; of a text or a list of which nothing is known.
+_WIDTHS = dict.fromkeys(("BOOLEAN", "TINYINT", "UTINYINT"), 1.0)
+_WIDTHS |= dict.fromkeys(("SMALLINT", "USMALLINT"), 2.0) | dict.fromkeys(
+    ("INTEGER", "UINTEGER", "FLOAT", "DATE"), 4.0
+)
+_WIDTHS |= dict.fromkeys(
+    ("BIGINT", "UBIGINT", "DOUBLE", "TIME", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE"), 8.0
+)
+_WIDTHS |= dict.fromkeys(("DECIMAL", "HUGEINT", "UUID", "INTERVAL"), 16.0)
+_WIDTH = 20.0
 _NOTHING_KNOWN = ColumnStatistics()
 
 
@@ -58,6 +68,21 @@ def distinct(table: Table, column: str, rows: float) -> float:
     if table.primary_key == (column,):
         return rows
     return max(1.0, min(rows, known if known is not None else rows))
+
+
+def row_bytes(table: Table, columns: Iterable[str]) -> float:
+    """Bytes that a row takes in memory, of these columns of a table."""
+    return sum(_width(table, name) for name in columns)
+
+
+def _width(table: Table, name: str) -> float:
+    column = table.column(name)
+    kind = column.type.split("(")[0].upper() if column else ""
+    if kind in _WIDTHS:
+        return _WIDTHS[kind]
+    known = _statistics(table, name)
+    values = [*(value for value, _ in known.common), *known.bounds]
+    return sum(map(len, values)) / len(values) if values else _WIDTH
 
 
 def _known(parts: Sequence[float]) -> bool:

@@ -1,114 +1,136 @@
-"""EXPLAIN: per source what is asked of it, what was pushed and what was not, and why; for one principal.
-
-A part that the principal may not know of appears as a part of the product that they named: without a
-name, a text or a predicate. Of one that is restricted for them, only counts of what they may see are shown.
-"""
+"""EXPLAIN as text, as JSON and as a Mermaid flowchart."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
+
+from pydantic import TypeAdapter
 
 from fabric.discretion import Discretion
-from fabric.file_scan import FileScan
+from fabric.explanation import Actual, Explanation, ScanExplained, explanation
+from fabric.parse_explain import FORMS
 from fabric.plan import Plan
-from fabric.pushdown import describe
-from fabric.reads import FileRead, LiveRead, Read, SystemRead, Unread
-from fabric.types import ScanReceipt, TableName
+from fabric.types import ScanReceipt
 
 _SHOWN_FILES = 5
-_OFF = "pushdown is off"
+_LONGEST_LINE = 160
+# Anything else stands in a label as its code point, as Mermaid's documentation has it ("Entity codes to escape").
+_PLAIN = re.compile(r"[^\w .,:()%/=+*-]")
+_JSON = TypeAdapter(Explanation)
 
 
-def explain(plan: Plan, discretion: Discretion, receipts: Sequence[ScanReceipt] = ()) -> list[str]:
-    """The plan as lines of text.
+def explain(
+    plan: Plan, discretion: Discretion, receipts: Sequence[ScanReceipt] = (), form: str = "text"
+) -> list[str]:
+    """The plan as rows of text: a line each, or the whole of a JSON or Mermaid document in one.
 
     Args:
         plan: what would run, or ran.
         discretion: what may be said of each part to the one who asks.
         receipts: what each scan did, in the order of the plan's live and file reads; for ANALYZE.
+        form: one of ``parse_explain.FORMS``.
     """
+    return _FORMS[form](explanation(plan, discretion, receipts))
+
+
+# ── text ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def _text(told: Explanation) -> list[str]:
     lines: list[str] = []
-    did = iter(receipts)
-    names = {read.relation.id: read.relation.name for read in plan.reads}
-    for read in plan.reads:
-        receipt = next(did, None) if isinstance(read, LiveRead | FileRead) else None
-        lines += _read(read, discretion, names)
-        if receipt is not None:
-            lines.append(_actual(receipt))
-    for named in plan.governed.resolved.relations:
-        restricted = discretion.restricted(named)
-        if restricted != "none":
-            lines.append(f"restricted for you: {named.written} ({restricted})")
-    joined = len([read for read in plan.reads if not isinstance(read, Unread)])
+    for scan in told.scans:
+        lines.append(f"{scan.title}: {scan.kind}")
+        lines += [f"  {line}" for line in _lines(scan)]
+    lines += [f"restricted for you: {name} ({how})" for name, how in told.restricted.items()]
+    return [*lines, f"duckdb: {told.duckdb}"]
+
+
+def _lines(scan: ScanExplained) -> Iterator[str]:
+    if not scan.told and scan.object is not None:
+        yield "asked, pushed: not shown, for the relation is restricted for you"
+    if scan.asked is not None:
+        yield f"asked: {scan.asked}"
+    if scan.files is not None:
+        shown = scan.files.paths[:_SHOWN_FILES]
+        more = f" and {scan.files.read - len(shown)} more" if scan.files.read > len(shown) else ""
+        yield f"files: {scan.files.read} of {scan.files.listed}: {', '.join(shown)}{more}"
+    if scan.pushed or (scan.not_pushed and scan.files is None):
+        yield f"pushed: {', '.join(scan.pushed) or 'nothing'}"
+    for text in scan.dynamic_filters:
+        yield f"dynamic filter: {text}"
+    for left in scan.not_pushed:
+        yield f"not pushed: {left.what}, because {left.why}"
+    for predicate in scan.prunes_by:
+        yield f"duckdb prunes by: {predicate}"
+    estimate = _estimate(scan)
+    if estimate:
+        yield f"estimate: {estimate}"
+    if scan.actual is not None:
+        yield f"did: {_did(scan.actual)}"
+
+
+def _estimate(scan: ScanExplained) -> str:
+    if scan.files is not None:
+        return f"at most {scan.files.bytes:,} bytes"
+    known = scan.estimate
+    if known is None:
+        return ""
+    of = f" of {known.of:,}" if known.of is not None else ""
+    part = f" ({known.selectivity:.2%})" if known.selectivity is not None else ""
+    return f"{known.rows:,}{of} rows{part}, {known.bytes:,} bytes"
+
+
+def _did(actual: Actual) -> str:
+    parts = [f"{actual.rows:,} rows"] if actual.rows is not None else []
+    if actual.bytes is not None:
+        parts.append(f"{actual.bytes:,} bytes")
+    if actual.requests is not None:
+        parts.append(f"{actual.requests:,} requests")
+    parts.append(f"{actual.milliseconds / 1000:.3f} s")
+    if actual.cache is not None:
+        parts.append(f"{actual.cache} in the cache")
+    return ", ".join(parts)
+
+
+# ── Mermaid ──────────────────────────────────────────────────────────────────────────────────
+
+
+def _mermaid(told: Explanation) -> list[str]:
+    """A flowchart from the sources through DuckDB to the answer (https://mermaid.js.org/syntax/flowchart.html)."""
+    lines = ["flowchart LR"]
+    for number, scan in enumerate(told.scans):
+        lines.append(f"    scan{number}[({_label([f'{scan.title}: {scan.kind}', *_lines(scan)])})]")
+        flows = "-.-" if scan.kind.startswith("not read") else "-->"
+        rows = scan.actual.rows if scan.actual else None
+        if rows is None and scan.estimate is not None:
+            sent = f"|{_label([f'about {scan.estimate.rows:,} rows'])}|"
+        else:
+            sent = f"|{_label([f'{rows:,} rows'])}|" if rows is not None else ""
+        lines.append(f"    scan{number} {flows}{sent} duckdb")
+    restricted = [f"restricted for you: {name} ({how})" for name, how in told.restricted.items()]
     lines.append(
-        f"duckdb: {'joins ' if joined > 1 else 'computes over '}{joined} relations, and every filter again"
+        f"    duckdb[{_label(['duckdb', told.duckdb, *restricted])}] --> answer([{_label(['answer'])}])"
     )
-    return lines
+    return ["\n".join(lines)]
 
 
-def _read(read: Read, discretion: Discretion, names: Mapping[str, TableName]) -> Iterator[str]:
-    relation = read.relation
-    if not discretion.shows(relation):
-        yield f"a part of {discretion.named(relation).written}: {_kind(read)}"
-        return
-    yield f"{relation.name}: {_kind(read)}"
-    if not discretion.shows_read(relation, read.reduced_by if isinstance(read, LiveRead | FileRead) else ()):
-        yield "  asked, pushed: not shown, for the relation is restricted for you"
-        return
-    if isinstance(read, LiveRead):
-        yield f"  asked: {read.offer.request}"
-        for edge in read.awaits:
-            column = relation.object.columns[edge.target.column].name
-            yield f"  dynamic filter: {column} among the keys of {names[edge.source.relation]}"
-        if read.offer.scan.predicates or read.offer.limit_taken or read.offer.semi_joins:
-            yield from _pushed(read)
-        for refusal in read.offer.refused:
-            yield f"  not pushed: {refusal.what}, because {refusal.why}"
-        for text in read.kept:
-            yield f"  not pushed: {text}, because {_OFF if read.unpushed else 'it has no form that a source could take'}"
-    elif isinstance(read, FileRead):
-        yield from _files(read.scan)
-        for text in read.demand.kept if read.unpushed else ():
-            yield f"  not pushed: {text}, because {_OFF}"
-        for predicate in read.demand.predicates:
-            if predicate not in read.scan.pruned_by:
-                yield f"  duckdb prunes by: {describe(predicate)}"
+def _label(lines: Sequence[str]) -> str:
+    shown = (line if len(line) <= _LONGEST_LINE else f"{line[: _LONGEST_LINE - 1]}…" for line in lines)
+    return f'"{"<br/>".join(map(_escaped, shown))}"'
 
 
-def _kind(read: Read) -> str:
-    if isinstance(read, LiveRead):
-        return "live scan"
-    if isinstance(read, FileRead):
-        return f"{read.scan.layout.format} files"
-    return (
-        "the fabric's own" if isinstance(read, SystemRead) else "not read, the answer does not depend on it"
-    )
+def _escaped(text: str) -> str:
+    return _PLAIN.sub(lambda found: f"#{ord(found[0])};" if found[0].isprintable() else " ", text)
 
 
-def _pushed(read: LiveRead) -> Iterator[str]:
-    taken = [describe(predicate) for predicate in read.offer.taken]
-    taken += [f"{each.column} among the keys of {each.table.name}" for each in read.offer.semi_joins]
-    if read.offer.order_taken and read.offer.scan.order:
-        taken.append("ORDER BY")
-    if read.offer.limit_taken:
-        taken.append("LIMIT")
-    yield f"  pushed: {', '.join(taken) or 'nothing'}"
+# ── JSON ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def _files(scan: FileScan) -> Iterator[str]:
-    files = scan.files
-    names = ", ".join(file.path for file in files[:_SHOWN_FILES])
-    more = f" and {len(files) - _SHOWN_FILES} more" if len(files) > _SHOWN_FILES else ""
-    yield f"  files: {len(files)} of {scan.listed}: {names}{more}"
-    for predicate in scan.pruned_by:
-        yield f"  pushed: {describe(predicate)} (partitions)"
+def _json(told: Explanation) -> list[str]:
+    return [_JSON.dump_json(told, indent=2).decode()]
 
 
-def _actual(receipt: ScanReceipt) -> str:
-    rows = f"{receipt.rows:,} rows, " if receipt.rows else ""
-    if receipt.veiled:
-        return f"  did: {rows if receipt.guarded else ''}{receipt.seconds:.3f} s"
-    cache = f", {receipt.cache} in the cache" if receipt.cache else ""
-    return (
-        f"  did: {rows}{receipt.bytes:,} bytes, {receipt.requests:,} requests, {receipt.seconds:.3f} s{cache}"
-    )
+_FORMS: dict[str, Callable[[Explanation], list[str]]] = dict(
+    zip(FORMS, (_text, _json, _mermaid), strict=True)
+)

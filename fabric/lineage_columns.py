@@ -10,13 +10,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from fabric.lineage_ways import Sources, Way, by, carried, deciding, joined, through, within
+
 Node = Mapping[str, Any]
-Source = tuple[int, str]
-"""A relation's position in the statement, and the name of a column of it."""
 
 BOOLEAN = {"id": "BOOLEAN", "type_info": None}
 _COUNTS = ("count", "count_star")
 _COUNTED_PARTS = ("children", "filter", "filters", "order_bys", "arg_orders")
+_HASHES = ("hash", "md5", "md5_number", "sha1", "sha256")
+_PARTS = {
+    "when_expr": Way.CONDITIONAL,
+    "filter": Way.CONDITIONAL,
+    "filters": Way.CONDITIONAL,
+    "order_bys": Way.SORT,
+    "arg_orders": Way.SORT,
+    "partitions": Way.WINDOW,
+    "orders": Way.WINDOW,
+    "start_expr": Way.WINDOW,
+    "end_expr": Way.WINDOW,
+}
+"""What parts of an expression do, by their keys, where they are no part of its value."""
 _EXPRESSIONS = frozenset(
     f"BOUND_{name}"
     for name in ("AGGREGATE", "CASE", "CONJUNCTION", "FUNCTION", "OPERATOR", "UNNEST", "WINDOW")
@@ -34,14 +47,13 @@ class Unread(Exception):
 class Made:
     """A column of an operator's result.
 
-    ``sources`` are the columns that its value is made of, true where it is handed on as it is. ``behind``
-    are those that are only counted in it; ``count`` says that it is nothing but a count. ``kind`` is its
-    type as the plan writes it, None where the plan does not say.
+    ``sources`` are the columns that its value is made of or depends on, those too that are only counted in it;
+    ``count`` says that it is nothing but a count. ``kind`` is its type as the plan writes it, None where the plan
+    does not say.
     """
 
     kind: object
-    sources: Mapping[Source, bool] = field(default_factory=dict)
-    behind: frozenset[Source] = frozenset()
+    sources: Sources = field(default_factory=dict)
     count: bool = False
 
 
@@ -49,38 +61,48 @@ class Made:
 class Gathered:
     """What some expressions refer to."""
 
-    sources: set[Source] = field(default_factory=set)
-    behind: set[Source] = field(default_factory=set)
+    sources: Sources = field(default_factory=dict)
     counts: bool = False
 
-    def add(self, node: Any, columns: Sequence[Made], counted: bool = False) -> None:
-        """Go through a plan's JSON; ``counted`` when it stands in a count."""
+    def add(self, node: Any, columns: Sequence[Made], use: Way = Way.TRANSFORMATION) -> None:
+        """Go through a plan's JSON; ``use`` is what comes of what is found."""
         if isinstance(node, list):
             for item in node:
-                self.add(item, columns, counted)
+                self.add(item, columns, use)
         if not isinstance(node, dict):
             return
         kind = node.get("expression_class")
         if kind == "BOUND_REF":
             made = column_of(node, columns)
-            (self.behind if counted else self.sources).update(made.sources)
-            self.behind |= made.behind
+            self.sources = joined((self.sources, through(made.sources, use)))
             self.counts = self.counts or made.count
         elif kind is None or kind in _EXPRESSIONS:
             counts = kind in ("BOUND_AGGREGATE", "BOUND_WINDOW") and function_of(node) in _COUNTS
             self.counts = self.counts or counts
             for key, child in node.items():
                 if key not in _NO_EXPRESSION:
-                    self.add(child, columns, counted or (counts and key in _COUNTED_PARTS))
+                    counted = counts and key in _COUNTED_PARTS
+                    self.add(child, columns, within(use, Way.COUNT if counted else _use(node, key)))
         elif kind not in ("BOUND_CONSTANT", "BOUND_LAMBDA"):
             raise Unread(f"expression {kind}")
 
 
-def reads(node: Any, columns: Sequence[Made]) -> frozenset[Source]:
-    """Every source that expressions depend on, the counted ones too."""
+def _use(node: Node, key: str) -> Way:
+    """What comes of a part of an expression."""
+    if key in _PARTS:
+        return _PARTS[key]
+    if "BOUND_AGGREGATE" in (kind := (node.get("expression_class"), node.get("type"))) or (
+        "WINDOW_AGGREGATE" in kind
+    ):
+        return Way.AGGREGATION
+    return Way.HASH if "BOUND_FUNCTION" in kind and function_of(node) in _HASHES else Way.TRANSFORMATION
+
+
+def reads(node: Any, columns: Sequence[Made], way: Way) -> Sources:
+    """Every source that expressions depend on, the counted ones too, all by one way."""
     gathered = Gathered()
     gathered.add(node, columns)
-    return frozenset(gathered.sources | gathered.behind)
+    return deciding(gathered.sources, way)
 
 
 def column_of(reference: Node, columns: Sequence[Made]) -> Made:
@@ -121,24 +143,20 @@ def kind_of(expression: Node) -> object:
 
 
 def merged(made: Iterable[Made]) -> Made:
-    """One column that holds values of several; a source is direct where it is in all."""
+    """One column that holds values of several."""
     columns = list(made)
-    sources: dict[Source, bool] = {}
-    for column in columns:
-        for source, direct in column.sources.items():
-            sources[source] = direct and sources.get(source, True)
-    behind = frozenset[Source]().union(*(column.behind for column in columns))
-    count = any(column.count for column in columns) and not sources
-    return Made(columns[0].kind, sources, behind, count)
+    sources = joined(column.sources for column in columns)
+    count = any(column.count for column in columns) and not carried(sources)
+    return Made(columns[0].kind, sources, count)
 
 
-def chosen_by(columns: Sequence[Made], deciding: frozenset[Source]) -> tuple[Made, ...]:
+def chosen_by(columns: Sequence[Made], chosen: Sources) -> tuple[Made, ...]:
     """Columns whose value depends on other columns besides; a count's does not."""
-    if not deciding:
-        return tuple(columns)
-    by = Made(None, dict.fromkeys(deciding, False))
     return tuple(
-        replace(column, behind=column.behind | deciding) if column.count else merged((column, by))
+        replace(
+            column,
+            sources=joined((column.sources, by(chosen, Way.COUNT) if column.count else chosen)),
+        )
         for column in columns
     )
 

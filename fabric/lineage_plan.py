@@ -6,7 +6,7 @@ An operator that is not listed, and a reference that does not find a column of i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fabric.lineage_columns import (
@@ -14,7 +14,6 @@ from fabric.lineage_columns import (
     Gathered,
     Made,
     Node,
-    Source,
     Unread,
     chosen_by,
     column_of,
@@ -27,7 +26,10 @@ from fabric.lineage_columns import (
     references,
     without_collation,
 )
+from fabric.lineage_ways import Sources, Way, by, carried, joined, through
 
+_OWN_GROUPS = "__duckdb_delim_dedup_"
+"""How DuckDB calls the different values that it tells a subquery: nobody asked for these groups."""
 _TABLE_FUNCTIONS = ("range", "generate_series", "unnest")
 _VIRTUAL = 1 << 63  # from here DuckDB numbers what is no column of the table, as its row id
 
@@ -37,7 +39,7 @@ class Rows:
     """An operator's result: its columns, and the sources that decide which rows it has."""
 
     columns: tuple[Made, ...]
-    decided: frozenset[Source] = frozenset()
+    decided: Sources = field(default_factory=dict)
 
 
 class Reader:
@@ -72,9 +74,8 @@ class Reader:
             return handed_on
         gathered = Gathered()
         gathered.add(expression, columns)
-        sources = dict.fromkeys(gathered.sources, False)
-        count = gathered.counts and not sources
-        return Made(kind_of(expression), sources, frozenset(gathered.behind), count)
+        count = gathered.counts and not carried(gathered.sources)
+        return Made(kind_of(expression), gathered.sources, count)
 
     def values(self, expressions: Iterable[Node], columns: Sequence[Made]) -> tuple[Made, ...]:
         """Expressions' columns."""
@@ -105,10 +106,10 @@ def _get(reader: Reader, operator: Node) -> Rows:
     columns = []
     for index in (entry["index"] for entry in operator["column_indexes"]):
         if index >= _VIRTUAL:
-            columns.append(Made(None, {(part, name): False for name in names}))
+            columns.append(Made(None, by([(part, name) for name in names], Way.TRANSFORMATION)))
         else:
             kind = kinds[position(index, len(kinds))]
-            columns.append(Made(kind, {(part, names[index]): True}))
+            columns.append(Made(kind, by([(part, names[index])], Way.IDENTITY)))
     return Rows(picked(columns, operator["projection_ids"]))
 
 
@@ -117,14 +118,17 @@ def _table_function(reader: Reader, operator: Node) -> Rows:
     if function_of(operator) not in _TABLE_FUNCTIONS:
         raise Unread(f"table function {function_of(operator)}")
     told = _told(reader, *operator["children"]) if operator["children"] else Rows(())
-    sources = {source for column in told.columns for source in (*column.sources, *column.behind)}
+    sources = joined(column.sources for column in told.columns)
     kinds = operator["returned_types"]
     made = [
-        Made(kinds[position(entry["index"], len(kinds))], dict.fromkeys(sources, False))
+        Made(kinds[position(entry["index"], len(kinds))], by(sources, Way.TRANSFORMATION))
         for entry in operator["column_indexes"]
     ]
     handed_on = [told.columns[position(n, len(told.columns))] for n in operator["projected_input"]]
-    return Rows((*picked(made, operator["projection_ids"]), *handed_on), told.decided | sources)
+    return Rows(
+        (*picked(made, operator["projection_ids"]), *handed_on),
+        joined((told.decided, by(sources, Way.FILTER))),
+    )
 
 
 def _told(reader: Reader, projection: Node) -> Rows:
@@ -168,14 +172,14 @@ def _projection(reader: Reader, operator: Node) -> Rows:
     return Rows(reader.values(operator["expressions"], child.columns), child.decided)
 
 
-def _same_columns(*deciding: str) -> Callable[[Reader, Node], Rows]:
+def _same_columns(**deciding: Way) -> Callable[[Reader, Node], Rows]:
     """An operator that hands on its child's columns; the keys hold what it decides by."""
 
     def read(reader: Reader, operator: Node) -> Rows:
         child = reader.only(operator)
-        by = reads([operator[key] for key in deciding], child.columns)
+        decided = [reads(operator[key], child.columns, way) for key, way in deciding.items()]
         kept = operator.get("projection_map") or operator.get("projections") or ()
-        return Rows(picked(child.columns, kept), child.decided | by)
+        return Rows(picked(child.columns, kept), joined((child.decided, *decided)))
 
     return read
 
@@ -186,22 +190,22 @@ def _more_columns(reader: Reader, operator: Node) -> Rows:
     expressions = operator["expressions"]
     decided = child.decided
     if operator["type"] == "LOGICAL_UNNEST":
-        decided |= reads(expressions, child.columns)
+        decided = joined((decided, reads(expressions, child.columns, Way.FILTER)))
     return Rows(child.columns + reader.values(expressions, child.columns), decided)
 
 
 def _aggregate(reader: Reader, operator: Node) -> Rows:
     child = reader.only(operator)
     groups = reader.values(operator["groups"], child.columns)
-    by = reads(operator["groups"], child.columns)
+    grouped = by(reads(operator["groups"], child.columns, Way.GROUP), Way.GROUP)
     # DuckDB counts up to one row where EXISTS asks whether there is one.
     exists = operator["children"][0]["type"] == "LOGICAL_LIMIT"
     made = [
-        replace(column, behind=column.behind | by, count=column.count and not exists)
+        replace(column, sources=joined((column.sources, grouped)), count=column.count and not exists)
         for column in reader.values(operator["expressions"], child.columns)
     ]
     grouping = [Made(None) for _ in operator["grouping_functions"]]
-    return Rows((*groups, *made, *grouping), child.decided)
+    return Rows((*groups, *made, *grouping), joined((child.decided, grouped)))
 
 
 def _union(reader: Reader, operator: Node) -> Rows:
@@ -213,20 +217,24 @@ def _united(parts: Sequence[Rows]) -> Rows:
     if any(kind != kinds[0] for kind in kinds):
         raise Unread("a set operation over other types")
     columns = tuple(merged(column) for column in zip(*(part.columns for part in parts), strict=True))
-    return Rows(columns, frozenset[Source]().union(*(part.decided for part in parts)))
+    return Rows(columns, joined(part.decided for part in parts))
 
 
 def _common(reader: Reader, operator: Node) -> Rows:
     """INTERSECT, whose values are both sides', and EXCEPT, whose values are the first side's."""
     parts = [reader.rows(child) for child in operator["children"]]
     both = _united(parts)
-    decided = both.decided.union(*(column.behind | set(column.sources) for column in both.columns))
+    compared = [by(column.sources, Way.FILTER) for column in both.columns]
+    decided = joined((both.decided, *compared))
     return Rows(both.columns if operator["type"] == "LOGICAL_INTERSECT" else parts[0].columns, decided)
 
 
 def _cte(reader: Reader, operator: Node) -> Rows:
     definition, use = operator["children"]
-    reader.ctes[operator["table_index"]] = reader.rows(definition)
+    rows = reader.rows(definition)
+    if operator["ctename"].startswith(_OWN_GROUPS):
+        rows = replace(rows, decided=reader.only(definition).decided)
+    reader.ctes[operator["table_index"]] = rows
     return reader.rows(use)
 
 
@@ -256,8 +264,8 @@ def _cross_product(reader: Reader, operator: Node) -> Rows:
     left, right = (reader.rows(child) for child in operator["children"])
     columns = right.columns
     if _is_one_row(operator["children"][1]):  # a subquery that stands for a value
-        columns = chosen_by(columns, right.decided)
-    return Rows(left.columns + columns, left.decided | right.decided)
+        return Rows(left.columns + chosen_by(columns, right.decided), left.decided)
+    return Rows(left.columns + columns, joined((left.decided, right.decided)))
 
 
 def _is_one_row(operator: Node) -> bool:
@@ -271,22 +279,57 @@ def _join(reader: Reader, operator: Node) -> Rows:
         raise Unread(f"join {operator['join_type']}")
     left, right = (reader.rows(child) for child in operator["children"])
     conditions = operator.get("conditions") or []
-    by = reads([c["left"] for c in conditions], left.columns)
-    by |= reads([c["right"] for c in conditions], right.columns)
-    by |= reads(operator.get("condition"), left.columns + right.columns)
-    chosen = by | right.decided
+    one_row = _groups_are_keys(operator["children"][1], conditions)
+    if one_row:
+        right = _not_grouped(right, reads([c["right"] for c in conditions], right.columns, Way.JOIN))
+    compared = joined(
+        (
+            reads([c["left"] for c in conditions], left.columns, Way.JOIN),
+            reads([c["right"] for c in conditions], right.columns, Way.JOIN),
+            reads(operator.get("condition"), left.columns + right.columns, Way.JOIN),
+        )
+    )
+    chosen = joined((compared, right.decided))
     lefts, rights = left.columns, right.columns
     if operator["join_type"] in ("SEMI", "ANTI"):
         rights = ()
     elif operator["join_type"] == "MARK":
-        rights = (Made(BOOLEAN, dict.fromkeys(chosen, False)),)
+        rights = (Made(BOOLEAN, joined((by(compared, Way.TRANSFORMATION), right.decided))),)
     else:
         if _is_told(operator):
             rights = chosen_by(rights, chosen)
         lefts, rights = _shared(reader, conditions, lefts, rights)
         rights = picked(rights, operator.get("right_projection_map") or ())
     lefts = picked(lefts, operator.get("left_projection_map") or ())
-    return Rows(lefts + rights, left.decided | chosen)
+    adds_a_value = operator["join_type"] in ("MARK", "SINGLE") or (
+        one_row and operator["join_type"] == "LEFT"
+    )
+    return Rows(lefts + rights, left.decided if adds_a_value else joined((left.decided, chosen)))
+
+
+def _groups_are_keys(right: Node, conditions: Sequence[Node]) -> bool:
+    """Whether the right side is grouped by just what it is joined by: a subquery that is told those keys."""
+    keys = [condition["right"] for condition in conditions]
+    while right["type"] == "LOGICAL_PROJECTION" and all("index" in key for key in keys):
+        keys = [right["expressions"][position(key["index"], len(right["expressions"]))] for key in keys]
+        (right,) = right["children"]
+    if right["type"] != "LOGICAL_AGGREGATE_AND_GROUP_BY" or len(right["grouping_sets"]) > 1:
+        return False
+    return bool(keys) and {key.get("index") for key in keys} == set(range(len(right["groups"])))
+
+
+def _not_grouped(rows: Rows, keys: Sources) -> Rows:
+    """The rows without the groups that are no more than what they are joined by."""
+
+    def without(sources: Sources) -> Sources:
+        return {
+            source: ways - {Way.GROUP} if source in keys else ways
+            for source, ways in sources.items()
+            if source not in keys or ways != {Way.GROUP}
+        }
+
+    columns = tuple(replace(column, sources=without(column.sources)) for column in rows.columns)
+    return Rows(columns, without(rows.decided))
 
 
 _JOINS = ("INNER", "LEFT", "RIGHT", "FULL", "SEMI", "ANTI", "MARK", "SINGLE")
@@ -319,7 +362,7 @@ def _share(reader: Reader, side: Node, columns: list[Made], other: Made) -> None
     if not reader.is_shared(side):
         return
     if reader.handed_on(side, columns) is None:
-        other = replace(other, sources=dict.fromkeys(other.sources, False))
+        other = replace(other, sources=through(other.sources, Way.TRANSFORMATION))
     for reference in references(side):
         index = position(reference["index"], len(columns))
         columns[index] = merged((columns[index], other))
@@ -332,17 +375,17 @@ _OPERATORS: Mapping[str, Callable[[Reader, Node], Rows]] = {
     "LOGICAL_COMPARISON_JOIN": _join,
     "LOGICAL_CROSS_PRODUCT": _cross_product,
     "LOGICAL_CTE_REF": _cte_reference,
-    "LOGICAL_DISTINCT": _same_columns("distinct_targets", "order_by"),
+    "LOGICAL_DISTINCT": _same_columns(distinct_targets=Way.GROUPED, order_by=Way.SORT),
     "LOGICAL_DUMMY_SCAN": _dummy_scan,
     "LOGICAL_EMPTY_RESULT": _empty_result,
     "LOGICAL_EXCEPT": _common,
     "LOGICAL_EXPRESSION_GET": _expression_get,
-    "LOGICAL_FILTER": _same_columns("expressions"),
+    "LOGICAL_FILTER": _same_columns(expressions=Way.FILTER),
     "LOGICAL_GET": _get,
     "LOGICAL_INTERSECT": _common,
-    "LOGICAL_LIMIT": _same_columns("limit_val", "offset_val"),
+    "LOGICAL_LIMIT": _same_columns(limit_val=Way.FILTER, offset_val=Way.FILTER),
     "LOGICAL_MATERIALIZED_CTE": _cte,
-    "LOGICAL_ORDER_BY": _same_columns("orders"),
+    "LOGICAL_ORDER_BY": _same_columns(orders=Way.SORT),
     "LOGICAL_POSITIONAL_JOIN": _cross_product,
     "LOGICAL_PROJECTION": _projection,
     "LOGICAL_RECURSIVE_CTE": _recursive_cte,

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 
 from fabric.audit import Audit
-from fabric.catalog import Catalog
+from fabric.catalog import Catalog, Entry
 from fabric.engine import Engine
 from fabric.journal import Journal
 from fabric.limits import Allowance
+from fabric.lineage_rows import Knowledge, lineage_rows
 from fabric.spi import Governor
-from fabric.system import Desk, system_rows
-from fabric.types import Principal, Relation
+from fabric.system import Desk, Row, system_rows
+from fabric.types import Principal, Product, Relation, Table, TableName
 from fabric.underway import Underway
 
 
@@ -34,8 +35,24 @@ class OwnTables:
         """The rows that concern the principal, its columns named for this occurrence."""
         desk = Desk(self.governor, self.journal, self.audit, self.underway, self.allowed(principal))
         entries = self.catalog.visible(principal, self.governor)
-        found = system_rows(relation.object.name, principal, desk, entries, self.catalog.fabric)
+        if relation.object.name.key[1:] == ("system", "lineage"):
+            found = self._lineage(principal, entries)
+        else:
+            found = system_rows(relation.object.name, principal, desk, entries, self.catalog.fabric)
         columns = relation.object.columns
         schema = self.engine.arrow_schema(columns)
         arrays = [pa.array([row[n] for row in found], type=kind) for n, kind in enumerate(schema.types)]
         return pa.Table.from_arrays(arrays, names=[f"{relation.id}_{n}" for n in range(len(columns))])
+
+    def _lineage(self, principal: Principal, entries: Sequence[Entry]) -> list[Row]:
+        everyone = self.governor.may(principal, "read", "system.lineage")
+        known = Knowledge(principal, self.governor, entries, self._found, everyone)
+        if everyone:
+            products = [self.catalog.shaped(each) for each in self.catalog.products.current().values()]
+        else:
+            products = [entry.object for entry in entries if isinstance(entry.object, Product)]
+        return list(lineage_rows(products, known, self.catalog.fabric))
+
+    def _found(self, name: TableName) -> Table | Product | None:
+        found = self.catalog.find(name.key)
+        return self.catalog.shaped(found) if isinstance(found, Product) else found

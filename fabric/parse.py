@@ -18,11 +18,14 @@ from fabric.binding import bound, place
 from fabric.dialects import DUCKDB, misread, translated
 from fabric.errors import FabricError, InvalidValue, NotSupported, SyntaxProblem
 from fabric.parse_definitions import is_definition, read_definition
+from fabric.parse_explain import explained
 from fabric.parse_steps import is_bearable
 from fabric.tokens import tokens as _read
 from fabric.types import PROCEDURES, Kind, Parsed
 
 MAX_DEPTH = 200
+PUSHED = "pushed"
+"""What a query in front of which ``ASSERT PUSHED`` stands is about."""
 MAX_PARAMETERS = 65_535
 """As Postgres has it; what a client is told of each takes memory, also of those that are only counted over."""
 
@@ -69,7 +72,7 @@ def _parsed(text: str) -> Parsed:
     if is_definition(tokens):
         return read_definition(text, tokens, _statement)
     kind, about, tokens = _explain(text, tokens)
-    first = tokens[0].text.upper() if tokens else ""
+    first = tokens[0].text.upper() if tokens and not about else ""
     if kind == "query" and first == "SHOW":
         return _show(text, tokens)
     if kind == "query" and first in ("DESCRIBE", "DESC"):
@@ -118,21 +121,22 @@ def _tokens(text: str) -> list[Token]:
 
 
 def _explain(text: str, tokens: list[Token]) -> tuple[Kind, str, list[Token]]:
-    """The kind, whom it is about, and the tokens of what is to be explained.
+    """The kind, what it is about, and the tokens of the query.
 
     sqlglot reads EXPLAIN's rest as one token.
     """
-    if tokens[0].text.upper() != "EXPLAIN":
+    first = [token.text.upper() for token in tokens[:2]]
+    if first == ["ASSERT", "PUSHED"]:
+        return "query", PUSHED, tokens[2:]
+    if first[0] != "EXPLAIN":
         return "query", "", tokens
     tokens = _tokens(text[tokens[0].end + 1 :])
     words = [token.text.upper() for token in tokens[:2]]
-    if words[:1] == ["ANALYZE"]:
-        return "explain analyze", "", tokens[1:]
     if words[:1] == ["POLICY"]:
         if words != ["POLICY", "FOR"] or len(tokens) < 4:
             raise SyntaxProblem("it is EXPLAIN POLICY FOR user query", hint="EXPLAIN POLICY FOR ana SELECT …")
         return "explain policy", tokens[2].text, tokens[3:]
-    return "explain", "", tokens
+    return explained(tokens)
 
 
 def _statement(text: str, tokens: list[Token]) -> Parsed:

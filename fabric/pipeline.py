@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from fabric import zones
+from fabric.assertions import require_pushed
 from fabric.audit import Audit
 from fabric.calls import Procedures
 from fabric.catalog import Catalog
@@ -32,8 +33,7 @@ from fabric.policy_report import POLICY_SCHEMA, object_report, policy_report, po
 from fabric.questions import UTC, Description, Question, Session, fingerprint, hypothetical
 from fabric.records import Asked, Records
 from fabric.replies import (
-    DESCRIBE_SCHEMA,
-    EXPLAIN_SCHEMA,
+    SCHEMAS,
     Analysis,
     Prepared,
     Reply,
@@ -44,7 +44,7 @@ from fabric.resolve import relations, resolve
 from fabric.results import KeptAnswer, Result, ResultCache, is_at_hand
 from fabric.rules import RuleBinder
 from fabric.spi import Finding, Governor
-from fabric.types import EFFECTS, Governed, Kind, Parsed, Principal
+from fabric.types import EFFECTS, Governed, Parsed, Principal
 from fabric.underway import Place, Underway
 
 
@@ -136,10 +136,8 @@ class Line:
         return Description(schema, parameter_count(parsed), "")
 
     def _description(self, known: Known, question: Question) -> Description:
-        if known.kind in ("explain", "explain analyze"):
-            schema = EXPLAIN_SCHEMA
-        elif known.kind == "describe":
-            schema = DESCRIBE_SCHEMA
+        if known.kind in SCHEMAS:
+            schema = SCHEMAS[known.kind]
         elif known.schema is not None:
             schema = known.schema
         else:
@@ -207,8 +205,10 @@ class Line:
                 known = self._judged(parsed, question)
                 self._records.allowed(asked, known.kind, known.governed)
                 planned = self._planned(known, question)
+            if question.asserts_pushed(parsed):
+                require_pushed(planned, self._discretion(planned.governed), self._engine)
         if known.kind in ("explain", "explain analyze"):
-            return self._explained(known.kind, planned, asked, place, question)
+            return self._shown(parsed, planned, asked, place, question)
         return self._answered(planned, asked, place, question)
 
     def described(
@@ -304,8 +304,9 @@ class Line:
         if known.plan is not None:
             return relisted(known.plan, self._files, discretion)
         engine = self._engine.in_zone(question.session.zone)
-        pushes = question.session.is_on("pushdown")
-        made = plan(known.governed, self.catalog, engine, self._files, discretion, known.probe, pushes)
+        made = plan(
+            known.governed, self.catalog, engine, self._files, discretion, known.probe, question.pushes
+        )
         self._plans.complete(question.key, known, plan=made)
         return made
 
@@ -387,12 +388,12 @@ class Line:
         """What decides on all of an object for a principal; for whoever runs the fabric, who may know all."""
         return object_report(found, about, self.catalog.find, self._governor, self._binder)
 
-    def _explained(self, kind: Kind, planned: Plan, asked: Asked, place: Place, question: Question) -> Reply:
-        discretion = self._discretion(planned.governed)
-        if kind == "explain":
-            return Prepared(plan_lines(explain(planned, discretion)))
+    def _shown(self, parsed: Parsed, planned: Plan, asked: Asked, place: Place, question: Question) -> Reply:
+        discretion, form = self._discretion(planned.governed), parsed.about
+        if parsed.kind == "explain":
+            return Prepared(plan_lines(explain(planned, discretion, form=form)))
         answer = self._started(planned, asked, place, question)
-        return Analysis(answer, lambda receipts: explain(planned, discretion, receipts))
+        return Analysis(answer, lambda receipts: explain(planned, discretion, receipts, form))
 
 
 __all__ = ["Description", "Line", "Reply", "Session"]

@@ -13,7 +13,7 @@ from fabric.compose import probe_relation
 from fabric.contract import amiss, changes, told
 from fabric.engine import Engine, Probe
 from fabric.errors import FabricError, InvalidConfig
-from fabric.lineage import origins
+from fabric.lineage import lineage
 from fabric.naming import of_nobody
 from fabric.product_graph import beneath
 from fabric.product_graph import told as circle_told
@@ -97,13 +97,13 @@ def shaped(
         resolved = resolve_body(product.sql, _Parts(product, find, shape), f"domain:{product.domain}")
         found = probe_relation(resolved, engine)
         parts = {relation.id: relation.object.columns for relation in resolved.relations}
-        made_of = origins(resolved, parts, len(found.types), engine)
-        columns = _columns(product, found, _travelled(resolved, parts, made_of))
+        made_of = lineage(resolved, parts, len(found.types), engine)
+        columns = _columns(product, found, _travelled(resolved, parts, made_of.origins))
         if promises:
             _require_promise(product, columns, engine)
     except FabricError as error:
         return replace(product, columns=(), broken=of_nobody(error.message))
-    return replace(product, columns=columns, origins=made_of)
+    return replace(product, columns=columns, lineage=made_of)
 
 
 def in_circle(product: Product, circle: tuple[Product, ...]) -> Product:

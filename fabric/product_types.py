@@ -28,6 +28,43 @@ class Origin:
     direct: bool
 
 
+EdgeKind = Literal[
+    "identity", "transformation", "aggregation", "conditional", "window", "join", "filter", "group_by", "sort"
+]
+VALUE_KINDS = ("identity", "transformation", "aggregation")
+"""The kinds by which a value is made of another; by every other it depends on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A column that another is made of or depends on, and how.
+
+    ``part`` is the position among the relations of the statement. ``masked`` says that no single value of it can be
+    told from the result.
+    """
+
+    part: int
+    column: str
+    kind: EdgeKind
+    masked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """Where a statement's result comes from.
+
+    ``columns`` has, for each column, what it is made of; ``rows``, what decides which rows there are, in which order.
+    ``origins`` has, for each column, what its tags come from; ``parts`` are the names of the statement's relations.
+    Not ``known``, everything comes from everything.
+    """
+
+    parts: tuple[TableName, ...] = ()
+    columns: tuple[tuple[Edge, ...], ...] = ()
+    rows: tuple[Edge, ...] = ()
+    origins: tuple[tuple[Origin, ...], ...] = ()
+    known: bool = True
+
+
 @dataclass(frozen=True, slots=True)
 class Quality:
     """A condition over a product's columns that no row may break; NULL breaks nothing, as in CHECK."""
@@ -49,7 +86,7 @@ class Contract:
 class Product:
     """A virtual data product: one SELECT that its domain owns.
 
-    ``origins`` has, for each of ``columns``, what it is made of. ``reads_as_domain`` drops what the asking
+    ``lineage`` says what each of ``columns`` is made of. ``reads_as_domain`` drops what the asking
     user may not see beneath it, as far as the owners there agreed.
 
     Args:
@@ -76,7 +113,7 @@ class Product:
     file: str = ""
     broken: str = ""
     reads_as_domain: bool = False
-    origins: tuple[tuple[Origin, ...], ...] = ()
+    lineage: Lineage = Lineage()
     stale: str = ""
     reads: tuple[tuple[str, ...], ...] = ()
     quality: tuple[Quality, ...] = ()
@@ -91,6 +128,11 @@ class Product:
         """The column of that name, compared without case."""
         wanted = name.lower()
         return next((c for c in self.columns if c.name.lower() == wanted), None)
+
+    @property
+    def origins(self) -> tuple[tuple[Origin, ...], ...]:
+        """For each of ``columns``, what it is made of."""
+        return self.lineage.origins
 
     @property
     def written(self) -> str:

@@ -11,14 +11,15 @@ import pyarrow as pa
 
 from fabric.dialects import DUCKDB
 from fabric.errors import InvalidValue
+from fabric.parse import PUSHED
 from fabric.resolve import relations
 from fabric.stop import Stop
-from fabric.types import Governed, Principal
+from fabric.types import Governed, Parsed, Principal
 from fabric.zones import is_utc
 
 UTC = "UTC"
 
-SWITCHES: Mapping[str, bool] = {"pushdown": True}
+SWITCHES: Mapping[str, bool] = {"pushdown": True, "assert_pushed": False}
 """Session options that are on or off, and which of the two they are when nobody says it."""
 
 _SWITCHED = {"on": True, "true": True, "off": False, "false": False}
@@ -90,6 +91,16 @@ class Question:
     def has_no_values(self) -> bool:
         """Whether it is bound, to nothing."""
         return self.parameters is not None and not self.parameters
+
+    @property
+    def pushes(self) -> bool:
+        """Whether sources are asked for more than columns."""
+        return self.session.is_on("pushdown")
+
+    def asserts_pushed(self, parsed: Parsed) -> bool:
+        """Whether what it is parsed to shall fail where a large scan is not reduced."""
+        runs = parsed.kind in ("query", "explain analyze")
+        return runs and (parsed.about == PUSHED or self.session.is_on("assert_pushed"))
 
     @property
     def key(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
@@ -10,10 +10,16 @@ from fabric.engine import Probe
 from fabric.errors import FabricError
 from fabric.execute import Answer
 from fabric.results import KeptAnswer
-from fabric.types import ScanReceipt
+from fabric.types import Kind, ScanReceipt
 
 DESCRIBE_SCHEMA = pa.schema([pa.field(name, pa.string()) for name in ("column_name", "column_type", "null")])
 EXPLAIN_SCHEMA = pa.schema([pa.field("plan", pa.string())])
+SCHEMAS: Mapping[Kind, pa.Schema] = {
+    "explain": EXPLAIN_SCHEMA,
+    "explain analyze": EXPLAIN_SCHEMA,
+    "describe": DESCRIBE_SCHEMA,
+}
+"""Of statements that answer the same columns whatever they are about."""
 
 
 class Prepared:

@@ -75,7 +75,7 @@ class ScanRun:
             bytes=context.bytes,
             requests=context.requests,
             seconds=self.feed.seconds if self.feed else (time.time() - self.began.timestamp()),
-            cache=f"{context.cache_hits} hits" if context.cache_hits else "",
+            cache=context.cached,
             as_of=self.began,
             guarded=self.guarded is not None and discretion.counts(read.relation) and not by,
             veiled=not discretion.shows_read(read.relation, by),

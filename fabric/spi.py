@@ -37,17 +37,25 @@ class ScanContext:
     """What one scan shares with the query that it serves: a way to stop it, and its counters.
 
     A connector that answers scans counts its rows, bytes and requests here; for files the block cache counts
-    what it fetched. ``on_cancel`` callbacks run in
-    the cancelling thread, must not block, and run at once when the query is already cancelled.
+    what it fetched, and of how many blocks. ``on_cancel`` callbacks run in the cancelling thread, must not block, and
+    run at once when the query is already cancelled.
     """
 
     rows: int = 0
     bytes: int = 0
     requests: int = 0
     cache_hits: int = 0
+    blocks_wanted: int = 0
+    blocks_fetched: int = 0
     _stop: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _callbacks: list[Callable[[], None]] = field(default_factory=list)
+
+    @property
+    def cached(self) -> str:
+        """How many of the blocks that were wanted were at hand, such as ``3 of 4 blocks``; empty of no blocks."""
+        wanted = self.blocks_wanted
+        return f"{max(0, wanted - self.blocks_fetched):,} of {wanted:,} blocks" if wanted else ""
 
     @property
     def cancelled(self) -> bool:

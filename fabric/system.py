@@ -7,6 +7,7 @@ from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from fabric.lineage_rows import LINEAGE
 from fabric.product_rows import COLUMNS, PRODUCTS, column_rows, product_rows
 from fabric.types import Column, Table, TableName
 
@@ -44,6 +45,12 @@ _TABLES = (
         "columns",
         COLUMNS,
         "Columns of the products that you may know of",
+    ),
+    _table(
+        "system",
+        "lineage",
+        LINEAGE,
+        "What the products that you may know of are made of; everyone's for those who may read system.lineage",
     ),
     _table(
         "system",

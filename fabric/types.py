@@ -335,8 +335,8 @@ class Written:
 class Parsed:
     """One statement that passed the allow-lists: its tree, in DuckDB's dialect, and its parameters.
 
-    ``about`` is the subject of an EXPLAIN POLICY (a user's name or ``role:<name>``), or the procedure that a
-    command calls; its arguments are then the one tuple that the tree selects. ``defines`` is what CREATE VIEW
+    ``about`` is the subject of an EXPLAIN POLICY (a user's name or ``role:<name>``), the form of an EXPLAIN, what a query asserts, or
+    the procedure that a command calls; its arguments are then the one tuple that the tree selects. ``defines`` is what CREATE VIEW
     and its kin define.
     """
 

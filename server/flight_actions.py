@@ -205,7 +205,7 @@ _ACTIONS: dict[str, tuple[Callable[[Request], list[bytes]], str]] = {
     "CancelQuery": (_cancel_query, "Cancel a running query (the form before Arrow 13)."),
     "SetSessionOptions": (
         _set_session_options,
-        "Set catalog, schema, timezone, dialect, purpose, pushdown or max_staleness.",
+        "Set catalog, schema, timezone, dialect, purpose, pushdown, assert_pushed or max_staleness.",
     ),
     "GetSessionOptions": (_get_session_options, "Get the session's options."),
     "CloseSession": (_close_session, "Forget the session's options."),

@@ -12,7 +12,7 @@ from fabric.errors import InvalidConfig
 from server.scaffold import PROJECT_FILE, write_project, write_secrets
 
 TEMPLATES = Path(__file__).with_name("acme")
-PASSWORDS = {"ana": "ana-demo", "aud": "aud-demo", "pat": "pat-demo"}
+PASSWORDS = {"ana": "ana-demo", "aud": "aud-demo", "pat": "pat-demo", "fay": "fay-demo"}
 
 _SECRETS = ".secrets"
 _ADDRESS = re.compile(r"(?<=127\.0\.0\.1:)\d+")

@@ -10,6 +10,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 
 from fabric.errors import FabricError, InternalError
+from fabric.lineage_graph import Graph, Node, as_text
 from server.cli.render import is_number, texts
 from server.client import Client, Login
 from server.demo.project import PASSWORDS
@@ -20,6 +21,9 @@ FROM claims.claim_review
 WHERE fraud_score >= 0.3
 ORDER BY fraud_score DESC, claim_id
 LIMIT 10"""
+
+_TRACED = ("email", "deductible", "over_tariff", "fraud_score")
+_TRACED_TO = {"crm_db", "policy_db", "repair_files", "tariff_files", "fraud_api"}
 
 _FORBIDDEN = """\
 SELECT cause, avg(score) AS score
@@ -49,6 +53,11 @@ def show_answers(console: Console, uri: str) -> None:
         _show_refusal(console, ana, _FORBIDDEN)
         console.print("\n[bold]EXPLAIN[/] says what each source was asked for, and what was left to Ripstop:")
         _show_plan(console, aud)
+        console.rule("[bold]Where it comes from")
+        console.print(
+            "`ripstop lineage` says what each column is made of, down to the sources, as aud may know:"
+        )
+        _show_lineage(console, aud)
 
 
 def _show_answer(console: Console, client: Client, sql: str) -> list[tuple[str | None, ...]]:
@@ -92,6 +101,17 @@ def _show_plan(console: Console, client: Client) -> None:
         console.print("  " + "  ".join(text or "" for text in row), markup=False, soft_wrap=True)
 
 
+def _show_lineage(console: Console, client: Client) -> None:
+    with client.query("FROM system.lineage") as reader:
+        graph = Graph(reader.read_all().to_pylist())
+    starts = [Node("claims.claim_review", column) for column in _TRACED]
+    beneath = {link.source.object for link in graph.reached(starts, "up") if link.source}
+    if not {name.partition(".")[0] for name in beneath} >= _TRACED_TO:
+        raise _unexpected("the lineage does not reach the sources")
+    for line in as_text(graph, starts, ["up"]):
+        console.print(f"  {line}", markup=False, soft_wrap=True)
+
+
 def show_ways(console: Console, uri: str, directory: Path) -> None:
     """Print addresses, logins and snippets to paste."""
     place = uri.removeprefix("grpc://")
@@ -102,6 +122,7 @@ def show_ways(console: Console, uri: str, directory: Path) -> None:
         ("ana", "an analyst"),
         ("aud", "an auditor"),
         ("pat", "who owns the domain partners"),
+        ("fay", "who writes the rules of the federation"),
     ):
         console.print(f"login              {user} / {PASSWORDS[user]}  ({role})")
     for title, kind, text in _snippets(uri, place, directory):

@@ -192,14 +192,14 @@ class Court:
             return f"{promised.schema.to_string(show_schema_metadata=True)}\n{json.dumps(dict(promised.receipt))}"
 
         self._quietly(user, written, described, "the receipt")
-        analyzed = f"EXPLAIN ANALYZE {sql}"
-        self._quietly(
-            user,
-            written,
-            lambda: _plan(read(self.app, analyzed, who, parameters)),
-            "EXPLAIN ANALYZE",
-            counts=True,
-        )
+        for front in ("EXPLAIN ANALYZE", "EXPLAIN (FORMAT JSON)", "EXPLAIN (FORMAT MERMAID)"):
+            self._quietly(
+                user,
+                written,
+                lambda front=front: _plan(read(self.app, f"{front} {sql}", who, parameters)),  # type: ignore[misc]
+                front,
+                counts=True,
+            )
         self._quietly(
             user,
             written,

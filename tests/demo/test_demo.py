@@ -20,7 +20,7 @@ import pytest
 from fabric.errors import LoginRefused, NotFound
 from server.client import Client, Login
 from server.demo.company import Company, generate
-from tests.demo import tutorial
+from tests.demo import transcript, tutorial
 
 SCALE = 0.02
 RIPSTOP = (sys.executable, "-P", "-m", "server.cli")
@@ -105,6 +105,7 @@ def test_it_shows_answers_refusal_plan_logins_and_snippets(demo: Demo) -> None:
     assert "FAILED  partners.repair: every invoice is paid" in said
     assert re.search(r"partners +│ repair +│ 1\.0\.0 +│ active +│ violated", said)
     assert re.search(r"claims +│ open_claims@1 +│ 1\.2\.0 +│ deprecated +│ ok +│ 2027-06-30", said)
+    assert "    <- tariff_files.tariff.hourly_rate (identity)" in said
     assert "jdbc:arrow-flight-sql://127.0.0.1:" in said
     for secret in (demo.directory / ".secrets").glob("*_*"):
         assert secret.read_text() not in said, secret.name
@@ -176,6 +177,11 @@ def test_check_proves_every_source_product_and_rule(demo: Demo) -> None:
         assert re.search(rf"^ok +{source} ", answer.stdout, re.MULTILINE)
     assert answer.stdout.count("one row read") == 6
     assert re.search(r"^ok +claims\.claim_review ", answer.stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("command", "lines"), list(transcript.commands("lineage.md")))
+def test_the_page_on_lineage_says_what_is_answered(demo: Demo, command: str, lines: list[str]) -> None:
+    assert transcript.answered(demo.directory, demo.uri, command) == lines
 
 
 def test_the_tutorial_is_right(demo: Demo) -> None:

@@ -15,8 +15,9 @@ import duckdb
 
 from fabric.compose import probe
 from fabric.engine import Engine
-from fabric.lineage import origins
+from fabric.lineage import lineage
 from fabric.parse import parse
+from fabric.product_types import Lineage
 from fabric.resolve import resolve
 from fabric.types import Column, Origin, Product, Resolved, Table, TableName
 
@@ -69,7 +70,12 @@ class Statement:
 
     resolved: Resolved
     names: tuple[str, ...]
-    origins: tuple[tuple[Origin, ...], ...]
+    lineage: Lineage
+
+    @property
+    def origins(self) -> tuple[tuple[Origin, ...], ...]:
+        """What its columns are made of."""
+        return self.lineage.origins
 
     @property
     def known(self) -> bool:
@@ -83,7 +89,7 @@ def statement(text: str, engine: Engine) -> Statement:
     resolved = resolve(parse(text), World(), "world", "ana")
     names = probe(resolved, engine).schema.names
     columns = {r.id: table_columns(resolved, part) for part, r in enumerate(resolved.relations)}
-    return Statement(resolved, tuple(names), origins(resolved, columns, len(names), engine))
+    return Statement(resolved, tuple(names), lineage(resolved, columns, len(names), engine))
 
 
 def table_columns(resolved: Resolved, part: int) -> tuple[Column, ...]:

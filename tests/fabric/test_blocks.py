@@ -85,8 +85,10 @@ def test_what_is_in_memory_is_not_fetched_again(
     assert (first.context.bytes, first.context.requests, first.context.cache_hits) == (4000, 1, 0)
     cache.read(file, 2000, 1000, second)
     assert (second.context.bytes, second.context.requests, second.context.cache_hits) == (0, 0, 1)
-    cache.read(file, 0, 6000, demand())
+    assert (first.context.cached, second.context.cached) == ("0 of 4 blocks", "1 of 1 blocks")
+    cache.read(file, 0, 6000, third := demand())
     assert folder.calls[1:] == [[(0, 1000), (5000, 1000)]]
+    assert third.context.cached == "4 of 6 blocks"
 
 
 def test_many_ranges_are_fetched_by_one_call(

@@ -56,8 +56,8 @@ def test_the_text_stays_the_user_s() -> None:
 @pytest.mark.parametrize(
     ("text", "kind", "about"),
     [
-        ("EXPLAIN SELECT `a` FROM `x.t`", "explain", ""),
-        ("explain analyze /* c */ select `a` from x.t", "explain analyze", ""),
+        ("EXPLAIN SELECT `a` FROM `x.t`", "explain", "text"),
+        ("explain analyze /* c */ select `a` from x.t", "explain analyze", "text"),
         ("EXPLAIN POLICY FOR ana SELECT `a` FROM x.t", "explain policy", "ana"),
         ("DESCRIBE `x`.`t`", "describe", ""),
         ("DESCRIBE SELECT `a` FROM x.t", "describe", ""),

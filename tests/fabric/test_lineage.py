@@ -10,14 +10,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from fabric.engine import Engine
-from fabric.lineage import origins
+from fabric.lineage import lineage
 from fabric.parse import parse
+from fabric.product_types import Edge, Lineage
 from fabric.resolve import resolve
 from fabric.types import Column, Origin, Resolved
 from tests.fabric.composed import Query, queries
 from tests.fabric.perturbed import Statement, Trial, World, statement, table_columns
 
-PAIRS = Path(__file__).parent.parent / "sql" / "lineage.sql"
+SQL = Path(__file__).parent.parent / "sql"
 
 # Rows are chosen by k alone, but in subqueries that stand for a value. Columns called n_… count.
 TRIED = """
@@ -97,8 +98,8 @@ def engine() -> Iterator[Engine]:
     engine.close()
 
 
-def pairs() -> list[tuple[str, str]]:
-    text = re.sub(r"^--.*\n", "", PAIRS.read_text(encoding="utf-8"), flags=re.MULTILINE)
+def pairs(file: str) -> list[tuple[str, str]]:
+    text = re.sub(r"^--.*\n", "", (SQL / file).read_text(encoding="utf-8"), flags=re.MULTILINE)
     lines = [line.strip().removesuffix(";") for line in text.split(";\n") if line.strip()]
     return list(zip(lines[::2], lines[1::2], strict=True))
 
@@ -111,7 +112,30 @@ def shown(one: Statement) -> str:
     return " | ".join(f"{name}: {origins}" for name, origins in zip(one.names, made, strict=True))
 
 
-@pytest.mark.parametrize(("text", "expected"), pairs())
+def drawn(one: Statement) -> str:
+    """The edges of a statement as tests/sql/lineage_edges.sql writes them."""
+    tables = [relation.name.name for relation in one.resolved.relations]
+
+    def named(part: int) -> str:
+        place = tables[:part].count(tables[part]) + 1
+        return tables[part] if tables.count(tables[part]) == 1 else f"{tables[part]}{place}"
+
+    def edges(found: Sequence[Edge]) -> str:
+        said = (f"{e.kind}{'!' if e.masked else ''}({named(e.part)}.{e.column})" for e in found)
+        return " ".join(said) or "-"
+
+    said = [f"{name}: {edges(made)}" for name, made in zip(one.names, one.lineage.columns, strict=True)]
+    return " | ".join(said + ([f"rows: {edges(one.lineage.rows)}"] if one.lineage.rows else []))
+
+
+@pytest.mark.parametrize(("text", "expected"), pairs("lineage_edges.sql"))
+def test_edges(text: str, expected: str, engine: Engine) -> None:
+    one = statement(text, engine)
+    assert one.lineage.known
+    assert drawn(one) == expected
+
+
+@pytest.mark.parametrize(("text", "expected"), pairs("lineage.sql"))
 def test_pairs(text: str, expected: str, engine: Engine) -> None:
     assert shown(statement(text, engine)) == expected
 
@@ -143,7 +167,7 @@ def test_no_column_of_a_composed_query_changes_but_with_its_origins(query: Query
 def test_a_missed_origin_would_be_found(engine: Engine) -> None:
     one = statement("SELECT (SELECT max(note) FROM claim AS c WHERE c.k = p.k) AS x FROM person AS p", engine)
     less = (tuple(origin for origin in one.origins[0] if origin.column != "note"),)
-    trial = Trial(Statement(one.resolved, one.names, less))
+    trial = Trial(Statement(one.resolved, one.names, Lineage(origins=less)))
     assert any("note" in missed for missed in trial.missed())
     trial.close()
 
@@ -176,7 +200,7 @@ def test_what_cannot_be_read_derives_from_everything(text: str, engine: Engine) 
 def read(text: str, width: int, engine: Engine, **said: tuple[Column, ...]) -> tuple[tuple[Origin, ...], ...]:
     """The origins of a statement over relations that are said to have these columns."""
     resolved = resolve(parse(text), World(), "world", "ana")
-    return origins(resolved, {r.id: said[r.name.name] for r in resolved.relations}, width, engine)
+    return lineage(resolved, {r.id: said[r.name.name] for r in resolved.relations}, width, engine).origins
 
 
 TEXT = (Column("k", "INTEGER"), Column("name", "VARCHAR"))

@@ -86,8 +86,14 @@ EXPLAIN COPY lake.claim TO '/tmp/zq'
 -- EXPLAIN of EXPLAIN [ana] denied
 EXPLAIN EXPLAIN SELECT 1
 
--- EXPLAIN with options [ana] denied
-EXPLAIN (FORMAT json) SELECT * FROM lake.claim
+-- EXPLAIN with an option that there is not [ana] denied
+EXPLAIN (FORMAT csv) SELECT * FROM lake.claim
+
+-- EXPLAIN as JSON [ana] search
+EXPLAIN (ANALYZE, FORMAT json) SELECT * FROM lake.claim
+
+-- an assertion about a table of which rows are hidden [ana] search
+ASSERT PUSHED SELECT * FROM lake.claim WHERE note LIKE '%'
 
 -- EXPLAIN ANALYZE of DML [ana] denied
 EXPLAIN ANALYZE DELETE FROM lake.claim

@@ -46,9 +46,11 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, st
             server.close()
 
 
-def asked(project: tuple[Path, str], user: str, *arguments: str) -> tuple[int, str, str]:
+def asked(
+    project: tuple[Path, str], user: str, *arguments: str, command: tuple[str, ...] = ("product",)
+) -> tuple[int, str, str]:
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "server.cli", "product", *arguments, "--uri", project[1], "--user", user],
+        [sys.executable, "-P", "-m", "server.cli", *command, *arguments, "--uri", project[1], "--user", user],
         capture_output=True, check=False, text=True, env=os.environ | {"RIPSTOP_PASSWORD": "secret"},
     )  # fmt: skip
     assert "Traceback" not in done.stderr
@@ -145,3 +147,45 @@ def test_what_is_no_new_product(project: tuple[Path, str], arguments: tuple[str,
 def test_an_example_without_a_source(project: tuple[Path, str]) -> None:
     assert ripstop(project[0], "product", "new", "claims.example")[0] == 0
     assert ripstop(project[0], "product", "publish", "claims.example")[0] == 0
+
+
+# ── lineage ──────────────────────────────────────────────────────────────────────────────────
+
+
+def lineage(project: tuple[Path, str], user: str, *arguments: str) -> tuple[int, str, str]:
+    return asked(project, user, *arguments, command=("lineage",))
+
+
+def test_an_owner_sees_what_a_change_of_a_source_would_hit(project: tuple[Path, str]) -> None:
+    status, out, _ = lineage(project, "carl", "lake.claim.amount", "--down")
+    assert status == 0
+    assert "  -> claims.totals.amount (aggregation)" in out.splitlines()
+    status, out, _ = lineage(project, "carl", "claims.open.email", "--up")
+    assert out == "claims.open.email\n  <- crm.customer.email (identity)\n"
+
+
+def test_lineage_is_written_as_json_and_mermaid(project: tuple[Path, str]) -> None:
+    _, out, _ = lineage(project, "carl", "claims.totals.amount", "--format", "json")
+    assert yaml.safe_load(out) == {
+        "up": [
+            {"object": "claims.totals", "column": "amount", "source": "lake.claim", "source_column": "amount",
+             "kind": "aggregation", "masked": False}
+        ],
+        "down": [],
+    }  # fmt: skip
+    _, out, _ = lineage(project, "carl", "claims.totals", "--up", "--format", "mermaid")
+    assert out.startswith("flowchart LR\n")
+    assert "-.->|group_by|" in out
+
+
+def test_attack_what_one_may_not_know_of_has_the_lineage_of_what_is_not_there(
+    project: tuple[Path, str],
+) -> None:
+    answers = {
+        lineage(project, "ana", name)[2].replace(name, "NAME")
+        for name in ("lake.claim", "claims.secret_claims", "claims.nothing_at_all", "claims.claim.ssn")
+    }
+    (answer,) = {each.partition("\n")[0] for each in answers}
+    assert answer == "error: NOT_FOUND: nothing is known of the lineage of 'NAME'"
+    status, out, _ = lineage(project, "ana", "claims.totals.amount")
+    assert (status, out) == (0, "claims.totals.amount\n  <- what you may not know of\n")
