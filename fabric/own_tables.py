@@ -10,6 +10,7 @@ import pyarrow as pa
 from fabric.audit import Audit
 from fabric.catalog import Catalog, Entry
 from fabric.engine import Engine
+from fabric.events import Event, Sight, event_edges, event_rows
 from fabric.journal import Journal
 from fabric.limits import Allowance
 from fabric.lineage_feed import LineageFeed
@@ -39,6 +40,9 @@ class OwnTables:
         entries = self.catalog.visible(principal, self.governor)
         if relation.object.name.key[1:] == ("system", "lineage"):
             found = self._lineage(principal, entries)
+        elif relation.object.name.key[1:] == ("system", "events"):
+            known = Knowledge(principal, self.governor, entries, self._found)
+            found = event_rows(self._events(principal, known), self.catalog.fabric)
         else:
             found = system_rows(relation.object.name, principal, desk, entries, self.catalog.fabric)
         if relation.object.name.key[1:] == ("system", "limits") and self.feed is not None:
@@ -55,7 +59,17 @@ class OwnTables:
             products = [self.catalog.shaped(each) for each in self.catalog.products.current().values()]
         else:
             products = [entry.object for entry in entries if isinstance(entry.object, Product)]
-        return list(lineage_rows(products, known, self.catalog.fabric))
+        # Of an event's ends only those are told that the lineage itself may name.
+        told = [
+            event
+            for event in self._events(principal, known)
+            if everyone or all(place and known.knows_place(place) for place in (event.source, event.target))
+        ]
+        return [*lineage_rows(products, known, self.catalog.fabric), *event_edges(told, self.catalog.fabric)]
+
+    def _events(self, principal: Principal, known: Knowledge) -> list[Event]:
+        events = self.journal.events.all() if self.journal is not None else []
+        return list(Sight(principal, self.governor, known.knows_place).seen(events))
 
     def _found(self, name: TableName) -> Table | Product | None:
         found = self.catalog.find(name.key)
