@@ -57,9 +57,15 @@ class LineageFeed:
         lineage: finds the lineage of a query.
         sink: is told.
         most: how many starts and ends may wait.
+        name: what its row in ``system.limits`` is called.
+        what: of what it tells, in words.
     """
 
-    def __init__(self, lineage: Callable[[Governed], QueryLineage], sink: Sink, most: int) -> None:
+    def __init__(
+        self, lineage: Callable[[Governed], QueryLineage], sink: Sink, most: int, name: str, what: str
+    ) -> None:
+        self.name = name
+        self.what = what
         self._lineage = lineage
         self._sink = sink
         self.most = most
@@ -109,7 +115,7 @@ class LineageFeed:
             except Exception as error:  # noqa: BLE001 - whatever is wrong with one, the others are told
                 self.failed += 1
                 if self.failed == 1 or self.failed % 1_000 == 0:
-                    log.warning("%d lineage events were not told: %s", self.failed, type(error).__name__)
+                    log.warning("%d %s were not taken: %s", self.failed, self.what, type(error).__name__)
 
     def _told(self, asked: Asked, governed: Governed | None, outcome: Outcome | None) -> None:
         if governed is not None:
@@ -140,6 +146,6 @@ class LineageFeed:
             self._changed.notify()
         self._thread.join(CLOSE_SECONDS)
         if self._thread.is_alive():
-            log.warning("%d lineage events were not told before the end", len(self._waiting) + 1)
+            log.warning("%d %s were not told before the end", len(self._waiting) + 1, self.what)
             return
         self._sink.close()

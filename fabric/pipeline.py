@@ -25,6 +25,7 @@ from fabric.filesystem import FileSystem
 from fabric.journal import Journal
 from fabric.limits import Allowance
 from fabric.lineage_feed import LineageFeed
+from fabric.lineage_history import LineageHistory
 from fabric.own_tables import OwnTables
 from fabric.parameters import ParameterTypes
 from fabric.parse import bind, parameter_count, parse
@@ -59,7 +60,8 @@ class Line:
         principals: a user by name, for those who ask about others.
         secret: the key of the digests of decisions that are shown.
         result_bytes: how much of results is kept; 0, nothing.
-        feed: is told of queries, for their lineage.
+        feeds: are told of queries, for their lineage.
+        lineage: what is kept of that.
     """
 
     def __init__(
@@ -77,7 +79,8 @@ class Line:
         principals: Callable[[str], Principal] = hypothetical,
         secret: bytes = b"",
         result_bytes: int = 0,
-        feed: LineageFeed | None = None,
+        feeds: Sequence[LineageFeed] = (),
+        lineage: LineageHistory | None = None,
     ) -> None:
         self.catalog = catalog
         self._engine = engine
@@ -86,7 +89,7 @@ class Line:
         self._governor = governor
         self._allowed = allowed
         self._underway = underway or Underway()
-        self._records = Records(audit, journal, feed)
+        self._records = Records(audit, journal, feeds)
         self._principals = principals
         self._secret = secret
         self._binder = RuleBinder(catalog, engine)
@@ -94,7 +97,9 @@ class Line:
         self._parameters = ParameterTypes(engine)
         self._plans = PlanCache()
         self._results = ResultCache(result_bytes)
-        self._own_tables = OwnTables(catalog, governor, engine, journal, audit, self._underway, allowed, feed)
+        self._own_tables = OwnTables(
+            catalog, governor, engine, journal, audit, self._underway, allowed, feeds, lineage
+        )
         self._running: set[Answer] = set()
         self._lock = threading.Lock()
 

@@ -222,6 +222,7 @@ def test_products_say_how_much_they_are_used(app: App) -> None:
     for who in (ANA, ANA, BO):
         ask(app, "SELECT count(*) FROM crm.customer", who)
     ask(app, "SELECT count(*) FROM claims.open", ANA)
+    app.state.flush()
     counted = "SELECT domain || '.' || name, queries, users FROM system.products WHERE queries > 0"
     until(lambda: rows(app, counted, BO) == [("claims.open", 1, 1), ("crm.customer", 4, 2)])
     assert rows(app, counted, EVE) == []
