@@ -15,11 +15,13 @@ from fabric.domains import DomainPrincipal
 from fabric.engine import Engine
 from fabric.errors import FabricError, InternalError, Unreachable
 from fabric.file_scan import FileTables
+from fabric.lake import RESULTS
 from fabric.product_files import ProductFiles, named
 from fabric.product_graph import beneath
 from fabric.product_shape import in_circle, shaped
 from fabric.product_types import UNPUBLISHED
 from fabric.spi import Connector, FileConnector, Governor, View
+from fabric.stored_results import StoredResults
 from fabric.system import SYSTEM_TABLES
 from fabric.types import DEFAULT_SCHEMA, Column, Principal, Product, Table, TableName
 from fabric.uploads import Uploads
@@ -111,6 +113,7 @@ class Catalog:
         self.unpushed = frozenset(name.lower() for name in unpushed)
         self.connectors = {name.lower(): connector for name, connector in connectors.items()}
         self.products = products
+        self.results: StoredResults | None = None
         self._files = files
         self._engine = engine
         self._refresh = refresh
@@ -355,6 +358,8 @@ class CatalogNames:
 
     def known(self, parts: tuple[str, ...]) -> Table | Product | None:
         """The same, when the principal may know of it; the fabric's own tables are known to all."""
+        if len(parts) == 2 and parts[0].lower() == RESULTS and self.catalog.results is not None:
+            return self.catalog.results.find(parts[1], self.principal, self.catalog, self.governor)
         found = self.catalog.find(parts)
         if found is None or (found.name.catalog == self.catalog.fabric and isinstance(found, Table)):
             return found

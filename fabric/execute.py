@@ -30,7 +30,7 @@ from fabric.quotas import Quotas, Used
 from fabric.reads import FileRead, LiveRead, SystemRead
 from fabric.scan_run import ScanRun
 from fabric.spi import ScanSession
-from fabric.types import Relation, ScanReceipt
+from fabric.types import Governed, Relation, ScanReceipt
 from fabric.watchdog import WATCHDOG
 
 log = logging.getLogger("ripstop.execute")
@@ -239,6 +239,11 @@ class Answer:
         if batch.schema.types == self.schema.types:
             return pa.RecordBatch.from_arrays(batch.columns, schema=self.schema)
         raise SchemaChanged("fabric", "the result has other types than were promised", hint="ask again")
+
+    @property
+    def governed(self) -> Governed:
+        """What was decided on it."""
+        return self.plan.governed
 
     def cancel(self, reason: FabricError | None = None) -> None:
         """Stop DuckDB and the sources, from any thread, within half a second."""
