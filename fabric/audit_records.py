@@ -8,7 +8,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from fabric.errors import AccessDenied, FabricError, NotFound, NotSupported, PolicyChanged, ResultOutdated, SyntaxProblem
+from fabric.errors import (
+    AccessDenied,
+    FabricError,
+    NotFound,
+    NotSupported,
+    PolicyChanged,
+    ResultOutdated,
+    SyntaxProblem,
+)
 from fabric.types import Governed, Principal
 
 if TYPE_CHECKING:
@@ -82,7 +90,9 @@ def judged(error: FabricError) -> AuditDecision:
     if isinstance(error, SyntaxProblem | NotSupported):
         return "unparsable"
     # An object that is not there and one that may not be known look alike, here as to the user.
-    return "denied" if isinstance(error, AccessDenied | NotFound | PolicyChanged | ResultOutdated) else "error"
+    return (
+        "denied" if isinstance(error, AccessDenied | NotFound | PolicyChanged | ResultOutdated) else "error"
+    )
 
 
 def readings(governed: Governed) -> tuple[Reading, ...]:

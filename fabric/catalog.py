@@ -80,7 +80,7 @@ class _Shape:
 
 
 class Catalog:
-    """Every source's tables and every domain's products.
+    """Every source's tables and every domain's products; ``results`` finds stored ones.
 
     Each source is listed in a thread of its own, at start, every ``refresh`` seconds and when a scan
     meets a changed table, so that a slow or dead source makes no other one wait.
@@ -284,10 +284,8 @@ class Catalog:
 
     def visible(self, principal: Principal, governor: Governor) -> Sequence[Entry]:
         """Everything the principal may know of, without waiting for any source."""
-        entries = []
-        for key, table in SYSTEM_TABLES.items():
-            named = replace(table, name=TableName(self.fabric, *key))
-            entries.append(self._entry(named, "SYSTEM TABLE", governor.view(principal, named)))
+        own = [replace(each, name=TableName(self.fabric, *key)) for key, each in SYSTEM_TABLES.items()]
+        entries = [self._entry(each, "SYSTEM TABLE", governor.view(principal, each)) for each in own]
         for table in self.tables():
             if table.columns and known_to(governor, principal, table):
                 kind = "VIEW" if "view" in table.kind else "TABLE"

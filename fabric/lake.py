@@ -144,7 +144,9 @@ class Lake:
             yield
         except OSError:
             raise Unreachable(
-                "lake", f"the lake cannot be {what}", hint="whoever runs this fabric checks lake: in fabric.yaml"
+                "lake",
+                f"the lake cannot be {what}",
+                hint="whoever runs this fabric checks lake: in fabric.yaml",
             ) from None
 
 
@@ -157,12 +159,12 @@ class LakeTables:
 
     Settings: ClassVar[type[SourceSettings]] = SourceSettings
     extra: ClassVar[str] = ""
-    name: ClassVar[str] = RESULTS
     one_call: ClassVar[bool] = False
+    block_bytes: ClassVar[int] = 0  # the kernel caches a folder's
 
     def __init__(self, lake: Lake) -> None:
+        self.name = RESULTS
         self.lake = lake
-        self.block_bytes = 0 if lake.is_local else 2**20  # the kernel caches a folder's
 
     @property
     def identity(self) -> str:
@@ -194,6 +196,17 @@ class LakeTables:
             raise Cancelled("the query was cancelled")
         context.requests += 1
         return self.lake.read(file.path, ranges)
+
+
+class BucketTables(LakeTables):
+    """The same of a lake in a bucket."""
+
+    block_bytes: ClassVar[int] = 2**20
+
+
+def lake_tables(lake: Lake) -> LakeTables:
+    """The lake's files as a source."""
+    return LakeTables(lake) if lake.is_local else BucketTables(lake)
 
 
 def open_lake(settings: LakeSettings) -> Lake:

@@ -11,7 +11,9 @@ _ROWS = 122_880  # DuckDB's row group
 _BYTES = 64 * 2**20
 
 
-def write_parquet(where: str | pa.NativeFile, schema: pa.Schema, batches: Iterable[pa.Table | pa.RecordBatch]) -> None:
+def write_parquet(
+    where: str | pa.NativeFile, schema: pa.Schema, batches: Iterable[pa.Table | pa.RecordBatch]
+) -> None:
     """Write the batches, which have this schema, to a path or a stream."""
     with parquet.ParquetWriter(where, schema, compression="zstd") as writer:
         waiting: list[pa.Table] = []

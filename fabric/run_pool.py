@@ -11,10 +11,9 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 import pyarrow as pa
 
@@ -26,7 +25,7 @@ from fabric.row_groups import write_parquet
 from fabric.runs import Runs
 from fabric.stop import Stop
 from fabric.stored import judged, ruled
-from fabric.types import Governed, Principal
+from fabric.types import Governed, Principal, Table
 
 log = logging.getLogger("ripstop.runs")
 
@@ -41,6 +40,7 @@ LEASE_SECONDS = 15.0
 
 FOLDER = "runs"
 _TICK_SECONDS = 1.0
+_LAST_SECONDS = 5.0
 _SWEEP_SECONDS = 60.0
 _GRACE_SECONDS = 3600.0
 """How long the file of an expired result stays for those who are reading it, and one that no run names."""
@@ -48,15 +48,6 @@ _GRACE_SECONDS = 3600.0
 _DIED = "the server ended while it ran; submit it again"
 
 RunQuery = Callable[[str, Principal, Session], Reply]
-
-
-class OfLine(Protocol):
-    """What a reply says of how it came about."""
-
-    @property
-    def governed(self) -> Governed:
-        """What was decided."""
-        ...
 
 
 @dataclass
@@ -68,6 +59,7 @@ class _Job:
     stop: Stop = field(default_factory=Stop)
     rows: int = 0
     stream: pa.NativeFile | None = None
+    future: Future[None] | None = None
 
 
 class RunPool:
@@ -90,7 +82,7 @@ class RunPool:
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="ripstop-run")
-        self._swept = 0.0
+        self._swept = -_SWEEP_SECONDS
         self._leased = False
         self._clock = threading.Thread(target=self._tick, name="ripstop-runs", daemon=True)
         self._clock.start()
@@ -104,7 +96,9 @@ class RunPool:
         """
         with self._lock:
             if len(self._jobs) >= MOST_WAITING + THREADS:
-                raise LimitError("too many runs wait already", hint="submit it again in a moment", retryable=True)
+                raise LimitError(
+                    "too many runs wait already", hint="submit it again in a moment", retryable=True
+                )
         self._lease()
         said = {"schema": session.schema, "dialect": session.dialect}
         run_id = self.runs.submit(principal.user, text, said, self._worker)
@@ -112,7 +106,7 @@ class RunPool:
         job.session = replace(session, stop=job.stop)
         with self._lock:
             self._jobs[run_id] = job
-        self._pool.submit(self._carry_out, job)
+        job.future = self._pool.submit(self._carry_out, job)
         return run_id
 
     def cancel(self, run_id: str, user: str | None) -> str | None:
@@ -128,14 +122,15 @@ class RunPool:
         """Stop what runs; it is failed at once, and not when the lease is over."""
         self._closed.set()
         self._pool.shutdown(wait=False, cancel_futures=True)
-        with self._lock:
-            jobs = list(self._jobs.values())
-        for job in jobs:
-            job.stop(Cancelled("the server ends"))
         with suppress(FabricError):
             self.runs.abandon(self._worker, _DIED)
             if self._leased:
                 self.runs.state.release(_lease_of(self._worker))
+        with self._lock:
+            jobs = list(self._jobs.values())
+        for job in jobs:
+            job.stop(Cancelled("the server ends"))
+        wait([job.future for job in jobs if job.future is not None], _LAST_SECONDS)
         self._clock.join()
 
     # ── one run ─────────────────────────────────────────────────────────────────────────────
@@ -146,7 +141,7 @@ class RunPool:
         except FabricError as error:
             state = "cancelled" if isinstance(error, Cancelled) else "failed"
             self._over(job, str(error), state)
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             fault = InternalError()
             log.error("reference %s: %s", fault.reference, type(error).__name__, exc_info=error)
             self._over(job, str(fault), "failed")
@@ -193,8 +188,10 @@ class RunPool:
     def _require_storable(self, governed: Governed) -> None:
         """Refuse the fabric's own tables: whose rows they show is decided where they are read, and by no rule."""
         for relation in judged(governed.resolved, governed.decisions):
-            if relation.name.catalog.lower() == self._fabric and not hasattr(relation.object, "sql"):
-                raise NotSupported("the fabric's own tables are not stored", hint="ask for them without submit")
+            if relation.name.catalog.lower() == self._fabric and isinstance(relation.object, Table):
+                raise NotSupported(
+                    "the fabric's own tables are not stored", hint="ask for them without submit"
+                )
 
     # ── what goes on beside ─────────────────────────────────────────────────────────────────
 
@@ -219,22 +216,28 @@ class RunPool:
                 size = stream.tell() if stream is not None else 0
             if not self.runs.progress(job.run_id, job.rows, size):
                 job.stop(Cancelled("the run was cancelled"))
-        now = time.monotonic()
-        if now - self._swept >= (LEASE_SECONDS / 3 if self._swept else 0):
-            self._swept = now
+        died = self._fail_dead()
+        if died or time.monotonic() - self._swept >= _SWEEP_SECONDS:
+            self._swept = time.monotonic()
             self.sweep()
 
     def _lease(self) -> None:
         self._leased = True
         self.runs.state.lease(_lease_of(self._worker), LEASE_SECONDS)
 
-    def sweep(self) -> None:
-        """Fail the runs of dead processes, and remove the files that count for nothing."""
+    def _fail_dead(self) -> int:
+        """Fail the runs of dead processes; how many that were."""
+        died = 0
         for worker in self.runs.workers() - {self._worker}:
             if self.runs.state.lease(_lease_of(worker), LEASE_SECONDS):
-                count = self.runs.abandon(worker, _DIED)
-                log.warning("%d runs of a process that died have failed", count)
+                died += self.runs.abandon(worker, _DIED)
                 self.runs.state.release(_lease_of(worker))
+        if died:
+            log.warning("%d runs of processes that died have failed", died)
+        return died
+
+    def sweep(self) -> None:
+        """Remove the files that count for nothing."""
         if not self.runs.state.lease("sweep the lake", _SWEEP_SECONDS):
             return
         self.runs.forget()

@@ -96,7 +96,8 @@ class Runs:
             ((active,),) = run(f"SELECT count(*) FROM runs WHERE owner = $1 AND {_ACTIVE}", (owner,))
             if active >= MOST_ACTIVE:
                 raise LimitError(
-                    f"{active} runs of yours wait or run, and no more may", hint="submit it when one has ended"
+                    f"{active} runs of yours wait or run, and no more may",
+                    hint="submit it when one has ended",
                 )
             self._require_room(run, owner, 1)
             run(
@@ -270,5 +271,7 @@ class Runs:
 
     def files(self) -> dict[str, tuple[str, float]]:
         """Every file that a run has named, with the run's state and the time at which it ended or expired."""
-        rows = self.state.read("SELECT file, state, coalesce(expires_at, ended_at, 0) FROM runs WHERE file IS NOT NULL")
+        rows = self.state.read(
+            "SELECT file, state, coalesce(expires_at, ended_at, 0) FROM runs WHERE file IS NOT NULL"
+        )
         return {str(file): (str(state), float(at)) for file, state, at in rows}

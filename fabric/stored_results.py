@@ -58,9 +58,7 @@ class StoredResults:
         layout = FileLayout(run.file, "parquet")
         table = Table(TableName(RESULTS, DEFAULT_SCHEMA, run_id), (), layout=layout)
         columns = self._files.columns(self._lake, table)
-        return StoredTable(
-            table.name, columns, layout=layout, made_of=made_of, made_under=run.made_under
-        )
+        return StoredTable(table.name, columns, layout=layout, made_of=made_of, made_under=run.made_under)
 
 
 def _may_know(run: Run, principal: Principal, governor: Governor) -> bool:
