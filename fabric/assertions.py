@@ -14,7 +14,8 @@ from fabric.demand import Demand
 from fabric.discretion import Discretion
 from fabric.engine import Engine
 from fabric.errors import NotPushed, UserError
-from fabric.plan import FileRead, LiveRead, Plan
+from fabric.plan import Plan
+from fabric.reads import FileRead, LiveRead
 from fabric.types import Scan
 
 LARGE_ROWS = 100_000
@@ -59,7 +60,7 @@ def _is_large(read: LiveRead | FileRead) -> bool:
 
 def _is_reduced(read: LiveRead | FileRead) -> bool:
     if isinstance(read, LiveRead):
-        return bool(read.offer.taken or read.offer.limit_taken or read.offer.semi_joins)
+        return bool(read.offer.taken or read.offer.limit_taken or read.offer.semi_joins or read.awaits)
     return bool(read.scan.pruned_by) or _skips(read, read.demand)
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from sqlglot import exp
@@ -99,6 +100,14 @@ class Discretion:
             if any(part.id == relation.id for part in beneath(top, self._governed.decisions)):
                 return top
         return relation
+
+    @contextmanager
+    def telling(self, relation: Relation) -> Iterator[None]:
+        """Have an error within be ``told``."""
+        try:
+            yield
+        except FabricError as error:
+            raise self.told(relation, error) from None
 
     def told(self, relation: Relation, error: FabricError) -> FabricError:
         """The error as the principal may read it; the log keeps the whole of it."""

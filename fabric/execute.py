@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import duckdb
@@ -18,18 +18,19 @@ import pyarrow as pa
 from fabric.compose import guarded_name, raw_name
 from fabric.config_model import LimitSettings
 from fabric.discretion import Discretion
+from fabric.dynamic_filtering import DynamicFiltering, Keys
 from fabric.engine import Engine, register, stream
 from fabric.engine_errors import translate
 from fabric.errors import Cancelled, FabricError, LimitError, ResultTooLarge, SchemaChanged, Timeout
 from fabric.feed import Feed, FeedSource
 from fabric.file_errors import blame
-from fabric.filesystem import FileSystem, Mount
+from fabric.filesystem import FileSystem
 from fabric.guarded import GuardedSource
 from fabric.limits import size_text
-from fabric.plan import FileRead, LiveRead, Plan, Read, SystemRead
-from fabric.prefetch import prefetch, wanted
-from fabric.pushdown import describe as predicate_text
-from fabric.spi import ScanContext, ScanSession
+from fabric.plan import Plan
+from fabric.reads import FileRead, LiveRead, SystemRead
+from fabric.scan_run import ScanRun
+from fabric.spi import ScanSession
 from fabric.types import Relation, ScanReceipt
 from fabric.watchdog import WATCHDOG
 
@@ -52,19 +53,6 @@ class Outcome:
     bytes: int
     error: str
     scans: tuple[ScanReceipt, ...]
-
-
-@dataclass(slots=True)
-class _Live:
-    """One read under way."""
-
-    read: Read
-    context: ScanContext
-    feed: Feed | None = None
-    guarded: GuardedSource | None = None
-    mount: Mount | None = None
-    prefetch: threading.Thread | None = None
-    began: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
 class Answer:
@@ -108,7 +96,7 @@ class Answer:
         self._until = None if limits.seconds is None else time.monotonic() + limits.seconds
         self._began = datetime.now(UTC)
         self._resources = ExitStack()
-        self._lives: list[_Live] = []
+        self._lives: list[ScanRun] = []
         self._registered: dict[str, tuple[object, float | None]] = {}
         self._cursors: list[duckdb.DuckDBPyConnection] = []
         self._engine = engine
@@ -135,46 +123,63 @@ class Answer:
         self._paths: dict[str, dict[str, str]] = {}
         sessions: dict[str, ScanSession] = {}
         for read in self.plan.reads:
-            live = _Live(read, ScanContext())
+            live = ScanRun(read)
             self._lives.append(live)
             if isinstance(read, FileRead):
                 live.mount = filesystem.mount(read.connector, read.scan.files, live.context)
                 self._resources.callback(filesystem.unmount, live.mount)
                 files = (file.path for file in read.scan.files)
                 self._paths[read.relation.id] = dict(zip(files, live.mount.paths, strict=True))
+                self._guard(live, read)
             elif isinstance(read, LiveRead):
                 self._feed(live, read, sessions)
             elif isinstance(read, SystemRead):
                 self._registered[raw_name(read.relation)] = system(read.relation), None
         for live in self._lives:
-            if live.feed is not None:
-                live.feed.start()
-            if live.mount is not None and isinstance(live.read, FileRead) and wanted(live.read):
-                arguments = (live.read, live.mount, self._engine)
-                live.prefetch = threading.Thread(
-                    target=prefetch, args=arguments, name="ripstop-prefetch", daemon=True
-                )
-                live.prefetch.start()
+            live.filtering = self._filtering(live)
+        for live in self._lives:
+            live.start(self._engine)
 
-    def _feed(self, live: _Live, read: LiveRead, sessions: dict[str, ScanSession]) -> None:
+    def _feed(self, live: ScanRun, read: LiveRead, sessions: dict[str, ScanSession]) -> None:
         source, relation = read.connector.name, read.relation
         if source not in sessions:
             sessions[source] = read.connector.open()
             self._resources.callback(sessions[source].close)
         columns = [(f"{relation.id}_{n}", relation.object.columns[n].type) for n in read.positions]
         schema = pa.schema([pa.field(name, self._engine.input_type(kind)) for name, kind in columns])
-        live.feed = Feed(sessions[source], read.offer, live.context, schema, len(read.offer.splits))
-        self._registered[raw_name(relation)] = FeedSource(live.feed, schema, read.repeated), read.shown_rows
-        if self.plan.is_guarded(read):
-            kinds = [column.type for column in self.plan.guarded_columns(read)] or ["BOOLEAN"]
-            fields = [pa.field(f"{relation.id}_{n}", self._engine.arrow_type(k)) for n, k in enumerate(kinds)]
-            live.guarded = GuardedSource(
-                self._open_cursor,
-                lambda: self.plan.guarded_sql(read, self._paths),
-                pa.schema(fields),
-                read.repeated,
-            )
-            self._registered[guarded_name(relation)] = live.guarded, read.shown_rows
+        live.feed = Feed(sessions[source], read.offer, live.context, schema)
+        gives_keys = relation.id in self.plan.key_givers and not self.plan.is_guarded(read)
+        live.rows_of = FeedSource(live.feed, schema, repeated=read.repeated, gives_keys=gives_keys)
+        self._registered[raw_name(relation)] = live.rows_of, read.shown_rows
+        self._guard(live, read)
+
+    def _guard(self, live: ScanRun, read: LiveRead | FileRead) -> None:
+        """Where a read has a statement of its own, have DuckDB read that."""
+        if not self.plan.is_guarded(read):
+            return
+        relation = read.relation
+        kinds = [column.type for column in self.plan.guarded_columns(read)] or ["BOOLEAN"]
+        fields = [pa.field(f"{relation.id}_{n}", self._engine.arrow_type(k)) for n, k in enumerate(kinds)]
+        live.guarded = live.rows_of = GuardedSource(
+            self._open_cursor,
+            lambda: self.plan.guarded_sql(read, self._paths),
+            pa.schema(fields),
+            repeated=read.repeated,
+            gives_keys=relation.id in self.plan.key_givers,
+        )
+        self._registered[guarded_name(relation)] = live.guarded, read.shown_rows
+
+    def _filtering(self, live: ScanRun) -> DynamicFiltering | None:
+        read = live.read
+        if not isinstance(read, LiveRead) or live.feed is None or not read.awaits:
+            return None
+        runs = {run.read.relation.id: run for run in self._lives}
+        keys: list[Keys] = []
+        for edge in read.awaits:
+            giver = runs[edge.source.relation]
+            if isinstance(giver.read, LiveRead | FileRead) and giver.rows_of is not None:
+                keys.append((edge, giver.rows_of, self.plan.key_position(giver.read, edge.source.column)))
+        return DynamicFiltering(read, live.feed, keys, live.context)
 
     def _open_cursor(self) -> duckdb.DuckDBPyConnection:
         """A cursor on which every relation of the plan is registered; an interrupt reaches it too."""
@@ -323,8 +328,7 @@ class Answer:
         for live in self._lives:
             live.context.cancel()
         for live in self._lives:
-            if live.feed is not None:
-                live.feed.join()
+            live.join()
         self._resources.close()
         for live in self._lives:
             if live.prefetch is not None:
@@ -362,37 +366,10 @@ class Answer:
     def receipts(self) -> tuple[ScanReceipt, ...]:
         """What each scan did so far."""
         scans = [live for live in self._lives if isinstance(live.read, LiveRead | FileRead)]
-        return tuple(_receipt(live, self._discretion) for live in scans)
+        return tuple(live.receipt(self._discretion) for live in scans)
 
     def __enter__(self) -> Answer:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _receipt(live: _Live, discretion: Discretion) -> ScanReceipt:
-    read, context = live.read, live.context
-    pushed, touched, by = "", set[int](), frozenset[str]()
-    if isinstance(read, LiveRead):
-        pushed = " AND ".join(predicate_text(p) for p in read.offer.taken)
-        touched, by = set(read.positions), read.reduced_by
-    elif isinstance(read, FileRead):
-        pushed = f"{len(read.scan.files)} of {read.scan.listed} files"
-        touched, by = read.demand.columns, read.reduced_by
-    columns = read.relation.object.columns
-    return ScanReceipt(
-        source=read.relation.name.catalog,
-        object=str(read.relation.name),
-        pushed=pushed,
-        rows=live.guarded.rows if live.guarded else context.rows,
-        bytes=context.bytes,
-        requests=context.requests,
-        seconds=live.feed.seconds if live.feed else (time.time() - live.began.timestamp()),
-        cache=context.cached,
-        as_of=live.began,
-        guarded=live.guarded is not None and discretion.counts(read.relation) and not by,
-        veiled=not discretion.shows_read(read.relation, by),
-        unnamed=not discretion.shows(read.relation),
-        columns=tuple(columns[n].name for n in sorted(touched)),
-    )

@@ -57,6 +57,8 @@ def _lines(scan: ScanExplained) -> Iterator[str]:
         yield f"files: {scan.files.read} of {scan.files.listed}: {', '.join(shown)}{more}"
     if scan.pushed or (scan.not_pushed and scan.files is None):
         yield f"pushed: {', '.join(scan.pushed) or 'nothing'}"
+    for text in scan.dynamic_filters:
+        yield f"dynamic filter: {text}"
     for left in scan.not_pushed:
         yield f"not pushed: {left.what}, because {left.why}"
     for predicate in scan.prunes_by:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -15,9 +15,10 @@ from pydantic import Field, TypeAdapter
 
 from fabric.discretion import Discretion
 from fabric.estimates import row_bytes
-from fabric.plan import FileRead, LiveRead, Plan, Read, SystemRead, Unread
+from fabric.plan import Plan
 from fabric.pushdown import describe
-from fabric.types import ScanReceipt
+from fabric.reads import FileRead, LiveRead, Read, SystemRead, Unread
+from fabric.types import ScanReceipt, TableName
 
 _OFF = "pushdown is off"
 _NO_FORM = "it has no form that a source could take"
@@ -79,6 +80,9 @@ class ScanExplained:
     asked: Annotated[str | None, Field(description="the SQL or URL of a live scan")] = None
     files: Files | None = None
     pushed: Annotated[tuple[str, ...], Field(description="what the source does")] = ()
+    dynamic_filters: Annotated[
+        tuple[str, ...], Field(description="keys that it waits for, and asks for the rows of these only")
+    ] = ()
     not_pushed: tuple[Left, ...] = ()
     prunes_by: Annotated[
         tuple[str, ...], Field(description="by which DuckDB's reader skips parts of files")
@@ -115,10 +119,11 @@ def explanation(plan: Plan, discretion: Discretion, receipts: Sequence[ScanRecei
         receipts: what each scan did, in the order of the plan's live and file reads; for ANALYZE.
     """
     did = iter(receipts)
+    names = {read.relation.id: read.relation.name for read in plan.reads}
     scans = []
     for read in plan.reads:
         receipt = next(did, None) if isinstance(read, LiveRead | FileRead) else None
-        scans.append(_scan(read, discretion, receipt))
+        scans.append(_scan(read, names, discretion, receipt))
     restricted = {
         named.written: how
         for named in plan.governed.resolved.relations
@@ -129,7 +134,9 @@ def explanation(plan: Plan, discretion: Discretion, receipts: Sequence[ScanRecei
     return Explanation(tuple(scans), restricted, left)
 
 
-def _scan(read: Read, discretion: Discretion, receipt: ScanReceipt | None) -> ScanExplained:
+def _scan(
+    read: Read, names: Mapping[str, TableName], discretion: Discretion, receipt: ScanReceipt | None
+) -> ScanExplained:
     relation = read.relation
     known, part_of = discretion.shows(relation), discretion.named(relation).written
     name = str(relation.name) if known else None
@@ -146,6 +153,10 @@ def _scan(read: Read, discretion: Discretion, receipt: ScanReceipt | None) -> Sc
         True,
         asked=read.offer.request,
         pushed=tuple(_pushed(read)),
+        dynamic_filters=tuple(
+            f"{relation.object.columns[edge.target.column].name} among the keys of {names[edge.source.relation]}"
+            for edge in read.awaits
+        ),
         not_pushed=(
             *(Left(refusal.what, refusal.why) for refusal in read.offer.refused),
             *(Left(text, _OFF if read.unpushed else _NO_FORM) for text in read.kept),

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
+from fabric.arrow_source import ArrowSource
 from fabric.errors import BadData, Cancelled, FabricError, InternalError
 from fabric.fitting import fitted
 from fabric.spi import ScanContext, ScanSession
@@ -22,6 +23,7 @@ from fabric.types import Offer, Split
 log = logging.getLogger("ripstop.feed")
 
 QUEUE_BATCHES = 8
+_MOST_THREADS = 16
 _POLL_SECONDS = 0.1
 
 
@@ -33,38 +35,48 @@ class Feed:
         offer: what is read.
         context: stops the read, and counts it.
         schema: the names and types under which DuckDB takes the columns.
-        parallel: splits read at once.
     """
 
-    def __init__(
-        self, session: ScanSession, offer: Offer, context: ScanContext, schema: pa.Schema, parallel: int
-    ) -> None:
+    def __init__(self, session: ScanSession, offer: Offer, context: ScanContext, schema: pa.Schema) -> None:
         self._session = session
         self._offer = offer
         self._context = context
         self._schema = schema
         self._batches: queue.Queue[pa.RecordBatch | BaseException | None] = queue.Queue(QUEUE_BATCHES)
         self._splits: queue.SimpleQueue[Split] = queue.SimpleQueue()
-        for split in offer.splits:
-            self._splits.put(split)
         self.error: FabricError | None = None
         self.seconds = 0.0
+        self._threads: list[threading.Thread] = []
+        self._begun = threading.Event()
+
+    @property
+    def offer(self) -> Offer:
+        """What is read, once it has started."""
+        return self._offer
+
+    def start(self, offer: Offer | None = None) -> None:
+        """Begin reading: the offer that it was made with, or a narrower one of the same columns."""
+        self._offer = offer or self._offer
+        self._started = time.monotonic()
+        for split in self._offer.splits:
+            self._splits.put(split)
         self._threads = [
             threading.Thread(target=self._run, name=f"ripstop-scan-{number}", daemon=True)
-            for number in range(min(max(1, parallel), len(offer.splits)))
+            for number in range(min(_MOST_THREADS, len(self._offer.splits)))
         ]
-
-    def start(self) -> None:
-        """Begin reading."""
-        self._started = time.monotonic()
         for thread in self._threads:
             thread.start()
+        self._begun.set()
+
+    def fail(self, error: FabricError) -> None:
+        """Never begin, for this reason."""
+        self.error = error
+        self._context.cancel()
 
     def join(self) -> None:
-        """Wait until every thread of a finished or cancelled read has gone; one that never started has."""
+        """Wait until every thread of a finished or cancelled read has gone; of one that never began there is none."""
         for thread in self._threads:
-            if thread.ident is not None:
-                thread.join()
+            thread.join()
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The batches as they come, from all splits.
@@ -73,6 +85,9 @@ class Feed:
             FabricError: what went wrong at the source; also kept in ``error``, since Arrow's C stream
                 passes only a text on.
         """
+        while not self._begun.wait(_POLL_SECONDS):
+            if self._context.cancelled:
+                raise self.error or Cancelled("the query was cancelled")
         running = len(self._threads)
         while running:
             item = self._get()
@@ -149,38 +164,17 @@ class Feed:
         return pa.RecordBatch.from_arrays(columns, schema=self._schema)
 
 
-class FeedSource:
-    """What DuckDB holds of a live scan: an Arrow stream that can be asked for again.
+class FeedSource(ArrowSource):
+    """The rows of a live scan, whose read is under way before DuckDB asks for them."""
 
-    The first stream is the read that is already under way. A plan that reads the relation again (a
-    recursion) is served from memory: the whole scan is kept when ``repeated`` says so beforehand.
-    """
+    def __init__(self, feed: Feed, schema: pa.Schema, *, repeated: bool, gives_keys: bool = False) -> None:
+        super().__init__(schema, repeated=repeated, gives_keys=gives_keys)
+        self._feed = feed
 
-    def __init__(self, feed: Feed, schema: pa.Schema, repeated: bool) -> None:
-        self.feed = feed
-        self.schema = schema
-        self._repeated = repeated
-        self._lock = threading.Lock()
-        self._taken = False
-        self._kept: pa.Table | None = None
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The feed's."""
+        return self._feed.batches()
 
-    def __arrow_c_schema__(self) -> object:
-        """The schema, without reading."""
-        return self.schema.__arrow_c_schema__()
-
-    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        """A stream of the whole scan."""
-        return self._reader().__arrow_c_stream__(requested_schema)
-
-    def _reader(self) -> pa.RecordBatchReader:
-        with self._lock:
-            if self._repeated:
-                if self._kept is None:
-                    self._kept = pa.Table.from_batches(self.feed.batches(), schema=self.schema)
-                return self._kept.to_reader()
-            if self._taken:
-                # Never a second, possibly different, read of the source within one query.
-                self.feed.error = InternalError()
-                raise self.feed.error
-            self._taken = True
-        return pa.RecordBatchReader.from_batches(self.schema, self.feed.batches())
+    def blame(self, error: InternalError) -> None:
+        """Keep it as the feed's own."""
+        self._feed.error = error

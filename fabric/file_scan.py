@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -20,14 +20,16 @@ from fabric.file_shapes import (
     merge,
     name,
     option_texts,
+    outermost,
     text,
 )
 from fabric.filesystem import FileSystem
 from fabric.predicates import AllOf, AnyOf, Comparison, Membership, NullTest, Predicate, Value
 from fabric.spi import FileConnector, ScanContext
-from fabric.types import Column, FileLayout, FileStat, Table
+from fabric.types import Column, ColumnStatistics, FileLayout, FileStat, Table
 
 _READERS = {"parquet": "read_parquet", "csv": "read_csv", "json": "read_json"}
+_BYTES_A_VALUE = {"parquet": 4, "csv": 8, "json": 20}
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
     "<>": operator.ne,
@@ -40,7 +42,10 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 
 @dataclass(frozen=True, slots=True)
 class FileScan:
-    """The files of one scan, grouped by shape; ``listed`` counts them before pruning."""
+    """The files of one scan, grouped by shape; ``listed`` counts them before pruning.
+
+    ``estimated`` is the table with what its files tell of its rows.
+    """
 
     source: str
     table: Table
@@ -48,6 +53,7 @@ class FileScan:
     groups: tuple[tuple[FileShape, tuple[FileStat, ...]], ...]
     listed: int
     pruned_by: tuple[Predicate, ...] = field(default=())
+    estimated: Table | None = field(default=None, compare=False)
 
     @property
     def files(self) -> tuple[FileStat, ...]:
@@ -143,12 +149,14 @@ class FileTables:
         keys = hive_types(layout, listed)
         pruning = tuple(p for p in predicates if _columns(p) <= set(keys))
         groups: dict[FileShape, list[FileStat]] = {}
+        kept: list[tuple[FileStat, FileShape]] = []
         for file, shape in zip(listed, shapes, strict=True):
             values = {
                 key: _typed(v, keys[key][1]) for key, v in hive_values(file.path).items() if key in keys
             }
             if shape.columns and all(_holds(predicate, values) for predicate in pruning):
                 groups.setdefault(shape, []).append(file)
+                kept.append((file, shape))
         return FileScan(
             source=connector.name,
             table=table,
@@ -156,6 +164,7 @@ class FileTables:
             groups=tuple((shape, tuple(files)) for shape, files in groups.items()),
             listed=len(listed),
             pruned_by=pruning,
+            estimated=_estimated(table, layout, kept),
         )
 
     def _look(self, connector: FileConnector, table: Table, files: Sequence[FileStat]) -> list[FileShape]:
@@ -190,6 +199,18 @@ class FileTables:
             )
         finally:
             self._filesystem.unmount(mount)
+
+
+def _estimated(table: Table, layout: FileLayout, kept: Sequence[tuple[FileStat, FileShape]]) -> Table:
+    """The table with the rows and the bounds that its files' footers, or else their sizes, tell of."""
+    guess = max(1, len(table.columns)) * _BYTES_A_VALUE[layout.format]
+    rows = sum(shape.rows if shape.rows is not None else file.size // guess for file, shape in kept)
+    known: dict[str, list[str]] = {}
+    for _, shape in kept:
+        for column, ends in shape.ends.items():
+            known.setdefault(column, []).extend(ends)
+    statistics = {column: ColumnStatistics(bounds=outermost(texts)) for column, texts in known.items()}
+    return replace(table, rows=rows, statistics=statistics)
 
 
 def _layout(table: Table) -> FileLayout:

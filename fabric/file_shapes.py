@@ -6,7 +6,7 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import unquote
 
@@ -17,6 +17,8 @@ from fabric.types import Column, FileLayout, FileStat
 from fabric.widening import widen, widen_text
 
 MAX_KNOWN_FILES = 200_000
+# Footers are a row for each column of each row group: of many files they are not read for estimates alone.
+_MOST_MEASURED = 50
 _NO_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 
 # The reader options of DuckDB 2.0 that a table may set; paths, types and hive keys are Ripstop's own.
@@ -70,10 +72,15 @@ Rows = Callable[[str], list[tuple[Any, ...]]]
 
 @dataclass(frozen=True, slots=True)
 class FileShape:
-    """A file as it is: its columns as ``(name, DuckDB type)``, and the reader options that fit it."""
+    """A file as it is: its columns as ``(name, DuckDB type)``, and the reader options that fit it.
+
+    ``rows`` and, by lower-cased column, ``ends`` (the least and the greatest value, as text) are a Parquet footer's.
+    """
 
     columns: tuple[tuple[str, str], ...]
     options: tuple[tuple[str, str], ...] = ()
+    rows: int | None = field(default=None, compare=False)
+    ends: Mapping[str, tuple[str, str]] = field(default_factory=dict, compare=False)
 
 
 def name(identifier: str) -> str:
@@ -161,11 +168,13 @@ def _parquet(rows: Rows, options: tuple[tuple[str, str], ...], paths: Sequence[s
     """Files with equal footers schemas share one shape, so only one of them is bound."""
     listed = ", ".join(text(path) for path in paths)
     footers: dict[str, list[tuple[Any, ...]]] = {}
-    for path, *field in rows(
+    for path, *element in rows(
         "SELECT file_name, name, type, type_length, repetition_type, num_children, converted_type, scale, "
         f"precision, logical_type FROM parquet_schema([{listed}])"
     ):
-        footers.setdefault(path, []).append(tuple(field))
+        footers.setdefault(path, []).append(tuple(element))
+    counted: dict[str, int] = dict(rows(f"SELECT file_name, num_rows FROM parquet_file_metadata([{listed}])"))
+    ends = _ends(rows, listed) if len(paths) <= _MOST_MEASURED else {}
     bound: dict[tuple[tuple[Any, ...], ...], FileShape] = {}
     shapes = []
     for path in paths:
@@ -173,8 +182,29 @@ def _parquet(rows: Rows, options: tuple[tuple[str, str], ...], paths: Sequence[s
         if footer not in bound:
             call = f"read_parquet({text(path)}, hive_partitioning=false{_arguments(options)})"
             bound[footer] = _described(rows, call)
-        shapes.append(bound[footer])
+        shapes.append(replace(bound[footer], rows=counted[path], ends=ends.get(path, {})))
     return shapes
+
+
+def _ends(rows: Rows, listed: str) -> dict[str, dict[str, tuple[str, str]]]:
+    """By file and column the least and the greatest value of those row groups that tell; estimates."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for path, column, *ends in rows(
+        f"SELECT file_name, path_in_schema, stats_min_value, stats_max_value FROM parquet_metadata([{listed}])"
+    ):
+        found.setdefault(path, {}).setdefault(column.lower(), []).extend(e for e in ends if e is not None)
+    return {
+        path: {column: outermost(texts) for column, texts in columns.items() if texts}
+        for path, columns in found.items()
+    }
+
+
+def outermost(texts: Sequence[str]) -> tuple[str, str]:
+    """The least and the greatest of texts that are numbers, or else moments or words."""
+    try:
+        return min(texts, key=float), max(texts, key=float)
+    except ValueError:
+        return min(texts), max(texts)
 
 
 def _described(rows: Rows, call: str) -> FileShape:

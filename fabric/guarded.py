@@ -7,60 +7,56 @@ the statement reads is therefore restricted before it reads it.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 
 import duckdb
 import pyarrow as pa
 
+from fabric.arrow_source import ArrowSource
 from fabric.engine import stream
+from fabric.errors import InternalError
 
 OpenCursor = Callable[[], duckdb.DuckDBPyConnection]
 
 
-class GuardedSource:
-    """What DuckDB holds of a guarded scan: an Arrow stream, made when it is first asked for.
+class GuardedSource(ArrowSource):
+    """The rows of a guarded scan that its filters leave.
 
     Args:
         open_cursor: gives the cursor on which everything the statement names is registered.
         sql: the statement; called when the scan is first asked for.
         schema: the names and types under which its columns are handed over.
         repeated: the plan reads the relation more than once, so that all of it is kept.
+        gives_keys: its rows decide what another source is asked.
     """
 
     def __init__(
-        self, open_cursor: OpenCursor, sql: Callable[[], str], schema: pa.Schema, repeated: bool
+        self,
+        open_cursor: OpenCursor,
+        sql: Callable[[], str],
+        schema: pa.Schema,
+        *,
+        repeated: bool,
+        gives_keys: bool = False,
     ) -> None:
+        super().__init__(schema, repeated=repeated, gives_keys=gives_keys)
         self._open_cursor = open_cursor
         self._sql = sql
-        self._schema = schema
-        self._repeated = repeated
-        self._lock = threading.Lock()
-        self._kept: pa.Table | None = None
         self.rows = 0
         self.error: BaseException | None = None
 
-    def __arrow_c_schema__(self) -> object:
-        """The schema, without reading."""
-        return self._schema.__arrow_c_schema__()
+    def blame(self, error: InternalError) -> None:
+        """Keep it as the scan's own."""
+        self.error = error
 
-    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        """A stream of the rows that the filters leave."""
-        with self._lock:
-            if self._kept is None and self._repeated:
-                self._kept = pa.Table.from_batches(self._batches(), schema=self._schema)
-        if self._kept is not None:
-            return self._kept.to_reader().__arrow_c_stream__(requested_schema)
-        reader = pa.RecordBatchReader.from_batches(self._schema, self._batches())
-        return reader.__arrow_c_stream__(requested_schema)
-
-    def _batches(self) -> Iterator[pa.RecordBatch]:
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows, in a DuckDB statement of their own."""
         try:
             cursor = self._open_cursor()
             with stream(cursor, self._sql()) as reader:
                 for batch in reader:
                     self.rows += batch.num_rows
-                    yield pa.RecordBatch.from_arrays(batch.columns, schema=self._schema)
+                    yield pa.RecordBatch.from_arrays(batch.columns, schema=self.schema)
         except GeneratorExit:
             raise
         except BaseException as error:

@@ -101,11 +101,7 @@ class _Reader:
         table = (node.get("function_data") or {}).get("table")
         if inputs or not isinstance(table, str):
             return []
-        tested = {
-            each["key"]
-            for each in node["table_filters"]["filters"]
-            if each["value"]["filter_type"] in ("LEGACY_IS_NOT_NULL", "LEGACY_CONSTANT_COMPARISON")
-        }
+        tested = {each["key"] for each in node["table_filters"]["filters"] if _requires(each["value"])}
         positions = [each["index"] for each in node["column_indexes"]]
         found: _Outputs = []
         for place in node["projection_ids"] or range(len(positions)):
@@ -169,6 +165,8 @@ class _Reader:
         if ours is None or theirs is None:
             return
         reduces_left, reduces_right = _REDUCES.get(kind, (False, False))
+        # Where NULL may equal NULL and there is none, a mark is true or false, whatever else is there.
+        reduces_right |= kind == "MARK" and comparison == "COMPARE_NOT_DISTINCT_FROM"
         for target, source, reduces in ((ours, theirs, reduces_left), (theirs, ours, reduces_right)):
             # NULL is among nobody's keys, and must then have no match anyway.
             if reduces and target.whole and (comparison == "COMPARE_EQUAL" or target.required):
@@ -188,6 +186,21 @@ class _Reader:
         "LOGICAL_WINDOW": _window,
         "LOGICAL_MATERIALIZED_CTE": _body,
     }
+
+
+def _requires(filtered: Node) -> bool:
+    """Whether a filter of a column takes its NULLs; DuckDB writes one such as a comparison of the column with itself."""
+    kind = filtered["filter_type"]
+    if kind == "EXPRESSION_FILTER":
+        test = filtered["expr"]
+        sides = [(side["type"], side.get("index")) for side in test.get("children", ())]
+        return bool(
+            test["type"] == "COMPARE_EQUAL"
+            and len(sides) == 2
+            and sides[0] == sides[1]
+            and sides[0][0] == "BOUND_REF"
+        )
+    return kind in ("LEGACY_IS_NOT_NULL", "LEGACY_CONSTANT_COMPARISON")
 
 
 def _of(expression: Node, inputs: _Outputs) -> _Output | None:

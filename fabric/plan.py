@@ -17,91 +17,41 @@ from fabric.compose import (
     broken,
     compose,
     compose_one,
-    meaning,
     probe,
     probe_governed,
-    raw_name,
     restricted,
     select,
     select_guarded,
     table_relations,
-    veiled_meaning,
 )
 from fabric.demand import Demand, demands
 from fabric.discretion import Discretion
 from fabric.engine import Engine, Probe
-from fabric.errors import FabricError, NotSupported, UserError
+from fabric.errors import NotSupported, UserError
 from fabric.estimates import rows_left
-from fabric.file_scan import FileScan, FileTables
-from fabric.join_graph import Edge
+from fabric.file_scan import FileTables
 from fabric.ordering import ordering
 from fabric.predicates import Predicate
 from fabric.pushdown import describe as predicate_text
-from fabric.reductions import Reduced, Reducible, reduced
+from fabric.reads import FileRead, LiveRead, Read, SystemRead, Unread
+from fabric.reducing import able_of, meant, reductions_of, scan_of
+from fabric.reductions import Reduced, Reducible
 from fabric.resolve import relations
 from fabric.spi import FileConnector, ScanConnector
-from fabric.types import Column, Decision, Governed, Offer, OrderKey, Product, Relation, Resolved, Scan, Table
-
-_FILTERED = 0.2  # DuckDB's own guess, whatever the filter
+from fabric.types import (
+    Column,
+    Decision,
+    Governed,
+    Offer,
+    OrderKey,
+    Product,
+    Relation,
+    Resolved,
+    Table,
+)
 
 # A column of one is an expression of its source's own: a predicate on it may raise, or tell, there.
 _COMPUTED = ("view", "foreign table")
-
-
-@dataclass(frozen=True, slots=True)
-class LiveRead:
-    """A relation that a source serves as Arrow batches; ``positions`` are the columns fetched.
-
-    ``rows`` is how many it will send, as far as anybody can tell. ``reduced_by`` are the ids of relations whose keys,
-    or row filters, stand in what is asked. ``unpushed``: it was to be asked for columns only.
-    """
-
-    relation: Relation
-    connector: ScanConnector
-    offer: Offer
-    positions: tuple[int, ...]
-    kept: tuple[str, ...]
-    repeated: bool
-    rows: float | None = None
-    reduced_by: frozenset[str] = frozenset()
-    unpushed: bool = False
-
-    @property
-    def shown_rows(self) -> float | None:
-        """What DuckDB is told, which takes a fifth of it for what its own filters leave."""
-        most = self.offer.scan.table.rows
-        if self.rows is None or most is None:
-            return self.rows
-        return min(self.rows / _FILTERED, max(most, self.rows)) if self.offer.scan.predicates else self.rows
-
-
-@dataclass(frozen=True, slots=True)
-class FileRead:
-    """A relation that DuckDB reads from files; ``reduced_by`` and ``unpushed`` as of a live read."""
-
-    relation: Relation
-    connector: FileConnector
-    scan: FileScan
-    demand: Demand
-    reduced_by: frozenset[str] = frozenset()
-    unpushed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class SystemRead:
-    """A relation that the fabric itself answers."""
-
-    relation: Relation
-
-
-@dataclass(frozen=True, slots=True)
-class Unread:
-    """A relation that the answer does not depend on: nobody is asked."""
-
-    relation: Relation
-
-
-Read = LiveRead | FileRead | SystemRead | Unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,19 +74,33 @@ class Plan:
         """
         return _Composing(self, paths).statement()
 
-    def guarded_sql(self, read: LiveRead, paths: Mapping[str, Mapping[str, str]]) -> str:
-        """The statement in which a live scan's own restrictions are applied, before its rows meet any other."""
+    def guarded_sql(self, read: LiveRead | FileRead, paths: Mapping[str, Mapping[str, str]]) -> str:
+        """The statement of a guarded read, in which its own restrictions are applied before its rows meet any other."""
         return _Composing(self, paths, alone=read).statement()
 
-    def is_guarded(self, read: Read) -> bool:
-        """Whether a read is restricted in a statement of its own: a live scan of which rows are hidden."""
-        return isinstance(read, LiveRead) and bool(self.decision(read.relation).rows)
+    def is_guarded(self, read: Read) -> TypeGuard[LiveRead | FileRead]:
+        """Whether a read has a statement of its own: a live scan of which rows are hidden, or files that give keys."""
+        if isinstance(read, LiveRead):
+            return bool(self.decision(read.relation).rows)
+        return isinstance(read, FileRead) and read.gives_keys
 
-    def guarded_columns(self, read: LiveRead) -> tuple[Column, ...]:
+    def guarded_columns(self, read: LiveRead | FileRead) -> tuple[Column, ...]:
         """What the statement of a guarded read hands over: the visible ones of the columns fetched."""
         hidden = self.decision(read.relation).hidden
         found = (read.relation.object.columns[n] for n in read.positions)
         return tuple(column for column in found if column.name.lower() not in hidden)
+
+    @property
+    def key_givers(self) -> frozenset[str]:
+        """The ids of relations whose keys some scan waits for."""
+        waiting = (edge for read in self.reads if isinstance(read, LiveRead) for edge in read.awaits)
+        return frozenset(edge.source.relation for edge in waiting)
+
+    def key_position(self, read: LiveRead | FileRead, column: int) -> int:
+        """The place of a table's column in what DuckDB holds of a read."""
+        if not self.is_guarded(read):
+            return read.positions.index(column)
+        return self.guarded_columns(read).index(read.relation.object.columns[column])
 
     def decision(self, relation: Relation) -> Decision:
         """What was decided on a relation."""
@@ -147,7 +111,7 @@ class _Composing:
     """One statement of a plan: the whole one, or that of one relation alone."""
 
     def __init__(
-        self, plan: Plan, paths: Mapping[str, Mapping[str, str]], alone: LiveRead | None = None
+        self, plan: Plan, paths: Mapping[str, Mapping[str, str]], alone: LiveRead | FileRead | None = None
     ) -> None:
         self._plan = plan
         self._paths = paths
@@ -165,11 +129,11 @@ class _Composing:
 
     def _body(self, relation: Relation, table: Table) -> str:
         read = self._reads[relation.id]
+        if self._comes_guarded(read):
+            return select_guarded(relation, self._visible(relation, table), self._plan.guarded_columns(read))
         if isinstance(read, FileRead):
             # Not even DuckDB's own reader is to skip what a filter would.
             return read.scan.sql(self._paths[relation.id]) + (BARRIER if read.unpushed else "")
-        if self._comes_guarded(read):
-            return select_guarded(relation, self._visible(relation, table), self._plan.guarded_columns(read))
         if isinstance(read, LiveRead):
             return select(relation, table, read.positions)
         return select(relation, table, () if isinstance(read, Unread) else tuple(range(len(table.columns))))
@@ -178,14 +142,13 @@ class _Composing:
         read = self._reads.get(relation.id)
         if self._comes_guarded(read):
             return text
-        also = ""
-        if self._plan.barriers and isinstance(read, FileRead):
+        also, alone = "", self._alone is not None and read is self._alone
+        if isinstance(read, FileRead) and (self._plan.barriers or alone):
             also = " AND ".join(map(predicate_text, read.demand.predicates))
-        alone = self._alone is not None and read is self._alone
         barrier = self._plan.barriers and not alone
         return restricted(relation, text, self._plan.decision(relation), also, barrier)
 
-    def _comes_guarded(self, read: Read | None) -> TypeGuard[LiveRead]:
+    def _comes_guarded(self, read: Read | None) -> TypeGuard[LiveRead | FileRead]:
         return read is not None and self._plan.is_guarded(read) and read is not self._alone
 
     def _visible(self, relation: Relation, table: Table) -> tuple[Column, ...]:
@@ -237,6 +200,7 @@ def plan(
     wanted = demands(probed.plan, _columns_of(tables), orders)
     borrowed = lenders(governed, engine, wanted, orders)
     scans: dict[str, Reducible] = {}
+    opened: dict[str, FileRead] = {}
     unpushed = set[str]()
     for relation, table in tables:
         demand = wanted.get(relation.id)
@@ -249,9 +213,17 @@ def plan(
             demand.leave_to_us(_of_rule(relation, governed, engine))
         elif off:
             unpushed.add(relation.id)
-        if table.layout is None and not computed and not demand.repeated and not off:
-            scans[relation.id] = Reducible(table.name.catalog.lower(), _scan(table, demand))
-    edges = _edges(governed, engine, probed.veiled) if len(scans) > 1 else ()
+        connector = catalog.connectors[table.name.catalog.lower()]
+        if table.layout is not None and isinstance(connector, FileConnector):
+            asked = demand.of_columns() if off else demand
+            with discretion.telling(relation):
+                scan = files.scan(connector, table, asked.predicates)
+            opened[relation.id] = FileRead(relation, connector, scan, asked, unpushed=off)
+        elif not computed and not demand.repeated:
+            asked = demand.of_columns() if off and not able_of(table, catalog).required else demand
+            scans[relation.id] = Reducible(table.name.catalog.lower(), scan_of(table, asked), unpushed=off)
+    reductions = reductions_of(governed, catalog, engine, probed.veiled, scans, opened)
+    givers = {edge.source.relation for each in reductions.values() for edge in each.awaits}
     reads: list[Read] = []
     for relation, table in tables:
         demand = wanted.get(relation.id)
@@ -260,13 +232,16 @@ def plan(
         elif demand is None:
             reads.append(Unread(relation))
         else:
-            known = reduced(relation.id, scans, edges) if relation.id in scans else None
-            try:
-                off = relation.id in unpushed
-                read = _read(relation, table, demand, catalog, files, known, off)
-            except FabricError as error:
-                raise discretion.told(relation, error) from None
-            reads.append(replace(read, reduced_by=read.reduced_by | borrowed.get(relation.id, frozenset())))
+            read: LiveRead | FileRead
+            if relation.id in opened:
+                read = replace(opened[relation.id], gives_keys=relation.id in givers)
+            else:
+                known, off = reductions.get(relation.id), relation.id in unpushed
+                with discretion.telling(relation):
+                    read = _live(relation, table, demand, catalog, known, off)
+            # Whose rule was lent to a scan, also tells in what the keys of that scan reduce.
+            by = read.reduced_by.union(*(borrowed.get(id, ()) for id in (relation.id, *read.reduced_by)))
+            reads.append(replace(read, reduced_by=by))
     made = Plan(governed=governed, schema=probed.schema, reads=tuple(reads))
     return replace(made, barriers=_needs_barriers(made, engine, probed.veiled))
 
@@ -281,10 +256,8 @@ def relisted(known: Plan, files: FileTables, discretion: Discretion) -> Plan:
     reads: list[Read] = []
     for read in known.reads:
         if isinstance(read, FileRead):
-            try:
+            with discretion.telling(read.relation):
                 scan = files.scan(read.connector, read.scan.table, read.demand.predicates)
-            except FabricError as error:
-                raise discretion.told(read.relation, error) from None
             read = replace(read, scan=scan)
         reads.append(read)
     return replace(known, reads=tuple(reads))
@@ -297,29 +270,7 @@ def _needs_barriers(made: Plan, engine: Engine, veiled: bool) -> bool:
     filtered = any(decision.rows and id not in guarded for id, decision in governed.decisions.items())
     if not filtered:
         return False
-    return not engine.is_total(*_meant(governed, veiled))
-
-
-def _edges(governed: Governed, engine: Engine, veiled: bool) -> tuple[Edge, ...]:
-    """The edges of a statement between relations, by their ids."""
-    found = engine.join_edges(*_meant(governed, veiled))
-    names = {raw_name(each): each.id for each, _ in table_relations(governed.resolved, governed.decisions)}
-    return tuple(
-        Edge(
-            replace(edge.target, relation=names[edge.target.relation]),
-            replace(edge.source, relation=names[edge.source.relation]),
-        )
-        for edge in found
-    )
-
-
-def _meant(governed: Governed, veiled: bool) -> tuple[str, dict[str, list[tuple[str, str]]]]:
-    """What a statement means, as text, and the columns of the relations that it names."""
-    columns = {
-        raw_name(relation): [(f"{relation.id}_{n}", column.type) for n, column in enumerate(table.columns)]
-        for relation, table in table_relations(governed.resolved, governed.decisions)
-    }
-    return (veiled_meaning(governed)[1] if veiled else meaning(governed)), columns
+    return not engine.is_total(*meant(governed, veiled))
 
 
 def _orders(governed: Governed) -> dict[str, tuple[OrderKey, ...]]:
@@ -334,41 +285,34 @@ def _orders(governed: Governed) -> dict[str, tuple[OrderKey, ...]]:
     return found
 
 
-def _scan(table: Table, demand: Demand) -> Scan:
-    return Scan(
-        table=table,
-        columns=tuple(table.columns[n].name for n in sorted(demand.columns) or (0,)),
-        predicates=tuple(demand.predicates),
-        order=demand.order,
-        limit=demand.limit,
-    )
-
-
-def _read(
+def _live(
     relation: Relation,
     table: Table,
     demand: Demand,
     catalog: Catalog,
-    files: FileTables,
     known: Reduced | None,
-    unpushed: bool = False,
-) -> LiveRead | FileRead:
+    unpushed: bool,
+) -> LiveRead:
     if unpushed:
         # An API that requires a parameter answers nothing without it.
         with contextlib.suppress(UserError):
-            bare = _read(relation, table, demand.of_columns(), catalog, files, known)
-            return replace(bare, unpushed=True)
+            return replace(_live(relation, table, demand.of_columns(), catalog, known, False), unpushed=True)
     connector = catalog.connectors[table.name.catalog.lower()]
-    if table.layout is not None and isinstance(connector, FileConnector):
-        return FileRead(relation, connector, files.scan(connector, table, demand.predicates), demand)
     if not isinstance(connector, ScanConnector):
         raise NotSupported(f"source '{connector.name}' cannot be scanned")
-    offer = connector.offer(known.scan if known else _scan(table, demand))
+    scan = known.scan if known else scan_of(table, demand)
+    awaits = known.awaits if known else ()
+    required = connector.capabilities(table).required if awaits else frozenset()
+    if any(table.columns[edge.target.column].name.lower() in required for edge in awaits):
+        offer = Offer(scan, taken=(), splits=(), request="once the keys are known")
+    else:
+        offer = connector.offer(scan)
     sent = tuple(_position(table, column) for column in offer.scan.columns)
-    rows, by = offer.rows, known.by if known and offer.semi_joins else frozenset[str]()
+    by = known.by if known and (offer.semi_joins or awaits) else frozenset[str]()
+    rows = offer.rows if offer.rows is not None and not awaits else None
     if rows is None:
         rows = known.rows if known and by else rows_left(table, offer.taken)
-    return LiveRead(relation, connector, offer, sent, tuple(demand.kept), demand.repeated, rows, by)
+    return LiveRead(relation, connector, offer, sent, tuple(demand.kept), demand.repeated, rows, by, awaits)
 
 
 def _of_rule(relation: Relation, governed: Governed, engine: Engine) -> list[Predicate]:

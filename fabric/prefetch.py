@@ -13,7 +13,7 @@ from fabric.errors import FabricError
 from fabric.file_errors import blame
 from fabric.file_shapes import text
 from fabric.filesystem import Mount
-from fabric.plan import FileRead
+from fabric.reads import FileRead
 
 log = logging.getLogger("ripstop.prefetch")
 

@@ -16,18 +16,22 @@ _DEEPEST = 4
 _MOST = 3
 _FEW_ROWS = 2_000
 # What planning may take: chains of edges are tried, each up to the deepest.
-_MOST_SCANS, _MOST_EDGES = 50, 5
+MOST_SCANS, _MOST_EDGES = 50, 5
 _LARGEST_PART = 0.7
 # Microseconds, on the machine of notes/federation.md: a row and each of its columns sent, a row looked at.
-_SENT_ROW, _SENT_COLUMN, _LOOKED_AT = 0.2, 0.1, 0.03
+SENT_ROW, SENT_COLUMN, LOOKED_AT = 0.2, 0.1, 0.03
 
 
 @dataclass(frozen=True, slots=True)
 class Reducible:
-    """A scan that may be reduced, and reduce others: of which source, and what it would ask without."""
+    """A scan that may be reduced, and reduce others: of which source, and what it would ask without.
+
+    One that is to be ``unpushed`` is reduced only where its source does not answer otherwise.
+    """
 
     source: str
     scan: Scan
+    unpushed: bool = False
 
     @property
     def rows(self) -> float | None:
@@ -37,11 +41,15 @@ class Reducible:
 
 @dataclass(frozen=True, slots=True)
 class Reduced:
-    """A scan with its semi-joins, the rows that it will give, and the relations whose keys it holds."""
+    """A scan with its semi-joins, the rows that it will give, and the relations whose keys it holds.
+
+    ``awaits`` are edges whose keys it waits for.
+    """
 
     scan: Scan
     rows: float | None
     by: frozenset[str]
+    awaits: tuple[Edge, ...] = ()
 
 
 def reduced(relation: str, scans: Mapping[str, Reducible], edges: Sequence[Edge]) -> Reduced:
@@ -52,8 +60,6 @@ def reduced(relation: str, scans: Mapping[str, Reducible], edges: Sequence[Edge]
         scans: the live scans of the statement, by relation id; only these give keys.
         edges: of the statement, by relation ids and positions in the tables.
     """
-    if len(scans) > _MOST_SCANS:
-        return Reduced(scans[relation].scan, scans[relation].rows, frozenset())
     towards: dict[str, list[Edge]] = {}
     for edge in edges:
         found = towards.setdefault(edge.target.relation, [])
@@ -85,7 +91,7 @@ def _reduced(
         part = _part(own.scan, column.name, inner, key.name)
         if part is None or part > _LARGEST_PART:
             continue
-        saved = rows * (1 - part) * (_SENT_ROW + _SENT_COLUMN * len(own.scan.columns))
+        saved = rows * (1 - part) * (SENT_ROW + SENT_COLUMN * len(own.scan.columns))
         if asked and saved < _cost(inner.scan):
             continue
         chosen.append(
@@ -107,4 +113,4 @@ def _part(scan: Scan, column: str, inner: Reduced, key: str) -> float | None:
 def _cost(scan: Scan) -> float:
     """Microseconds that it takes a source to find the keys."""
     inner = sum(float(each.table.rows or 0) for each in scan.semi_joins)
-    return (float(scan.table.rows or 0) + inner) * _LOOKED_AT
+    return (float(scan.table.rows or 0) + inner) * LOOKED_AT

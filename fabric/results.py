@@ -16,7 +16,8 @@ import pyarrow as pa
 
 from fabric.errors import Cancelled, FabricError
 from fabric.execute import Outcome
-from fabric.plan import FileRead, Plan, Unread
+from fabric.plan import Plan
+from fabric.reads import FileRead, Unread
 from fabric.types import FileStat, Governed, ScanReceipt
 
 _SHARE = 16  # a single result takes at most this part of the budget

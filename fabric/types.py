@@ -154,12 +154,14 @@ class Capabilities:
 
     ``predicates`` maps a column's lower-cased name to the words it takes; ``order`` names the columns
     that it sorts as DuckDB does. ``projection`` is false for a source that always sends every column.
+    Without values of its ``required`` columns, lower-cased, it does not answer.
     """
 
     predicates: Mapping[str, frozenset[PredicateWord]] = field(default_factory=dict)
     order: frozenset[str] = frozenset()
     limit: bool = False
     projection: bool = True
+    required: frozenset[str] = frozenset()
 
 
 # ── scans ────────────────────────────────────────────────────────────────────────────────────

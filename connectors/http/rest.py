@@ -64,7 +64,12 @@ class RestTable:
             columns=tuple(shape_column(key, c.type, c.source, c.format) for key, c in columns),
         )
         self.slots: tuple[Slot, ...] = slots_of(self.shape, settings)
-        self.capabilities = Capabilities(predicates=words_of(self.slots), limit=True, projection=False)
+        self.capabilities = Capabilities(
+            predicates=words_of(self.slots),
+            limit=True,
+            projection=False,
+            required=frozenset(slot.column.name.lower() for slot in self.slots if slot.required),
+        )
         self.table = Table(
             name,
             tuple(Column(key, c.type, comment=c.description, tags=c.tags) for key, c in columns),

@@ -19,13 +19,15 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
-from fabric.errors import MissingExtra
+from fabric.errors import MissingExtra, Unreachable
 
-_START_SECONDS = 30.0
+_SOURCE = "embedded postgres"
+_START_SECONDS = 60.0
 _STOP_SECONDS = 10.0
 _OWNER = "nobody"
 _INSTALL = "pginstall18"
 _SUPERUSER = "postgres"
+_LOG_LINES = 5
 
 # The data can be made again in seconds: durability is given up for speed.
 _SETTINGS = {
@@ -45,7 +47,8 @@ class EmbeddedPostgres:
     """A Postgres server whose data, password and log lie in ``directory``.
 
     Use it in a ``with`` statement, or call ``start`` and ``stop``. A second start in the same
-    directory finds the data again; within one object it also keeps the port.
+    directory finds the data again; within one object it also keeps the port, which the first
+    start chooses.
 
     Args:
         directory: made when absent. As root its parents are made traversable (``o+x``) for the
@@ -58,7 +61,7 @@ class EmbeddedPostgres:
         self._data = self._directory / "data"
         self._settings = _SETTINGS | (settings or {})
         self._process: subprocess.Popen[bytes] | None = None
-        self.port = _free_port()
+        self.port = 0
 
     def __enter__(self) -> EmbeddedPostgres:
         self.start()
@@ -83,14 +86,25 @@ class EmbeddedPostgres:
         """Make the data directory when it is absent, then serve; returns when logins are answered.
 
         Raises:
-            RuntimeError: the server did not come up; the message names its log.
+            Unreachable: the server did not come up; the hint is the end of its log.
         """
         self._prepare()
-        log = self.log
+        deadline = time.monotonic() + _START_SECONDS
+        port = self.port
+        while not self._launch(port or _free_port(), deadline):
+            self.stop()
+            end = self.log.read_text(errors="replace").splitlines()[-_LOG_LINES:]
+            # A free port may be taken by another server before this one listens: choose again.
+            taken = any("Address already in use" in line for line in end)
+            if port or not taken or time.monotonic() > deadline:
+                raise Unreachable(_SOURCE, "it did not start", hint="\n".join(end))
+
+    def _launch(self, port: int, deadline: float) -> bool:
+        self.port = port
         arguments = [f"--{name}={value}" for name, value in self._settings.items()]
-        with log.open("ab") as out:
+        with self.log.open("ab") as out:
             self._process = subprocess.Popen(  # noqa: S603
-                [_binary("postgres"), "-D", self._data, "-p", str(self.port), *arguments],
+                [_binary("postgres"), "-D", self._data, "-p", str(port), *arguments],
                 stdout=out,
                 stderr=out,
                 stdin=subprocess.DEVNULL,
@@ -98,12 +112,11 @@ class EmbeddedPostgres:
                 start_new_session=True,
                 **_as_account(),
             )
-        deadline = time.monotonic() + _START_SECONDS
         while not self._ready():
             if self._process.poll() is not None or time.monotonic() > deadline:
-                self.stop()
-                raise RuntimeError(f"the embedded Postgres did not start; see {log}")
+                return False
             time.sleep(0.02)
+        return self._process.poll() is None
 
     def stop(self) -> None:
         """End every connection and the server; nothing happens when it is not running."""
@@ -183,7 +196,8 @@ class EmbeddedPostgres:
         )
         handed.unlink()
         if made.returncode:
-            raise RuntimeError(f"initdb failed: {made.stderr.decode(errors='replace')}")
+            said = made.stderr.decode(errors="replace").strip()
+            raise Unreachable(_SOURCE, "initdb failed", hint=said)
 
     def _end_leftover(self) -> None:
         """End the server of an earlier run that was killed before it could stop its own."""

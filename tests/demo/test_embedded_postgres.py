@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from fabric.errors import Unreachable
+from server.demo import postgres
 from server.demo.postgres import EmbeddedPostgres
 
 
@@ -50,3 +53,23 @@ def test_a_password_is_asked_for_and_kept_from_others(directory: Path) -> None:
 def test_a_failed_statement_is_an_error(directory: Path) -> None:
     with EmbeddedPostgres(directory) as server, pytest.raises(RuntimeError, match="nowhere"):
         server.execute("SELECT * FROM nowhere")
+
+
+def test_another_port_is_chosen_when_a_server_took_the_first(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = postgres._free_port()
+    with socket.socket() as quicker:
+        quicker.bind(("127.0.0.1", 0))
+        quicker.listen()
+        offered = iter([quicker.getsockname()[1], free])
+        monkeypatch.setattr(postgres, "_free_port", lambda: next(offered))
+        with EmbeddedPostgres(directory) as server:
+            assert server.port == free
+            assert server.execute("SELECT 1") == "1\n"
+
+
+def test_a_server_that_cannot_start_tells_why(directory: Path) -> None:
+    with pytest.raises(Unreachable) as raised:
+        EmbeddedPostgres(directory, {"shared_buffers": "many"}).start()
+    assert 'invalid value for parameter "shared_buffers"' in str(raised.value.hint)

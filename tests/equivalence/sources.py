@@ -184,6 +184,8 @@ class Sources:
         self.http.table("/v1/scores", scores, "page", size=50, filters=filters)
         signals = self._copies.sql("FROM fraud_api.signal").to_arrow_table().to_pylist()
         self.http.table("/v1/signals", signals, "cursor", size=80, filters={"kind": Filter("kind", "in")})
+        for kind in {row["kind"] for row in signals}:
+            self.http.table(f"/v1/kinds/{kind}", [row for row in signals if row["kind"] == kind], "cursor")
 
     def _write_project(self) -> None:
         known_hosts = self.project / "known_hosts"

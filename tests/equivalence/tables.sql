@@ -172,6 +172,10 @@ SELECT
     {'n': i % 9, 'src': ['a', 'b'][1 + i % 2]} AS info, [i % 2, i % 3]::BIGINT[] AS path
 FROM range(250) t(i);
 
+-- The same, of APIs that answer for a claim or a kind only.
+CREATE VIEW fraud_api.score_of AS SELECT claim_id, score, model, scored_at FROM fraud_api.score;
+CREATE VIEW fraud_api.signal_of AS SELECT signal_id, claim_id, kind, strong FROM fraud_api.signal;
+
 CREATE TABLE fraud_api.model AS
 SELECT ['m1', 'm2', 'm3'][1 + i] AS model, DATE '2024-06-01' + CAST(i * 30 AS INTEGER) AS trained_on, (i + 1) / 8 AS threshold
 FROM range(3) t(i);

@@ -45,7 +45,7 @@ class Source:
 
 def feed(source: Source, context: ScanContext, splits: int = 1, schema: pa.Schema = SCHEMA) -> Feed:
     offer = Offer(Scan(TABLE, ("k",)), (), tuple(Split(str(n)) for n in range(splits)), "")
-    made = Feed(source, offer, context, schema, splits)
+    made = Feed(source, offer, context, schema)
     made.start()
     return made
 
@@ -104,7 +104,7 @@ def test_a_fault_in_a_connector_shows_no_detail_and_the_log_holds_it(
 
 def test_a_feed_that_never_started_can_be_waited_for() -> None:
     offer = Offer(Scan(TABLE, ("k",)), (), (Split("0"),), "")
-    Feed(Source(), offer, ScanContext(), SCHEMA, 1).join()
+    Feed(Source(), offer, ScanContext(), SCHEMA).join()
 
 
 def test_a_failing_split_stops_the_others() -> None:

@@ -1,0 +1,84 @@
+"""One read of a plan, under way."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from fabric.arrow_source import ArrowSource
+from fabric.discretion import Discretion
+from fabric.dynamic_filtering import DynamicFiltering
+from fabric.engine import Engine
+from fabric.feed import Feed
+from fabric.filesystem import Mount
+from fabric.guarded import GuardedSource
+from fabric.prefetch import prefetch, wanted
+from fabric.pushdown import describe
+from fabric.reads import FileRead, LiveRead, Read
+from fabric.spi import ScanContext
+from fabric.types import ScanReceipt
+
+
+@dataclass(slots=True)
+class ScanRun:
+    """What reads, and what it did so far. ``rows_of`` is what DuckDB holds of a live scan."""
+
+    read: Read
+    context: ScanContext = field(default_factory=ScanContext)
+    feed: Feed | None = None
+    guarded: GuardedSource | None = None
+    rows_of: ArrowSource | None = None
+    filtering: DynamicFiltering | None = None
+    mount: Mount | None = None
+    prefetch: threading.Thread | None = None
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def start(self, engine: Engine) -> None:
+        """Begin, or begin to wait for keys; of files, bring what is wanted beforehand."""
+        if self.filtering is not None:
+            self.filtering.start()
+        elif self.feed is not None:
+            self.feed.start()
+        if self.mount is not None and isinstance(self.read, FileRead) and wanted(self.read):
+            arguments = (self.read, self.mount, engine)
+            self.prefetch = threading.Thread(
+                target=prefetch, args=arguments, name="ripstop-prefetch", daemon=True
+            )
+            self.prefetch.start()
+
+    def join(self) -> None:
+        """Wait until every thread of a live scan that finished or was cancelled has gone."""
+        if self.filtering is not None:
+            self.filtering.join()
+        if self.feed is not None:
+            self.feed.join()
+
+    def receipt(self, discretion: Discretion) -> ScanReceipt:
+        """What it did so far, as far as it may be told."""
+        read, context = self.read, self.context
+        pushed, touched, by = "", set[int](), frozenset[str]()
+        if isinstance(read, LiveRead):
+            taken = [describe(predicate) for predicate in read.offer.taken]
+            pushed = " AND ".join(taken + list(self.filtering.told if self.filtering else ()))
+            touched, by = set(read.positions), read.reduced_by
+        elif isinstance(read, FileRead):
+            pushed = f"{len(read.scan.files)} of {read.scan.listed} files"
+            touched, by = read.demand.columns, read.reduced_by
+        columns = read.relation.object.columns
+        return ScanReceipt(
+            source=read.relation.name.catalog,
+            object=str(read.relation.name),
+            pushed=pushed,
+            rows=self.guarded.rows if self.guarded else context.rows,
+            bytes=context.bytes,
+            requests=context.requests,
+            seconds=self.feed.seconds if self.feed else (time.time() - self.began.timestamp()),
+            cache=context.cached,
+            as_of=self.began,
+            guarded=self.guarded is not None and discretion.counts(read.relation) and not by,
+            veiled=not discretion.shows_read(read.relation, by),
+            unnamed=not discretion.shows(read.relation),
+            columns=tuple(columns[n].name for n in sorted(touched)),
+        )
