@@ -23,6 +23,7 @@ from fabric.pipeline import Line
 from fabric.product_files import ProductFiles
 from fabric.questions import hypothetical
 from fabric.registry import build_connector
+from fabric.scan_cache import ScanCache
 from fabric.secrets import redact
 from fabric.spi import Connector, Governor
 from fabric.types import Principal
@@ -109,6 +110,7 @@ def build(
     products = ProductFiles(config.directory, config.name, config.domains)
     schemas = {name: default_schema(settings) for name, settings in config.sources.items()}
     unpushed = [name for name, settings in config.sources.items() if settings.pushdown == "off"]
+    max_ages = {n: settings.max_age for n, settings in config.sources.items() if settings.max_age}
     catalog = Catalog(
         config.name, connectors, products, files, engine, default_schemas=schemas, unpushed=unpushed
     )
@@ -133,6 +135,7 @@ def build(
         principals=known_principal(config),
         secret=signer.derived("decisions"),
         result_bytes=cache.results if cache else 0,
+        scans=ScanCache(cache.scans if cache else 0, max_ages),
     )
     ingest = Ingest(
         catalog,

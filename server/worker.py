@@ -185,7 +185,7 @@ def _memory(config: ProjectConfig) -> int | None:
     engine, cache = config.limits["default"].memory, config.cache
     if engine is None:
         return None
-    return engine + (cache.memory + cache.results if cache else 0) + _HEADROOM
+    return engine + (cache.memory + cache.results + cache.scans if cache else 0) + _HEADROOM
 
 
 if __name__ == "__main__":
