@@ -19,6 +19,7 @@ from fabric.spi import ScanConnector, ScanContext, ScanSession
 from fabric.types import Offer, Split
 
 _SHARE = 4  # a single scan takes at most this part of the budget
+_OWN_BYTES = 1000  # what a scan takes beside its rows and the text of what was asked
 
 Key = tuple[object, ...]
 """Who asked, the source, and all that the source was asked."""
@@ -200,6 +201,8 @@ class _KeepingSession:
     ) -> Iterator[pa.RecordBatch]:
         with self._lock:  # two occurrences of a table may ask the same: each has a context of its own
             recording = self._recordings.setdefault((id(context), key), _Recording(offer))
+            if not recording.bytes:
+                self._take(recording, _OWN_BYTES + len(offer.request))
         batches = self._session.read(offer, split, context)
         try:
             for batch in batches:
@@ -215,13 +218,17 @@ class _KeepingSession:
 
     def _record(self, recording: _Recording, batch: pa.RecordBatch) -> None:
         with self._lock:
-            size = int(batch.get_total_buffer_size())
-            if recording.fits and self._cache.reserve(size, recording.bytes):
+            if self._take(recording, int(batch.get_total_buffer_size())):
                 recording.batches.append(batch)
-                recording.bytes += size
-            else:
-                recording.fits = False
-                self._forget(recording)
+
+    def _take(self, recording: _Recording, size: int) -> bool:
+        """Whether there is room for so much more of a scan; where there is none, all of it is forgotten."""
+        if recording.fits and self._cache.reserve(size, recording.bytes):
+            recording.bytes += size
+        else:
+            recording.fits = False
+            self._forget(recording)
+        return recording.fits
 
     def _forget(self, recording: _Recording) -> None:
         recording.batches.clear()
