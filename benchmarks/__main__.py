@@ -18,6 +18,7 @@ NAMES = (
     "audit",
     "mixed",
     "workers",
+    "splits",
 )
 
 if __name__ == "__main__":
