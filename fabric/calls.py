@@ -158,7 +158,9 @@ class Procedures:
         if self._journal is None:
             raise NotSupported("this fabric keeps no wishes", hint="ask the owner yourself")
         owner = self._governor.owner(call.object)
-        made = self._journal.wish(call.principal.user, call.object.name, call.written, call.reason, owner)
+        made = self._journal.wishes.wish(
+            call.principal.user, call.object.name, call.written, call.reason, owner
+        )
         return pa.Table.from_pylist([{"request_id": made, "owner": owner}], schema=_SCHEMAS["system.request"])
 
 

@@ -21,9 +21,11 @@ from fabric.config_model import (
     CacheSettings,
     DomainSettings,
     FabricSettings,
+    HistorySettings,
     HttpSettings,
     LakeSettings,
     LimitSettings,
+    OpenLineageSettings,
     ServerSettings,
     TlsSettings,
     UserSettings,
@@ -60,12 +62,14 @@ class ProjectConfig:
     lake: LakeSettings
     key: SecretStr | None
     audit: AuditSettings
+    history: HistorySettings
     auth: AuthSettings
     domains: Mapping[str, DomainSettings]
     sources: Mapping[str, SourceSettings] = field(repr=False)
     users: Mapping[str, UserSettings]
     limits: Mapping[str, LimitSettings]
     cache: CacheSettings | None
+    openlineage: OpenLineageSettings | None = None
     files: frozenset[Path] = frozenset()
 
 
@@ -117,14 +121,22 @@ def _project(
         lake=fabric.lake.model_copy(update={"uri": _absolute(directory, fabric.lake.uri)}),
         key=fabric.key,
         audit=fabric.audit,
+        history=fabric.history,
         auth=fabric.auth,
         domains=dict(fabric.domains),
         sources=dict(sources),
         users=dict(users),
         limits={**fabric.limits, "default": _with_defaults(fabric.limits.get("default"))},
         cache=fabric.cache if isinstance(fabric.cache, CacheSettings) else None,
+        openlineage=_in_directory(fabric.openlineage, directory),
         files=frozenset(files),
     )
+
+
+def _in_directory(settings: OpenLineageSettings | None, directory: Path) -> OpenLineageSettings | None:
+    if settings is None or settings.file is None:
+        return settings
+    return settings.model_copy(update={"file": str(directory / settings.file)})
 
 
 def _absolute(directory: Path, place: str) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from fabric.settings import Bytes, Seconds, Strict
 
@@ -25,6 +26,14 @@ def _role(value: str) -> str:
             f"a role is written 'role:<name>'; did you mean 'role:{value.removeprefix('role:')}'?"
         )
     return value
+
+
+def _limited(value: str) -> str:
+    if value == "default" or re.fullmatch(r"(source:[^\s,*.]+|product:[^\s,*.@]+\.[^\s,*.@]+)", value):
+        return value
+    if value.startswith(("product:", "source:")):
+        raise ValueError("it is written product:<domain>.<name>, without a version, or source:<name>")
+    return _role(value)
 
 
 def _owner(value: str) -> str:
@@ -89,6 +98,13 @@ class AuditSettings(Strict):
     )
 
 
+class HistorySettings(Strict):
+    """How much of what was asked is kept."""
+
+    keep: Seconds = Field(default=90 * 86_400.0, description="how long a query is in the history")
+    queries: int = Field(default=100_000, ge=1, description="how many of the newest queries are")
+
+
 Text = Annotated[str, Field(min_length=1)]
 
 
@@ -142,12 +158,19 @@ class LimitSettings(Strict):
     seconds: Seconds | None = Field(default=None, description="time that one query may run")
     memory: Bytes | None = Field(default=None, description="memory of the engine")
     rows: int | None = Field(default=None, ge=1, description="rows of one result")
+    result_bytes: Bytes | None = Field(default=None, description="bytes of one result, as Arrow has it")
     source_bytes: Bytes | None = Field(default=None, description="bytes that one query may read of sources")
+    source_requests: int | None = Field(
+        default=None, ge=1, description="requests that one query may send to sources"
+    )
     priority: int | None = Field(
         default=None, ge=-100, le=100, description="of those who wait, the highest goes first; 0 when absent"
     )
     ingest: Bytes | None = Field(default=None, description="bytes that may be uploaded as a table at once")
 
+
+QUOTAS = ("seconds", "rows", "result_bytes", "source_bytes", "source_requests")
+"""The limits of one statement; those that products and sources may have too."""
 
 DEFAULT_LIMITS = LimitSettings(
     running=8, queued=64, per_user=4, seconds=300, memory=2 * 10**9, ingest=10 * 10**9
@@ -161,6 +184,45 @@ class CacheSettings(Strict):
     disk: Bytes = 4 * 10**9
     results: Bytes = 256 * 10**6
     scans: Bytes = Field(default=256 * 10**6, description="rows of sources with a `max_age`")
+
+
+class KafkaSettings(Strict):
+    """A topic that OpenLineage events are sent to."""
+
+    topic: str = Field(min_length=1)
+    config: dict[str, SecretStr] = Field(description="librdkafka's keys, as `bootstrap.servers`")
+
+
+class OpenLineageSettings(Strict):
+    """Where OpenLineage events of queries are sent: one of `url`, `kafka` and `file`."""
+
+    url: str | None = Field(
+        default=None, pattern="^https?://", description="the receiver; /api/v1/lineage is added"
+    )
+    api_key: SecretStr | None = Field(default=None, description="sent to the url as a Bearer token")
+    timeout: Seconds = Field(default=5.0, description="how long one event may take")
+    kafka: KafkaSettings | None = None
+    file: str | None = Field(default=None, min_length=1, description="a file that grows by a line an event")
+    namespace: str | None = Field(
+        default=None, min_length=1, description="of jobs, products and answers; ripstop://<name> when absent"
+    )
+    queue: int = Field(default=1_000, ge=1, description="events that may wait; what comes then is dropped")
+
+    @model_validator(mode="after")
+    def _one_receiver(self) -> Self:
+        if sum(each is not None for each in (self.url, self.kafka, self.file)) != 1:
+            raise ValueError("needs one of url, kafka and file")
+        if self.api_key is not None and self.url is None:
+            raise ValueError("api_key goes with url")
+        if self.url is not None and urlsplit(self.url).username is not None:
+            raise ValueError("a url holds no login: say api_key")
+        if self.api_key is not None and not self._is_private():
+            raise ValueError("api_key needs https://, or an address of this machine")
+        return self
+
+    def _is_private(self) -> bool:
+        place = urlsplit(self.url or "")
+        return place.scheme == "https" or place.hostname in ("127.0.0.1", "::1", "localhost")
 
 
 class FabricSettings(Strict):
@@ -177,13 +239,18 @@ class FabricSettings(Strict):
         default=None, description="signs tokens and tickets; made in .ripstop/key when absent"
     )
     audit: AuditSettings = Field(default_factory=AuditSettings)
+    history: HistorySettings = Field(default_factory=HistorySettings)
     auth: AuthSettings = Field(default_factory=AuthSettings)
     domains: dict[str, DomainSettings] = Field(default_factory=dict)
     sources: dict[str, Any] = Field(default_factory=dict, repr=False)
-    limits: dict[Literal["default"] | Role, LimitSettings] = Field(
-        default_factory=dict, description="`default`, and `role:<name>`"
+    limits: dict[Annotated[str, AfterValidator(_limited)], LimitSettings] = Field(
+        default_factory=dict,
+        description="`default`, `role:<name>`, `product:<domain>.<name>`, `source:<name>`",
     )
     cache: CacheSettings | Off = Field(default_factory=CacheSettings)
+    openlineage: OpenLineageSettings | None = Field(
+        default=None, description="where OpenLineage events of queries are sent"
+    )
 
 
 Scalar = str | int | float | bool

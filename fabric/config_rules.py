@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from fabric.config_model import FabricSettings, TlsSettings, is_password_hash
+from fabric.config_model import QUOTAS, FabricSettings, TlsSettings, is_password_hash
 from fabric.config_problems import KeyPath, Problems
 from fabric.config_yaml import Document
 from fabric.naming import suggest, uploads_of
@@ -32,6 +32,7 @@ def check_fabric(
     _check_names(fabric, document, problems)
     _check_server(fabric, document, problems)
     _check_auth(fabric, document, problems)
+    _check_limits(fabric, document, problems)
     if fabric.key is not None and len(fabric.key.get_secret_value()) < 16:
         document.report(
             problems, ("key",), "too short: at least 16 characters, such as `openssl rand -hex 32`"
@@ -119,6 +120,22 @@ def _check_auth(fabric: FabricSettings, document: Document, problems: Problems) 
     if fabric.auth.certificates and not (isinstance(tls, TlsSettings) and tls.client_ca):
         told = "certificates log in only where server.tls.client_ca says whose are trusted"
         document.report(problems, ("auth", "certificates"), told)
+
+
+def _check_limits(fabric: FabricSettings, document: Document, problems: Problems) -> None:
+    written = document.data.get("sources")
+    known = {"product": list(fabric.domains), "source": list(written) if isinstance(written, dict) else []}
+    for subject, limits in fabric.limits.items():
+        kind, _, name = subject.partition(":")
+        if kind not in known:
+            continue
+        name, what = (name.partition(".")[0], "domain") if kind == "product" else (name, "source")
+        if name.lower() not in {each.lower() for each in known[kind]}:
+            told = f"there is no {what} '{name}'; {suggest(name, known[kind], f'{what}s')}"
+            document.report(problems, ("limits", subject), told)
+        for key in limits.model_fields_set - set(QUOTAS):
+            told = f"a {kind} has no such limit; it may have {', '.join(QUOTAS)}"
+            document.report(problems, ("limits", subject, key), told)
 
 
 def _wrong_with_address(text: str) -> str:

@@ -17,7 +17,15 @@ from fabric import contract, impact
 from fabric.catalog import Catalog, known_to
 from fabric.domains import DomainPrincipal
 from fabric.engine import Engine
-from fabric.errors import AccessDenied, ContractBroken, FabricError, InvalidValue, NotFound, NotSupported
+from fabric.errors import (
+    AccessDenied,
+    ContractBroken,
+    FabricError,
+    InvalidValue,
+    NotFound,
+    NotSupported,
+    StateUnavailable,
+)
 from fabric.front_matter import file_text, front_text, with_value
 from fabric.journal import Journal
 from fabric.naming import unknown_object
@@ -35,6 +43,9 @@ DONE = pa.schema([pa.field("product", pa.string()), pa.field("state", pa.string(
 """What a definition answers with, in one row: JDBC's driver runs a statement without columns twice, as an update and
 then as a query (18.3).
 """
+
+
+_UNASKED = "; whose queries name it cannot be told at the moment"
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +299,10 @@ class Definitions:
         found: list[impact.Use] = []
         told = principal is None or self._governor.administers(principal, product.name)
         if told and self._journal is not None:
-            queries = self._journal.queries(None)
+            try:
+                queries = self._journal.queries(None)
+            except StateUnavailable:
+                return impact.told([each.written for each in known], found) + _UNASKED
             found = impact.uses(product, known, columns, queries, self._catalog.find)
         return impact.told([each.written for each in known], found)
 

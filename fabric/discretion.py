@@ -133,29 +133,35 @@ class Discretion:
         text = f"{error.message} {error.hint}".lower()
         return any(re.search(rf"(?<!\w){re.escape(column)}(?!\w)", text) for column in hidden)
 
-    def receipt(self, decided: str) -> dict[str, object]:
-        """What the client is told before the statement runs: only names that the statement itself holds.
-
-        Args:
-            decided: the fingerprint of the decisions.
-        """
-        named = self._governed.resolved.relations
-        said: dict[str, object] = {
-            "restricted": {each.written: self.restricted(each) for each in named},
-            "policy": decided,
-        }
-        notices = dict.fromkeys(notice for each in named if (notice := _notice(each)))
-        return said | {"notices": list(notices)} if notices else said
-
     def restricted(self, named: Relation) -> str:
         """What the receipt says of a relation that the statement names: none, rows, columns or both."""
-        # What row rules read restricts nothing of its own.
-        decided = [self._governed.decisions[part.id] for part in (*beneath(named), named)]
-        rows = any(decision.rows for decision in decided)
-        columns = any(decision.masks or decision.hidden for decision in decided)
-        return {(False, False): "none", (True, False): "rows", (False, True): "columns"}.get(
-            (rows, columns), "both"
-        )
+        return _restricted(self._governed, named)
+
+
+def receipt(governed: Governed, decided: str) -> dict[str, object]:
+    """What the client is told of a statement: only names that the statement itself holds.
+
+    Args:
+        governed: the statement.
+        decided: the fingerprint of the decisions.
+    """
+    named = governed.resolved.relations
+    said: dict[str, object] = {
+        "restricted": {each.written: _restricted(governed, each) for each in named},
+        "policy": decided,
+    }
+    notices = dict.fromkeys(notice for each in named if (notice := _notice(each)))
+    return said | {"notices": list(notices)} if notices else said
+
+
+def _restricted(governed: Governed, named: Relation) -> str:
+    # What row rules read restricts nothing of its own.
+    decided = [governed.decisions[part.id] for part in (*beneath(named), named)]
+    rows = any(decision.rows for decision in decided)
+    columns = any(decision.masks or decision.hidden for decision in decided)
+    return {(False, False): "none", (True, False): "rows", (False, True): "columns"}.get(
+        (rows, columns), "both"
+    )
 
 
 def _notice(named: Relation) -> str:

@@ -8,6 +8,7 @@
     │                      SourceTimeout, SchemaChanged, SourceChanged, BadData
     ├── LimitError         Timeout, MemoryLimit, TooManyQueries, Cancelled, ResultTooLarge
     ├── AuditUnavailable   what cannot be written down does not run
+    ├── StateUnavailable   history, wishes and tokens cannot be asked; queries go on
     └── InternalError      carries a reference, and nothing else, to the log
 
 Messages are made from fields (a source's name, a column, a file), never from URLs or driver
@@ -248,6 +249,13 @@ class AuditUnavailable(FabricError):
     again = True
 
 
+class StateUnavailable(FabricError):
+    """The state store cannot be reached: what it alone knows cannot be told or kept at the moment."""
+
+    code = "STATE_UNAVAILABLE"
+    again = True
+
+
 class InternalError(FabricError):
     """A fault of Ripstop: the user gets a reference, the log gets the rest.
 
@@ -295,5 +303,6 @@ STATUS: dict[str, Status] = {
     "CANCELLED": Status("CANCELLED", 499),
     "RESULT_TOO_LARGE": Status("UNAVAILABLE", 413),
     "AUDIT_UNAVAILABLE": Status("UNAVAILABLE", 503),
+    "STATE_UNAVAILABLE": Status("UNAVAILABLE", 503),
     "INTERNAL": Status("INTERNAL", 500),
 }

@@ -16,18 +16,17 @@ import duckdb
 import pyarrow as pa
 
 from fabric.compose import guarded_name, raw_name
-from fabric.config_model import LimitSettings
 from fabric.discretion import Discretion
 from fabric.dynamic_filtering import DynamicFiltering, Keys
 from fabric.engine import Engine, register, stream
 from fabric.engine_errors import translate
-from fabric.errors import Cancelled, FabricError, LimitError, ResultTooLarge, SchemaChanged, Timeout
+from fabric.errors import Cancelled, FabricError, LimitError, SchemaChanged
 from fabric.feed import Feed, FeedSource
 from fabric.file_errors import blame
 from fabric.filesystem import FileSystem
 from fabric.guarded import GuardedSource
-from fabric.limits import size_text
 from fabric.plan import Plan
+from fabric.quotas import Quotas, Used
 from fabric.reads import FileRead, LiveRead, SystemRead
 from fabric.scan_cache import QueryScans, ScanCache
 from fabric.scan_run import ScanRun
@@ -37,14 +36,14 @@ from fabric.watchdog import WATCHDOG
 
 log = logging.getLogger("ripstop.execute")
 
-_UNLIMITED = LimitSettings()
-
 SystemRows = Callable[[Relation], pa.Table]
+
+_UNLIMITED = Quotas()
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a query ended, for the journal: ``state`` is succeeded, failed or cancelled."""
+    """How a query ended, for the journal: ``state`` is succeeded, failed or cancelled; ``cache`` what spared its run."""
 
     query_id: str
     started_at: float
@@ -54,6 +53,7 @@ class Outcome:
     bytes: int
     error: str
     scans: tuple[ScanReceipt, ...]
+    cache: str = ""
 
 
 class Answer:
@@ -66,7 +66,7 @@ class Answer:
         system: the rows of the fabric's own tables, for the one who asks.
         discretion: what may be said of each part to the one who asks.
         query_id: under which it is written down; made when absent.
-        limits: its ``seconds``, ``rows`` and ``source_bytes``; None of each is as many as it takes.
+        quotas: how much it may use.
         streams: called when rows are there, before they are handed out.
         ended: called once, when all is given back.
         keep_bytes: how large a result may be to be ``kept``.
@@ -82,7 +82,7 @@ class Answer:
         discretion: Discretion,
         *,
         query_id: str = "",
-        limits: LimitSettings = _UNLIMITED,
+        quotas: Quotas = _UNLIMITED,
         streams: Callable[[], None] = lambda: None,
         ended: Callable[[Outcome], None] = lambda outcome: None,
         keep_bytes: int = 0,
@@ -93,11 +93,11 @@ class Answer:
         self.plan = plan
         self.schema = plan.schema
         self._discretion = discretion
-        self._limits = limits
+        self._quotas = quotas
         self._streams = streams
         self._ended = ended
         self._scans = scans or ScanCache().of("")
-        self._until = None if limits.seconds is None else time.monotonic() + limits.seconds
+        self._since = time.monotonic()
         self._began = datetime.now(UTC)
         self._resources = ExitStack()
         self._lives: list[ScanRun] = []
@@ -223,7 +223,7 @@ class Answer:
                     else:
                         self._keeping.clear()
                     yield promised
-            self._require_within(self._source_bytes())
+            self._quotas.require(self._using())
             self._finished = True
             self._scans.keep()
         except GeneratorExit:
@@ -239,13 +239,7 @@ class Answer:
         return self._keeping if self._finished and self._bytes <= self._keep_bytes else None
 
     def _count(self, batch: pa.RecordBatch) -> None:
-        self._require_within(self._source_bytes())
-        most = self._limits.rows
-        if most is not None and self._rows + batch.num_rows > most:
-            raise ResultTooLarge(
-                f"the result has more than the {most:,} rows that you may take",
-                hint="narrow it with WHERE or LIMIT, or aggregate it",
-            )
+        self._quotas.require(self._using(batch.num_rows, batch.nbytes))
         self._rows += batch.num_rows
         self._bytes += batch.nbytes
 
@@ -269,16 +263,9 @@ class Answer:
         """For the watchdog, again and again until the query has ended."""
         if self._stop is not None:
             self._interrupt()
-        elif self._until is not None and time.monotonic() > self._until:
-            self.cancel(
-                Timeout(
-                    f"the query ran longer than {self._limits.seconds:g} seconds",
-                    hint="narrow it, or ask for a higher limit",
-                )
-            )
         else:
             try:
-                self._require_within(self._source_bytes())
+                self._quotas.require(self._using())
             except LimitError as error:
                 self.cancel(error)
 
@@ -289,17 +276,6 @@ class Answer:
         for cursor in cursors:
             with contextlib.suppress(duckdb.Error):
                 cursor.interrupt()
-
-    def _source_bytes(self) -> int:
-        return sum(live.context.bytes for live in self._lives)
-
-    def _require_within(self, read: int) -> None:
-        most = self._limits.source_bytes
-        if most is not None and read > most:
-            raise LimitError(
-                f"the query read more than the {size_text(most)} that it may of its sources",
-                hint="narrow it so that less is read: EXPLAIN shows what each source is asked",
-            )
 
     def _fail(self, error: BaseException) -> FabricError:
         """The one error of this query: why it was stopped, else the source's, else DuckDB's own."""
@@ -367,6 +343,19 @@ class Answer:
             str(error) if error else "",
             self.receipts(),
         )
+
+    def _using(self, rows: int = 0, size: int = 0) -> Used:
+        """What it has used so far, with as many rows and bytes more."""
+        sources: dict[str, tuple[int, int]] = {}
+        for live in self._lives:
+            name = live.read.relation.name.catalog.lower()
+            size, requests = sources.get(name, (0, 0))
+            sources[name] = (size + live.context.bytes, requests + live.context.requests)
+        return Used(time.monotonic() - self._since, self._rows + rows, self._bytes + size, sources)
+
+    def used(self, *, whole: bool) -> dict[str, float]:
+        """What it has used so far, by the key of its limit; ``whole`` for those who may see everyone's."""
+        return self._quotas.told(self._using(), whole=whole)
 
     @property
     def delivered(self) -> tuple[int, int]:

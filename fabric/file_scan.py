@@ -40,6 +40,9 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
+_SHOWN_FILES = 5
+
+
 @dataclass(frozen=True, slots=True)
 class FileScan:
     """The files of one scan, grouped by shape; ``listed`` counts them before pruning.
@@ -59,6 +62,14 @@ class FileScan:
     def files(self) -> tuple[FileStat, ...]:
         """The files that will be opened."""
         return tuple(file for _, files in self.groups for file in files)
+
+    @property
+    def told(self) -> str:
+        """How many files of how many, and the first of them by name."""
+        files = self.files
+        names = ", ".join(file.path for file in files[:_SHOWN_FILES])
+        more = f" and {len(files) - _SHOWN_FILES} more" if len(files) > _SHOWN_FILES else ""
+        return f"{len(files)} of {self.listed}: {names}{more}"
 
     def sql(self, paths: Mapping[str, str]) -> str:
         """The SELECT that reads the files as the table's columns, in order; DuckDB reads only what it needs.

@@ -1,128 +1,134 @@
-"""The journal: what was asked and wished for, by whom, and what each source did, in the state file (SQLite)."""
+"""The journal: what was asked, by whom, how it ended, and what each source did, in the state store."""
 
 from __future__ import annotations
 
-import sqlite3
-import threading
-import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from fabric.errors import LimitError
+from fabric.config_model import HistorySettings
 from fabric.execute import Outcome
-from fabric.types import Principal, TableName
+from fabric.state import Part, State
+from fabric.types import Governed, Principal
+from fabric.usage import Usage
+from fabric.wishes import Wishes
 
-KEPT_QUERIES = 100_000
-KEPT_WISH_DAYS = 90
-_KEPT_WISH_SECONDS = KEPT_WISH_DAYS * 86_400.0
-MOST_WISHES = 100
-"""How many wishes of one user are kept."""
-
-_MIGRATIONS = (
-    """
-    CREATE TABLE queries (
-        number INTEGER PRIMARY KEY, query_id TEXT UNIQUE, user TEXT, sql TEXT, state TEXT, queued_at REAL,
-        started_at REAL, ended_at REAL, rows INTEGER, bytes INTEGER, error TEXT, policy_version TEXT
-    ) STRICT;
-    CREATE INDEX queries_user ON queries (user);
-    CREATE TABLE scans (
-        query_id TEXT REFERENCES queries (query_id) ON DELETE CASCADE, source TEXT, object TEXT, pushed TEXT,
-        rows INTEGER, bytes INTEGER, requests INTEGER, seconds REAL, cache TEXT, as_of REAL
-    ) STRICT;
-    CREATE INDEX scans_query ON scans (query_id);
-    """,
-    """
-    ALTER TABLE scans ADD COLUMN guarded INTEGER NOT NULL DEFAULT 0;
-    ALTER TABLE scans ADD COLUMN veiled INTEGER NOT NULL DEFAULT 0
-    """,
-    """
-    CREATE TABLE requests (
-        number INTEGER PRIMARY KEY, request_id TEXT UNIQUE NOT NULL, at REAL NOT NULL, user TEXT NOT NULL,
-        catalog TEXT NOT NULL, schema TEXT NOT NULL, name TEXT NOT NULL, object TEXT NOT NULL,
-        reason TEXT NOT NULL, owner TEXT NOT NULL
-    ) STRICT;
-    CREATE INDEX requests_user ON requests (user)
-    """,
+_PART = Part(
+    "journal",
+    (
+        """
+        CREATE TABLE queries (
+            number {number}, query_id TEXT UNIQUE, "user" TEXT, sql TEXT, state TEXT, queued_at {real},
+            started_at {real}, ended_at {real}, rows BIGINT, bytes BIGINT, error TEXT, policy_version TEXT
+        );
+        CREATE INDEX queries_user ON queries ("user");
+        CREATE TABLE scans (
+            query_id TEXT REFERENCES queries (query_id) ON DELETE CASCADE, source TEXT, object TEXT, pushed TEXT,
+            rows BIGINT, bytes BIGINT, requests BIGINT, seconds {real}, cache TEXT, as_of {real},
+            guarded BIGINT NOT NULL DEFAULT 0, veiled BIGINT NOT NULL DEFAULT 0
+        );
+        CREATE INDEX scans_query ON scans (query_id);
+        """,
+        """
+        ALTER TABLE queries ADD COLUMN queue_seconds {real};
+        ALTER TABLE queries ADD COLUMN plan_seconds {real};
+        ALTER TABLE queries ADD COLUMN run_seconds {real};
+        ALTER TABLE queries ADD COLUMN cache TEXT;
+        ALTER TABLE queries ADD COLUMN receipt TEXT;
+        ALTER TABLE scans ADD COLUMN asked TEXT;
+        CREATE INDEX queries_ended ON queries (ended_at)
+        """,
+    ),
 )
+
+_QUERY = """
+INSERT INTO queries
+    (query_id, "user", sql, state, queued_at, started_at, ended_at, rows, bytes, error, policy_version,
+     queue_seconds, plan_seconds, run_seconds, cache, receipt)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+"""
+_SCAN = """
+INSERT INTO scans
+    (query_id, source, object, pushed, rows, bytes, requests, seconds, cache, as_of, guarded, veiled, asked)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+"""
+_FORGET_OLD = "DELETE FROM queries WHERE ended_at < $1"
+_FORGET_MANY = "DELETE FROM queries WHERE number <= (SELECT max(number) FROM queries) - $1"
+_FORGETS_EVERY_SECONDS = 60.0
+
+_KEPT = HistorySettings()
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """A user would like something of an object: ``reason`` says what and why, ``owner`` is who was told them.
+class Ended:
+    """A statement that ended, as it is written down.
 
-    ``object`` is the name as users write it.
+    ``queued_at`` is when it came and ``turn_at`` when it had waited long enough, in seconds since 1970. ``governed`` is
+    what was decided, ``receipt`` what its user was told of that; of one that never came so far there is neither.
     """
 
-    request_id: str
-    at: datetime
-    user: str
-    name: TableName
-    object: str
-    reason: str
-    owner: str
+    principal: Principal
+    text: str
+    outcome: Outcome
+    queued_at: float
+    turn_at: float | None = None
+    governed: Governed | None = None
+    receipt: Mapping[str, object] = field(default_factory=dict)
 
 
 class Journal:
-    """Queries and their scans, the newest ``KEPT_QUERIES`` of them, and wishes; any thread may write and read.
+    """Queries and their scans, as many and as long as is said; any thread may write and read.
 
     Args:
-        file: the SQLite file; its folder is made, readable by its owner alone.
+        state: where they are kept; written in batches, off the way of the query.
         redact: takes secrets out of a text.
+        kept: how long.
+        domains: the domain of each source, by its name.
+
+    Raises:
+        InvalidConfig: the state is of a later version.
     """
 
-    def __init__(self, file: Path, redact: Callable[[str], str] = lambda text: text) -> None:
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._redact = redact
-        self._lock = threading.Lock()
-        self._connection = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = NORMAL")
-        self._connection.execute("PRAGMA foreign_keys = ON")
-        self._connection.execute("PRAGMA busy_timeout = 5000")
-        self._migrate()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """All that is written within is written, or nothing."""
-        with self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
-
-    def _migrate(self) -> None:
-        with self._transaction():
-            (version,) = self._connection.execute("PRAGMA user_version").fetchone()
-            for number, script in enumerate(_MIGRATIONS[version:], version + 1):
-                for statement in script.split(";"):
-                    self._connection.execute(statement)
-                self._connection.execute(f"PRAGMA user_version = {number}")
-
-    def record(
-        self, principal: Principal, text: str, outcome: Outcome, queued_at: float | None = None
+    def __init__(
+        self,
+        state: State,
+        redact: Callable[[str], str] = lambda text: text,
+        kept: HistorySettings = _KEPT,
+        domains: Mapping[str, str] = {},
     ) -> None:
-        """Write down a query that ended; ``queued_at`` is when it came, in seconds since 1970."""
-        ended = datetime.now(UTC).timestamp()
-        row = (
+        self._state = state
+        self._redact = redact
+        self._kept = kept
+        self._forgot = 0.0
+        self.wishes = Wishes(state, redact)
+        self.usage = Usage(state, domains)
+        state.prepare(_PART)
+
+    def record(self, ended: Ended) -> None:
+        """Write down a query that ended; never waits."""
+        outcome = ended.outcome
+        now = time.time()
+        turn = ended.turn_at or ended.queued_at
+        query = (
             outcome.query_id,
-            principal.user,
-            self._redact(text),
+            ended.principal.user,
+            self._redact(ended.text),
             outcome.state,
-            outcome.started_at if queued_at is None else queued_at,
+            ended.queued_at,
             outcome.started_at,
-            ended,
+            now,
             outcome.rows,
             outcome.bytes,
             self._redact(outcome.error),
             outcome.policy_version,
+            turn - ended.queued_at,
+            max(0.0, outcome.started_at - turn),
+            max(0.0, now - outcome.started_at),
+            outcome.cache,
+            json.dumps(ended.receipt, default=str) if ended.receipt else None,
         )
         scans = [
             (
@@ -138,120 +144,70 @@ class Journal:
                 scan.as_of.timestamp() if scan.as_of else None,
                 int(scan.guarded),
                 int(scan.veiled) + int(scan.unnamed),
+                self._redact(scan.asked),
             )
             for scan in outcome.scans
         ]
-        with self._transaction():
-            cursor = self._connection.execute(
-                "INSERT INTO queries (query_id, user, sql, state, queued_at, started_at, ended_at, rows, bytes, "
-                "error, policy_version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                row,
-            )
-            self._connection.executemany(
-                "INSERT INTO scans VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", scans
-            )
-            self._connection.execute(
-                "DELETE FROM queries WHERE number <= ?", ((cursor.lastrowid or 0) - KEPT_QUERIES,)
-            )
+        self._state.later((_QUERY, [query]), (_SCAN, scans), *self._forget(now))
+        if ended.governed is not None:
+            self.usage.add(ended.principal.user, ended.governed, outcome, now)
+
+    def _forget(self, now: float) -> list[tuple[str, list[tuple[float]]]]:
+        if now - self._forgot < _FORGETS_EVERY_SECONDS:
+            return []
+        self._forgot = now
+        return [(_FORGET_OLD, [(now - self._kept.keep,)]), (_FORGET_MANY, [(self._kept.queries,)])]
 
     def redacted(self, text: str) -> str:
         """The text without secrets, as it is written down."""
         return self._redact(text)
 
     def queries(self, user: str | None) -> list[tuple[Any, ...]]:
-        """The rows of ``system.queries``, of one user or of everyone."""
+        """The rows of ``system.queries``, of one user or of everyone.
+
+        Raises:
+            StateUnavailable: what was asked last is not written yet, or nothing can be read.
+        """
         return self._read(
-            "SELECT query_id, user, sql, state, queued_at, started_at, ended_at, rows, bytes, error, "
-            "policy_version FROM queries WHERE ?1 IS NULL OR user = ?1 ORDER BY number",
-            (user,),
+            'SELECT query_id, "user", sql, state, queued_at, started_at, ended_at, rows, bytes, error, '
+            "policy_version, queue_seconds, plan_seconds, run_seconds, cache, receipt FROM queries "
+            'WHERE ended_at >= $2 AND (CAST($1 AS TEXT) IS NULL OR "user" = $1) ORDER BY number',
+            user,
             times=(4, 5, 6),
         )
 
     def scans(self, user: str | None) -> list[tuple[Any, ...]]:
-        """The rows of ``system.scans``: everyone's, or one user's with what is not theirs to know left out."""
+        """The rows of ``system.scans``: everyone's, or one user's with what is not theirs to know left out.
+
+        Raises:
+            StateUnavailable: as ``queries``.
+        """
         return self._read(
             """
             SELECT
                 s.query_id, CASE WHEN named THEN s.source END, CASE WHEN named THEN s.object END,
-                CASE WHEN shown THEN s.pushed END, CASE WHEN shown OR s.guarded THEN s.rows END,
+                CASE WHEN shown THEN s.pushed END, CASE WHEN shown OR s.guarded > 0 THEN s.rows END,
                 CASE WHEN shown THEN s.bytes END, CASE WHEN shown THEN s.requests END, s.seconds,
-                CASE WHEN shown THEN s.cache END, s.as_of
+                CASE WHEN shown THEN s.cache END, s.as_of, CASE WHEN shown THEN s.asked END
             FROM (
-                SELECT *, rowid AS at, ?1 IS NULL OR NOT veiled AS shown, ?1 IS NULL OR veiled < 2 AS named
-                FROM scans
+                SELECT
+                    scans.*, q.number, CAST($1 AS TEXT) IS NULL OR veiled = 0 AS shown,
+                    CAST($1 AS TEXT) IS NULL OR veiled < 2 AS named
+                FROM scans JOIN queries q ON q.query_id = scans.query_id
+                WHERE q.ended_at >= $2 AND (CAST($1 AS TEXT) IS NULL OR q."user" = $1)
             ) s
-            JOIN queries q USING (query_id)
-            WHERE ?1 IS NULL OR q.user = ?1
-            ORDER BY q.number, s.at
+            ORDER BY s.number
             """,
-            (user,),
+            user,
             times=(9,),
         )
 
-    def wish(self, user: str, name: TableName, written: str, reason: str, owner: str) -> str:
-        """Write down a wish, and return its id; the same one asked again is the one that is there.
-
-        Args:
-            user: whose.
-            name: the object's.
-            written: the same as users write it.
-            reason: what is wished and why.
-            owner: who is told.
-
-        Raises:
-            LimitError: the user has ``MOST_WISHES``.
-        """
-        at = datetime.now(UTC).timestamp()
-        row = (user, name.catalog, name.schema, name.name, written, self._redact(reason), owner)
-        with self._transaction():
-            execute = self._connection.execute
-            execute("DELETE FROM requests WHERE at < ?", (at - _KEPT_WISH_SECONDS,))
-            known = execute(
-                "SELECT request_id FROM requests "
-                "WHERE (user, catalog, schema, name, object, reason, owner) = (?, ?, ?, ?, ?, ?, ?)",
-                row,
-            ).fetchone()
-            if known:
-                return str(known[0])
-            (count,) = execute("SELECT count(*) FROM requests WHERE user = ?", (user,)).fetchone()
-            if count >= MOST_WISHES:
-                raise LimitError(
-                    f"you have asked for {MOST_WISHES} things in {KEPT_WISH_DAYS} days",
-                    hint="system.requests shows them; their owners can answer",
-                )
-            made = uuid.uuid4().hex
-            execute(
-                "INSERT INTO requests (request_id, at, user, catalog, schema, name, object, reason, owner) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (made, at, *row),
-            )
-        return made
-
-    def wishes(self) -> list[Wish]:
-        """Everyone's wishes, the oldest first."""
-        found = self._read(
-            "SELECT request_id, at, user, catalog, schema, name, object, reason, owner FROM requests "
-            "WHERE at >= ? ORDER BY number",
-            (datetime.now(UTC).timestamp() - _KEPT_WISH_SECONDS,),
-            times=(1,),
-        )
-        return [
-            Wish(id, at, user, TableName(*name), written, reason, owner)
-            for id, at, user, *name, written, reason, owner in found
-        ]
-
-    def _read(self, sql: str, values: tuple[object, ...], times: tuple[int, ...]) -> list[tuple[Any, ...]]:
-        with self._lock:
-            found = self._connection.execute(sql, values).fetchall()
+    def _read(self, sql: str, user: str | None, times: tuple[int, ...]) -> list[tuple[Any, ...]]:
+        self._state.flush()
         return [
             tuple(
                 datetime.fromtimestamp(value, UTC) if n in times and value is not None else value
                 for n, value in enumerate(row)
             )
-            for row in found
+            for row in self._state.read(sql, (user, time.time() - self._kept.keep))
         ]
-
-    def close(self) -> None:
-        """Close the file."""
-        with self._lock:
-            self._connection.close()

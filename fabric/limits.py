@@ -11,17 +11,21 @@ from fabric.config_model import LimitSettings
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """The limits of one principal, and by key the subject (``default``, ``role:x``) that gave each."""
+    """The limits of one principal, and by key the subject (``default``, ``role:x``) that gave each.
+
+    ``objects`` are those of products and sources, by ``product:d.x`` and ``source:x`` in lower case: they hold for everyone.
+    """
 
     limits: LimitSettings = field(default_factory=LimitSettings)
     given_by: Mapping[str, str] = field(default_factory=dict)
+    objects: Mapping[str, LimitSettings] = field(default_factory=dict)
 
 
 def allowance(limits: Mapping[str, LimitSettings], roles: Collection[str]) -> Allowance:
     """Of each key the most generous that one of the roles has; ``default``'s where none has it.
 
     Args:
-        limits: by ``default`` and ``role:x``.
+        limits: by ``default``, ``role:x``, ``product:d.x`` and ``source:x``.
         roles: all that the principal holds, in any case.
     """
     held = {role.lower() for role in roles}
@@ -33,7 +37,12 @@ def allowance(limits: Mapping[str, LimitSettings], roles: Collection[str]) -> Al
         value, subject = max(given, default=(getattr(limits["default"], key), "default"))
         if value is not None:
             values[key], given_by[key] = value, subject
-    return Allowance(LimitSettings(**values), given_by)
+    objects = {
+        subject.lower(): each
+        for subject, each in limits.items()
+        if subject.startswith(("product:", "source:"))
+    }
+    return Allowance(LimitSettings(**values), given_by, objects)
 
 
 def size_text(size: int) -> str:

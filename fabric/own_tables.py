@@ -12,6 +12,7 @@ from fabric.catalog import Catalog, Entry
 from fabric.engine import Engine
 from fabric.journal import Journal
 from fabric.limits import Allowance
+from fabric.lineage_feed import LineageFeed
 from fabric.lineage_rows import Knowledge, lineage_rows
 from fabric.spi import Governor
 from fabric.system import Desk, Row, system_rows
@@ -30,6 +31,7 @@ class OwnTables:
     audit: Audit | None
     underway: Underway
     allowed: Callable[[Principal], Allowance]
+    feed: LineageFeed | None = None
 
     def of(self, relation: Relation, principal: Principal) -> pa.Table:
         """The rows that concern the principal, its columns named for this occurrence."""
@@ -39,6 +41,8 @@ class OwnTables:
             found = self._lineage(principal, entries)
         else:
             found = system_rows(relation.object.name, principal, desk, entries, self.catalog.fabric)
+        if relation.object.name.key[1:] == ("system", "limits") and self.feed is not None:
+            found += self._lineage_events(self.feed, principal)
         columns = relation.object.columns
         schema = self.engine.arrow_schema(columns)
         arrays = [pa.array([row[n] for row in found], type=kind) for n, kind in enumerate(schema.types)]
@@ -56,3 +60,12 @@ class OwnTables:
     def _found(self, name: TableName) -> Table | Product | None:
         found = self.catalog.find(name.key)
         return self.catalog.shaped(found) if isinstance(found, Product) else found
+
+    def _lineage_events(self, feed: LineageFeed, principal: Principal) -> list[Row]:
+        if not self.governor.may(principal, "read", "system.limits"):
+            return []
+        told = (
+            f"OpenLineage events that may wait; since the start {feed.sent} were sent, {feed.dropped} dropped, "
+            f"{feed.failed} not taken"
+        )
+        return [("lineage_events", float(feed.most), feed.waiting, "default", told)]

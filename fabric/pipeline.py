@@ -15,7 +15,7 @@ from fabric.calls import Procedures
 from fabric.catalog import Catalog
 from fabric.confirm import confirm
 from fabric.dialects import pointing
-from fabric.discretion import Discretion
+from fabric.discretion import Discretion, receipt
 from fabric.engine import Engine, Probe
 from fabric.errors import FabricError, PolicyChanged, SchemaChanged
 from fabric.execute import Answer, Outcome
@@ -24,6 +24,7 @@ from fabric.file_scan import FileTables
 from fabric.filesystem import FileSystem
 from fabric.journal import Journal
 from fabric.limits import Allowance
+from fabric.lineage_feed import LineageFeed
 from fabric.own_tables import OwnTables
 from fabric.parameters import ParameterTypes
 from fabric.parse import bind, parameter_count, parse
@@ -31,15 +32,9 @@ from fabric.plan import Plan, describe, plan, relisted
 from fabric.plan_cache import Known, PlanCache
 from fabric.policy_report import POLICY_SCHEMA, object_report, policy_report, policy_table
 from fabric.questions import UTC, Description, Question, Session, fingerprint, hypothetical
+from fabric.quotas import quotas_of
 from fabric.records import Asked, Records
-from fabric.replies import (
-    SCHEMAS,
-    Analysis,
-    Prepared,
-    Reply,
-    described_columns,
-    plan_lines,
-)
+from fabric.replies import SCHEMAS, Analysis, Prepared, Reply, described_columns, plan_lines
 from fabric.resolve import relations, resolve
 from fabric.results import KeptAnswer, Result, ResultCache, is_at_hand
 from fabric.rules import RuleBinder
@@ -66,6 +61,7 @@ class Line:
         secret: the key of the digests of decisions that are shown.
         result_bytes: how much of results is kept; 0, nothing.
         scans: keeps rows of live scans; absent, nothing does.
+        feed: is told of queries, for their lineage.
     """
 
     def __init__(
@@ -84,6 +80,7 @@ class Line:
         secret: bytes = b"",
         result_bytes: int = 0,
         scans: ScanCache | None = None,
+        feed: LineageFeed | None = None,
     ) -> None:
         self.catalog = catalog
         self._engine = engine
@@ -92,9 +89,7 @@ class Line:
         self._governor = governor
         self._allowed = allowed
         self._underway = underway or Underway()
-        self._journal = journal
-        self._audit = audit
-        self._records = Records(audit, journal)
+        self._records = Records(audit, journal, feed)
         self._principals = principals
         self._secret = secret
         self._binder = RuleBinder(catalog, engine)
@@ -104,6 +99,7 @@ class Line:
         self._results = ResultCache(result_bytes)
         self._scans = scans or ScanCache()
         self._own_tables = OwnTables(catalog, governor, engine, journal, audit, self._underway, allowed)
+        self._own_tables = OwnTables(catalog, governor, engine, journal, audit, self._underway, allowed, feed)
         self._running: set[Answer] = set()
         self._lock = threading.Lock()
 
@@ -148,9 +144,9 @@ class Line:
             probe = self._probe(known, question.session)
             self._plans.complete(question.key, known, probe=probe)
             schema = probe.schema
-        receipt = self._discretion(known.governed).receipt(known.decided)
+        told = receipt(known.governed, known.decided)
         types = self._parameters.of(known.governed, known.parameters) if question.parameters is None else ()
-        return Description(schema, known.parameters, known.decided, receipt=receipt, parameter_types=types)
+        return Description(schema, known.parameters, known.decided, receipt=told, parameter_types=types)
 
     def run(
         self,
@@ -195,10 +191,11 @@ class Line:
             if parsed.kind in EFFECTS:
                 return self._called(parsed, asked, question.session)
             place.wait(parsed, self._allowed(question.principal))
+            asked.has_turn()
             known = self._known(question) or self._judged(parsed, question)
             if policy_version is not None and policy_version != known.decided:
                 raise PolicyChanged("the policies on this query have changed", hint="run it again")
-            self._records.allowed(asked, known.kind, known.governed)
+            self._records.allowed(asked, known.kind, known.governed, known.decided)
         with self._records.failures(asked, known.kind, known.governed), pointing(text, dialect):
             if known.kind == "describe":
                 return described_columns(self._probe(known, question.session))
@@ -207,7 +204,7 @@ class Line:
             except SchemaChanged as change:
                 self.catalog.refresh(change.source).result()
                 known = self._judged(parsed, question)
-                self._records.allowed(asked, known.kind, known.governed)
+                self._records.allowed(asked, known.kind, known.governed, known.decided)
                 planned = self._planned(known, question)
             if question.asserts_pushed(parsed):
                 require_pushed(planned, self._discretion(planned.governed), self._engine)
@@ -250,7 +247,7 @@ class Line:
         if result is None:
             return None
         asked = Asked.of(question)
-        self._records.allowed(asked, known.kind, known.governed)
+        self._records.allowed(asked, known.kind, known.governed, known.decided)
         return self._from_memory(result, asked, question.session)
 
     @property
@@ -335,7 +332,7 @@ class Line:
         self, planned: Plan, asked: Asked, place: Place, question: Question, keep_bytes: int = 0
     ) -> Answer:
         answer: Answer | None = None
-        principal = asked.principal
+        principal, discretion = asked.principal, self._discretion(planned.governed)
 
         def ended(outcome: Outcome) -> None:
             with self._lock:
@@ -355,9 +352,9 @@ class Line:
             self._engine.in_zone(question.session.zone),
             self._filesystem,
             lambda relation: self._own_tables.of(relation, principal),
-            self._discretion(planned.governed),
+            discretion,
             query_id=asked.query_id,
-            limits=self._allowed(principal).limits,
+            quotas=quotas_of(self._allowed(principal), planned.governed, discretion),
             streams=place.streams,
             ended=ended,
             keep_bytes=keep_bytes,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fabric.types import Product
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 PRODUCTS = (
     "domain VARCHAR, name VARCHAR, version VARCHAR, status VARCHAR, state VARCHAR, reason VARCHAR, "
     "owner VARCHAR, description VARCHAR, tags VARCHAR[], as_of TIMESTAMP WITH TIME ZONE, replaced_by VARCHAR, "
-    "sunset DATE, freshness DOUBLE, quality VARCHAR[]"
+    "sunset DATE, freshness DOUBLE, quality VARCHAR[], queries BIGINT, users BIGINT"
 )
 COLUMNS = (
     "domain VARCHAR, product VARCHAR, name VARCHAR, type VARCHAR, description VARCHAR, tags VARCHAR[], "
@@ -24,8 +24,13 @@ COLUMNS = (
 
 Row = tuple[Any, ...]
 
+Popular = Mapping[tuple[str, str, str], tuple[int, int]]
+"""Statements that used an object lately, and how many users asked them, by the object's name."""
 
-def product_rows(entries: Sequence[Entry], principal: Principal, governor: Governor) -> list[Row]:
+
+def product_rows(
+    entries: Sequence[Entry], principal: Principal, governor: Governor, popular: Popular
+) -> list[Row]:
     """A row for each product; ``as_of`` is NULL, since every product is live."""
     return [
         (
@@ -43,6 +48,7 @@ def product_rows(entries: Sequence[Entry], principal: Principal, governor: Gover
             product.sunset,
             product.freshness,
             [rule.name for rule in product.quality],
+            *popular.get(product.name.key, (0, 0)),
         )
         for product in (entry.object for entry in entries)
         if isinstance(product, Product)

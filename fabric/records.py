@@ -12,9 +12,11 @@ from typing import Literal
 
 from fabric.audit import Audit
 from fabric.audit_records import AuditCall, Intent, judged, readings
+from fabric.discretion import receipt
 from fabric.errors import AuditUnavailable, Cancelled, FabricError, InternalError
 from fabric.execute import Outcome
-from fabric.journal import Journal
+from fabric.journal import Ended, Journal
+from fabric.lineage_feed import LineageFeed
 from fabric.questions import UTC, Question
 from fabric.remembered import Numbered
 from fabric.types import Governed, Kind, Principal
@@ -28,6 +30,15 @@ _CALLS: dict[str, AuditCall] = {
     "command": "describe",
     "metadata": "metadata",
 }
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a statement has come: when its turn came (seconds since 1970), what was decided, and what its user was told."""
+
+    turn_at: float | None = None
+    governed: Governed | None = None
+    decided: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +55,7 @@ class Asked:
     caller: Mapping[str, str] = field(default_factory=dict)
     parameters: Sequence[object] = ()
     at: float = field(default_factory=time.time)
+    progress: Progress = field(default_factory=Progress)
 
     @classmethod
     def of(cls, question: Question) -> Asked:
@@ -54,6 +66,16 @@ class Asked:
             options["timezone"] = session.zone
         values = tuple(question.parameters or ())
         return cls(question.text, question.principal, uuid.uuid4().hex, options, session.caller, values)
+
+    def has_turn(self) -> None:
+        """It has waited long enough."""
+        self.progress.turn_at = time.time()
+
+    def ended(self, outcome: Outcome) -> Ended:
+        """What is kept of it in the history."""
+        governed = self.progress.governed
+        told = receipt(governed, self.progress.decided) if governed else {}
+        return Ended(self.principal, self.text, outcome, self.at, self.progress.turn_at, governed, told)
 
     def intent(self, **said: object) -> Intent:
         """The record of it."""
@@ -73,11 +95,13 @@ class Records:
     Args:
         audit: absent, nothing is audited (tests, and commands that ask nothing of a source).
         journal: absent, ``system.queries`` stays empty.
+        feed: is told of queries, for their lineage.
     """
 
-    def __init__(self, audit: Audit | None, journal: Journal | None) -> None:
+    def __init__(self, audit: Audit | None, journal: Journal | None, feed: LineageFeed | None = None) -> None:
         self._audit = audit
         self._journal = journal
+        self._feed = feed
 
     @contextmanager
     def refusals(self, asked: Asked, call: AuditCall = "query") -> Iterator[None]:
@@ -99,24 +123,32 @@ class Records:
             if isinstance(shown, Cancelled) and self._journal is not None:
                 # It was cancelled while it waited; who looks for it finds it.
                 ended = Outcome(asked.query_id, time.time(), "", "cancelled", 0, 0, str(shown), ())
-                self._journal.record(asked.principal, asked.text, ended, asked.at)
+                self._journal.record(asked.ended(ended))
             raise shown from None
 
     def allowed(
-        self, asked: Asked, kind: Kind | Literal["metadata"], governed: Governed | None = None
+        self,
+        asked: Asked,
+        kind: Kind | Literal["metadata"],
+        governed: Governed | None = None,
+        decided: str = "",
     ) -> None:
-        """Write down that the statement is about to run.
+        """Write down that the statement is about to run; ``decided`` is the digest of the decisions on it.
 
         Raises:
             AuditUnavailable: it could not be written, so it must not run.
         """
-        if self._audit is None:
-            return
+        asked.progress.governed, asked.progress.decided = governed, decided
         call = _CALLS.get(kind, "query")
-        reads = readings(governed) if governed else ()
-        version = governed.policy_version if governed else ""
-        query_id = asked.query_id if call == "query" else ""
-        self._audit.intent(asked.intent(query_id=query_id, call=call, reads=reads, policy_version=version))
+        if self._audit is not None:
+            reads = readings(governed) if governed else ()
+            version = governed.policy_version if governed else ""
+            query_id = asked.query_id if call == "query" else ""
+            self._audit.intent(
+                asked.intent(query_id=query_id, call=call, reads=reads, policy_version=version)
+            )
+        if self._feed is not None and governed is not None and call == "query":
+            self._feed.started(asked, governed)
 
     @contextmanager
     def failures(self, asked: Asked, kind: Kind, governed: Governed) -> Iterator[None]:
@@ -125,10 +157,11 @@ class Records:
         try:
             yield
         except Exception as error:
-            if self._audit is not None and _CALLS.get(kind, "query") == "query":
+            if _CALLS.get(kind, "query") == "query":
                 shown = str(error) if isinstance(error, FabricError) else InternalError.code
-                failed = Outcome(asked.query_id, began, governed.policy_version, "failed", 0, 0, shown, ())
-                self._audit.outcome(failed, asked.principal.user)
+                state = "cancelled" if isinstance(error, Cancelled) else "failed"
+                failed = Outcome(asked.query_id, began, governed.policy_version, state, 0, 0, shown, ())
+                self.ended(asked, failed, "")
             raise
 
     @contextmanager
@@ -148,9 +181,12 @@ class Records:
     def ended(self, asked: Asked, outcome: Outcome, executed: str) -> None:
         """Write down how a query ended; ``executed`` is the text that DuckDB ran."""
         if self._audit is not None:
-            self._audit.outcome(outcome, asked.principal.user, executed=Numbered(executed).text)
+            text = Numbered(executed).text if executed else ""
+            self._audit.outcome(outcome, asked.principal.user, executed=text)
         if self._journal is not None:
-            self._journal.record(asked.principal, asked.text, outcome, asked.at)
+            self._journal.record(asked.ended(outcome))
+        if self._feed is not None:
+            self._feed.ended(asked, outcome)
 
 
 def _fault(error: Exception) -> InternalError:

@@ -177,7 +177,9 @@ class KeptAnswer:
         )
         version = self._result.governed.policy_version
         self._ended(
-            Outcome(self.query_id, self._began, version, state, self._rows, self._bytes, error, scans)
+            Outcome(
+                self.query_id, self._began, version, state, self._rows, self._bytes, error, scans, "result"
+            )
         )
 
     def __enter__(self) -> KeptAnswer:

@@ -20,6 +20,8 @@ from fabric.reads import FileRead, LiveRead, Read
 from fabric.spi import ScanContext
 from fabric.types import ScanReceipt
 
+_LONGEST = 4_000  # characters of what a source was asked: it may hold 50,000 keys
+
 
 @dataclass(slots=True)
 class ScanRun:
@@ -58,19 +60,21 @@ class ScanRun:
     def receipt(self, discretion: Discretion) -> ScanReceipt:
         """What it did so far, as far as it may be told."""
         read, context = self.read, self.context
-        pushed, touched, by = "", set[int](), frozenset[str]()
+        pushed, asked, touched, by = "", "", set[int](), frozenset[str]()
         if isinstance(read, LiveRead):
             taken = [describe(predicate) for predicate in read.offer.taken]
             pushed = " AND ".join(taken + list(self.filtering.told if self.filtering else ()))
             touched, by = set(read.positions), read.reduced_by
+            asked = (self.feed.offer if self.feed else read.offer).request[:_LONGEST]
         elif isinstance(read, FileRead):
             pushed = f"{len(read.scan.files)} of {read.scan.listed} files"
-            touched, by = read.demand.columns, read.reduced_by
+            asked, touched, by = read.scan.told, read.demand.columns, read.reduced_by
         columns = read.relation.object.columns
         return ScanReceipt(
             source=read.relation.name.catalog,
             object=str(read.relation.name),
             pushed=pushed,
+            asked=asked,
             rows=self.guarded.rows if self.guarded else context.rows,
             bytes=context.bytes,
             requests=context.requests,

@@ -14,20 +14,27 @@ _WEIGHTS = {"name": 4.0, "tags": 3.0, "columns": 2.0, "description": 1.0}
 _PART = 0.6
 """What a word counts that only begins with the one that was asked for."""
 
+_USES = 0.1
+"""What ten times the uses add to a score of 1."""
+
 # BM25's own, as most have them.
 _SATURATION, _LENGTH = 1.2, 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What is searched: texts by the field of ``_WEIGHTS`` that they stand in."""
+    """What is searched: texts by the field of ``_WEIGHTS`` that they stand in, and how often it was used lately."""
 
     key: str
     texts: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    uses: int = 0
 
 
 def ranked(asked: str, documents: Sequence[Found]) -> list[tuple[Found, float]]:
-    """Those in which any of the words stand, the best first; equal ones by their key."""
+    """Those in which any of the words stand, the best first; equal ones by their key.
+
+    A thousand uses weigh as much as a third more of the words: what people use is likelier meant, and a better match wins.
+    """
     words = dict.fromkeys(_words(asked))
     counted = [_counted(document) for document in documents]
     usual = sum(sum(words_of.values()) for words_of in counted) / max(1, len(counted)) or 1.0
@@ -40,7 +47,11 @@ def ranked(asked: str, documents: Sequence[Found]) -> list[tuple[Found, float]]:
             long = sum(counted[number].values()) / usual
             scale = match + _SATURATION * (1 - _LENGTH + _LENGTH * long)
             scores[number] += rare * match * (_SATURATION + 1) / scale if match else 0.0
-    found = [(document, score) for document, score in zip(documents, scores, strict=True) if score > 0]
+    found = [
+        (document, score * (1 + _USES * math.log10(1 + document.uses)))
+        for document, score in zip(documents, scores, strict=True)
+        if score > 0
+    ]
     return sorted(found, key=lambda each: (-each[1], each[0].key))
 
 

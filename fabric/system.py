@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from fabric.errors import StateUnavailable
+from fabric.limit_rows import limit_rows
 from fabric.lineage_rows import LINEAGE
-from fabric.product_rows import COLUMNS, PRODUCTS, column_rows, product_rows
+from fabric.product_rows import COLUMNS, PRODUCTS, Popular, column_rows, product_rows
 from fabric.types import Column, Table, TableName
+from fabric.usage_rows import usage_rows
 
 if TYPE_CHECKING:
     from fabric.audit import Audit
@@ -57,15 +62,23 @@ _TABLES = (
         "queries",
         "query_id VARCHAR, user VARCHAR, sql VARCHAR, state VARCHAR, queued_at TIMESTAMP WITH TIME ZONE, "
         "started_at TIMESTAMP WITH TIME ZONE, ended_at TIMESTAMP WITH TIME ZONE, rows BIGINT, bytes BIGINT, "
-        "error VARCHAR, policy_version VARCHAR",
+        "error VARCHAR, policy_version VARCHAR, queue_seconds DOUBLE, plan_seconds DOUBLE, run_seconds DOUBLE, "
+        "cache VARCHAR, receipt VARCHAR",
         "Your queries; everyone's for those who may read system.queries",
     ),
     _table(
         "system",
         "scans",
         "query_id VARCHAR, source VARCHAR, object VARCHAR, pushed VARCHAR, rows BIGINT, bytes BIGINT, "
-        "requests BIGINT, seconds DOUBLE, cache VARCHAR, as_of TIMESTAMP WITH TIME ZONE",
+        "requests BIGINT, seconds DOUBLE, cache VARCHAR, as_of TIMESTAMP WITH TIME ZONE, asked VARCHAR",
         "What each source did for your queries",
+    ),
+    _table(
+        "system",
+        "usage",
+        "domain VARCHAR, object VARCHAR, user VARCHAR, day DATE, named BOOLEAN, queries BIGINT, failed BIGINT, "
+        "seconds DOUBLE, rows BIGINT, bytes BIGINT, requests BIGINT, last_at TIMESTAMP WITH TIME ZONE",
+        "Who uses what you own or administer, and your own use, by day; everyone's for those who may read system.usage",
     ),
     _table(
         "system",
@@ -91,8 +104,8 @@ _TABLES = (
         "system",
         "limits",
         "name VARCHAR, value DOUBLE, in_use BIGINT, given_by VARCHAR, meaning VARCHAR",
-        "What applies to you, and how much of it your statements use; the server's use for those who may read "
-        "system.limits",
+        "What applies to you, to products and to sources, and how much of it your statements use; the server's use for "
+        "those who may read system.limits",
     ),
     _table("system", "sources", "name VARCHAR, tables BIGINT", "Sources of which you may read a table"),
     _table(
@@ -120,7 +133,7 @@ _TABLES = (
 
 SYSTEM_TABLES: Mapping[tuple[str, str], Table] = {table.name.key[1:]: table for table in _TABLES}
 
-PERSONAL = frozenset({"queries", "scans", "requests", "policies", "audit", "limits"})
+PERSONAL = frozenset({"queries", "scans", "usage", "requests", "policies", "audit", "limits"})
 """Tables of ``system`` that show each principal their own, and everyone's to those who may ``read`` them."""
 
 
@@ -136,6 +149,12 @@ class Desk:
     audit: Audit | None
     underway: Underway
     allowed: Allowance
+
+    def popular(self) -> Popular:
+        """How many statements used each object lately, and of how many users; nothing while nobody can tell."""
+        with suppress(StateUnavailable):
+            return self.journal.usage.popular(time.time()) if self.journal else {}
+        return {}
 
 
 def system_rows(
@@ -153,7 +172,7 @@ def system_rows(
     if name.schema == "system" and name.name in PERSONAL:
         return _personal_rows(name.name, principal, desk, entries)
     if (name.schema, name.name) == ("system", "products"):
-        return product_rows(entries, principal, desk.governor)
+        return product_rows(entries, principal, desk.governor, desk.popular())
     return _ROWS[name.schema, name.name](entries, fabric)
 
 
@@ -163,27 +182,16 @@ def _personal_rows(name: str, principal: Principal, desk: Desk, entries: Sequenc
     if name == "policies":
         return [astuple(rule) for rule in desk.governor.rules(None if everyone else principal)]
     if name == "limits":
-        return _limits(desk, principal.user, everyone)
+        return limit_rows(desk, principal.user, everyone, entries)
     if name == "audit":
         return desk.audit.records(user, _AUDIT_ROWS) if desk.audit else []
+    if name == "usage":
+        asker = None if everyone else principal
+        return usage_rows(desk.journal.usage, desk.governor, asker, entries) if desk.journal else []
     if name == "requests":
         asker = None if everyone else principal
         return _requests(desk.journal, desk.governor, asker) if desk.journal else []
     return _journal_rows(name, desk.journal, desk.underway, user, entries) if desk.journal else []
-
-
-def _limits(desk: Desk, user: str, everyone: bool) -> list[Row]:
-    counts, limits = desk.underway.gate.counts(user), desk.allowed.limits
-    whose = "" if everyone else "my_"
-    in_use = {
-        "running": counts.get(f"{whose}running"),
-        "queued": counts.get(f"{whose}queued"),
-        "per_user": counts.get("my_running"),
-    }
-    return [
-        (key, getattr(limits, key), in_use.get(key), desk.allowed.given_by.get(key), field.description)
-        for key, field in type(limits).model_fields.items()
-    ]
 
 
 def _journal_rows(
@@ -200,17 +208,20 @@ def _journal_rows(
     if name == "queries":
         return found
     known = {str(entry.name) for entry in entries}
-    return [row if user is None or row[2] in known else (row[0], None, None, None, *row[4:]) for row in found]
+    return [
+        row if user is None or row[2] in known else (row[0], None, None, None, *row[4:-1], None)
+        for row in found
+    ]
 
 
 def _running_scan(row: Sequence[Any], journal: Journal) -> Row:
-    *told, as_of = row
+    *told, as_of, asked = row
     told[3] = told[3] and journal.redacted(told[3])
-    return (*told, as_of and datetime.fromtimestamp(as_of, UTC))
+    return (*told, as_of and datetime.fromtimestamp(as_of, UTC), asked and journal.redacted(asked))
 
 
 def _requests(journal: Journal, governor: Governor, principal: Principal | None) -> list[Row]:
-    wishes = journal.wishes()
+    wishes = journal.wishes.all()
     if principal is not None:
         names = {wish.name for wish in wishes}
         mine = {name for name in names if governor.administers(principal, name)}

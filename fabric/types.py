@@ -12,6 +12,7 @@ from fabric.product_types import Definition as Definition
 from fabric.product_types import Origin as Origin
 from fabric.product_types import Product as Product
 from fabric.product_types import Quality as Quality
+from fabric.receipts import ScanReceipt as ScanReceipt
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -375,26 +376,3 @@ class Governed:
     decisions: Mapping[str, Decision]
     policy_version: str
     composed: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class ScanReceipt:
-    """What one scan really did; bytes and rows as they left the source, seconds of wall time.
-
-    ``columns`` are those that the answer depends on. ``guarded``: ``rows`` are those that the principal may see.
-    ``veiled``: the rest is not theirs to know; ``unnamed``: nor is the object's name.
-    """
-
-    source: str
-    object: str
-    pushed: str
-    rows: int = 0
-    bytes: int = 0
-    requests: int = 0
-    seconds: float = 0.0
-    cache: str = ""
-    as_of: datetime | None = None
-    guarded: bool = False
-    veiled: bool = False
-    unnamed: bool = False
-    columns: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -78,7 +78,10 @@ class OpenGate:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One statement under way, for ``system.queries``; times in seconds since 1970, what it delivered so far."""
+    """One statement under way, for ``system.queries``; times in seconds since 1970, what it delivered so far.
+
+    ``used`` is by the key of the limit.
+    """
 
     query_id: str
     user: str
@@ -87,6 +90,7 @@ class Entry:
     started_at: float | None
     rows: int | None = None
     bytes: int | None = None
+    used: Mapping[str, float] = field(default_factory=dict)
 
     def row(self, redacted: Callable[[str], str]) -> tuple[Any, ...]:
         """The row of ``system.queries``; ``redacted`` takes secrets out of the text."""
@@ -95,7 +99,8 @@ class Entry:
         queued = datetime.fromtimestamp(self.queued_at, UTC)
         sql = redacted(self.sql)
         told = (self.rows, self.bytes, None, None)
-        return (self.query_id, self.user, sql, state, queued, started, None, *told)
+        waited = (self.started_at or time.time()) - self.queued_at
+        return (self.query_id, self.user, sql, state, queued, started, None, *told, waited, *[None] * 4)
 
 
 class Running(Protocol):
@@ -104,6 +109,10 @@ class Running(Protocol):
     @property
     def delivered(self) -> tuple[int, int]:
         """Rows and bytes so far."""
+        ...
+
+    def used(self, *, whole: bool) -> Mapping[str, float]:
+        """What counts for its limits so far, by their keys."""
         ...
 
     def receipts(self) -> tuple[ScanReceipt, ...]:
@@ -123,7 +132,7 @@ class Place:
         self._underway = underway
         self._told = threading.Event()
         self._verdict: tuple[str, int] | None = None
-        self._streams = False
+        self._streams = self._looks = False
 
     def wait(self, parsed: Parsed, allowed: Allowance) -> None:
         """Wait for the statement's turn; what is only planned or described needs none.
@@ -138,7 +147,9 @@ class Place:
         self.stop.by(lambda reason: self._told.set())
         self.stop.waits(True)
         try:
-            self._underway.enter(self, _wants(parsed, allowed), self._hear)
+            wants = _wants(parsed, allowed)
+            self._looks = wants["lane"] == LOOKING
+            self._underway.enter(self, wants, self._hear)
             in_time = self._told.wait(allowed.limits.seconds)
         finally:
             self.stop.waits(False)
@@ -162,11 +173,13 @@ class Place:
         if self.entered:
             self._underway.leave(self)
 
-    @property
-    def entry(self) -> Entry:
-        """What is shown of it."""
-        told = self.running.delivered if self.running else ()
-        return Entry(self.id, self.user, self.text, self.queued_at, self.started_at, *told)
+    def entry(self, *, whole: bool) -> Entry:
+        """What is shown of it; ``whole`` to those who may see everyone's."""
+        if self.running is None:
+            return Entry(self.id, self.user, self.text, self.queued_at, self.started_at)
+        used = {} if self._looks else self.running.used(whole=whole)
+        delivered = self.running.delivered
+        return Entry(self.id, self.user, self.text, self.queued_at, self.started_at, *delivered, used)
 
     def scans(self, *, whole: bool) -> list[list[Any]]:
         """The rows of ``system.scans``, times in seconds since 1970; ``whole`` for those who may see everyone's."""
@@ -211,7 +224,7 @@ class Underway:
         """What is under way in this process, of one user or of everyone."""
         with self._lock:
             places = list(self._places.values())
-        return [place.entry for place in places if user in (None, place.user)]
+        return [place.entry(whole=user is None) for place in places if user in (None, place.user)]
 
     def scans_here(self, user: str | None) -> list[list[Any]]:
         """The scans of what runs in this process, of one user or of everyone."""
@@ -257,11 +270,13 @@ def _scan(scan: ScanReceipt, *, whole: bool) -> list[Any]:
     """
     named = whole or not scan.unnamed
     told: list[Any] = [None] * 6
+    asked = None
     if whole or not (scan.veiled or scan.unnamed):
         # Live scans know their time when they are over.
         told = [scan.pushed, scan.rows, scan.bytes, scan.requests, scan.seconds or None, scan.cache]
+        asked = scan.asked
     as_of = scan.as_of.timestamp() if scan.as_of else None
-    return [scan.source if named else None, scan.object if named else None, *told, as_of]
+    return [scan.source if named else None, scan.object if named else None, *told, as_of, asked]
 
 
 def _wants(parsed: Parsed, allowed: Allowance) -> dict[str, Any]:

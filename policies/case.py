@@ -276,9 +276,14 @@ class Case:
             for rule in self.snapshot.rules.combination_rules(subjects, one, other):
                 if self.ask(self.person, one, "read").allow and self.ask(self.person, other, "read").allow:
                     raise AccessDenied(
-                        f"'{'.'.join(one)}' and '{'.'.join(other)}' may not be combined: {rule.reason}"
+                        f"'{'.'.join(one)}' and '{'.'.join(other)}' may not be combined: {rule.reason}",
+                        hint=f"{self._decider(rule.file)} decides on that",
                     )
                 raise AccessDenied(f"{what} combines what may not be combined")
+
+    def _decider(self, file: str | None) -> str:
+        """Who writes the rules of a file."""
+        return self.estate.owners.get(file or "", "the federation")
 
     # ── names ───────────────────────────────────────────────────────────────────────────────
 

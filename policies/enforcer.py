@@ -264,6 +264,10 @@ class RuleSet:
         """Whether any combination rule is about the object, whoever asks."""
         return bool(self._combinations.patterns(parts))
 
+    def apart(self, subjects: Subjects, parts: Sequence[str]) -> list[CombinationRule]:
+        """The combination rules of these subjects that name the object, with whatever other."""
+        return self._combinations.find(self._combinations.patterns(parts), subjects)
+
     def combination_rules(
         self, subjects: Subjects, one: Sequence[str], other: Sequence[str]
     ) -> tuple[CombinationRule, ...]:

@@ -16,7 +16,7 @@ from fabric.spi import Finding
 from fabric.types import Column, Product, Relation, Resolved
 from policies.case import Case
 from policies.combine import lifted, strictest
-from policies.objects import SYSTEM_SCHEMAS
+from policies.objects import SYSTEM_SCHEMAS, covers
 from policies.restrictions import Misfit
 from policies.rules import ColumnRule, RulesFailed
 
@@ -63,7 +63,7 @@ class Why:
         for named in resolved.relations:
             yield from self._told(named, named, [person])
             yield from self._parts(named, named, person)
-        yield from self._combined(resolved, person)
+        yield from dict.fromkeys([*self._combined(resolved, person), *self._apart(resolved, person)])
 
     def _parts(self, product: Relation, named: Relation, person: _Asked) -> Iterator[Finding]:
         found = product.object
@@ -174,6 +174,18 @@ class Why:
                 yield from self._pairs(
                     domain, sorted({self._case.parts(r.object) for r in beneath(relation)})
                 )
+
+    def _apart(self, resolved: Resolved, person: _Asked) -> Iterator[Finding]:
+        """With what else the person may not combine any of it, for whoever runs the fabric."""
+        if self._teller is not None:
+            return
+        for parts in sorted({self._case.parts(relation.object) for relation in relations(resolved)}):
+            for rule in self._case.snapshot.rules.apart(person.subjects, parts):
+                sides = [rule.right] if covers(rule.left, ".".join(parts)) else []
+                sides += [rule.left] if covers(rule.right, ".".join(parts)) else []
+                for other in dict.fromkeys(sides):
+                    name = f"{'.'.join(parts)} with {other}"
+                    yield Finding(name, person.name, "combination", rule.at, rule.reason)
 
     def _pairs(self, one: _Asked, objects: list[tuple[str, ...]]) -> Iterator[Finding]:
         for left, right in combinations(objects, 2) if one.subjects else ():

@@ -1,25 +1,20 @@
 """API tokens: a local user's login for a program, with an end, a scope, and a line in the state to revoke it by.
 
-The token itself is signed and says whose it is; the state (SQLite) says whether it still counts. One that the
+The token itself is signed and says whose it is; the state store says whether it still counts. One that the
 state does not know counts as revoked.
 """
 
 from __future__ import annotations
 
-import logging
 import re
 import secrets
-import sqlite3
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from fabric.errors import LoginRefused, NotFound
+from fabric.errors import LoginRefused, NotFound, StateUnavailable
+from fabric.state import Part, State
 from server.keys import Signer
-
-_log = logging.getLogger("ripstop.login")
 
 PREFIX = "ripstop_"
 """What every API token begins with, so that scanners for leaked secrets can know one."""
@@ -28,12 +23,17 @@ _PURPOSE = "api"
 _TOKEN = re.compile(re.escape(PREFIX) + r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{43}")
 _DAY_SECONDS = 86400.0
 
-_TABLE = """
-CREATE TABLE IF NOT EXISTS api_tokens (
-    id TEXT PRIMARY KEY, user TEXT NOT NULL, roles TEXT NOT NULL, made_at REAL NOT NULL, until REAL NOT NULL,
-    revoked_at REAL
-) STRICT
-"""
+_PART = Part(
+    "tokens",
+    (
+        """
+        CREATE TABLE IF NOT EXISTS api_tokens (
+            id TEXT PRIMARY KEY, "user" TEXT NOT NULL, roles TEXT NOT NULL, made_at {real} NOT NULL,
+            until {real} NOT NULL, revoked_at {real}
+        )
+        """,
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +75,19 @@ class ApiTokens:
     """Makes, knows and revokes API tokens; any thread may ask.
 
     Args:
-        file: the SQLite file of the state; its folder is made, readable by its owner alone.
+        state: where they are known.
         signer: signs and verifies them.
         clock: seconds since 1970.
+
+    Raises:
+        InvalidConfig: the state is of a later version.
     """
 
-    def __init__(self, file: Path, signer: Signer, clock: Callable[[], float] = time.time) -> None:
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    def __init__(self, state: State, signer: Signer, clock: Callable[[], float] = time.time) -> None:
+        self._state = state
         self._signer = signer
         self._clock = clock
-        self._lock = threading.Lock()
-        self._connection = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
-        self._connection.execute("PRAGMA busy_timeout = 5000")
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute(_TABLE)
+        state.prepare(_PART)
 
     def make(self, user: str, mark: str, roles: Sequence[str], days: int) -> tuple[str, Listed]:
         """A new token, which is shown once and kept nowhere, and its line in the state."""
@@ -96,9 +95,9 @@ class ApiTokens:
         listed = Listed(id, user, tuple(sorted(set(roles))), now, now + days * _DAY_SECONDS, None)
         payload = {"id": id, "user": user, "mark": mark, "roles": list(listed.roles)}
         token = PREFIX + self._signer.sign(_PURPOSE, payload, days * _DAY_SECONDS)
-        with self._lock:
-            self._connection.execute(
-                "INSERT INTO api_tokens VALUES (?, ?, ?, ?, ?, NULL)",
+        with self._state.transaction() as run:
+            run(
+                "INSERT INTO api_tokens VALUES ($1, $2, $3, $4, $5, NULL)",
                 (id, user, " ".join(listed.roles), listed.made_at, listed.until),
             )
         return token, listed
@@ -111,22 +110,20 @@ class ApiTokens:
         """
         payload = self._signer.verify(_PURPOSE, token.removeprefix(PREFIX))
         try:
-            found = self._one("SELECT revoked_at FROM api_tokens WHERE id = ?", str(payload["id"]))
-        except sqlite3.Error as error:
-            _log.error("the state cannot be read: %s", error)
+            found = self._state.read("SELECT revoked_at FROM api_tokens WHERE id = $1", (str(payload["id"]),))
+        except StateUnavailable:
             raise LoginRefused(
                 "the token cannot be checked at the moment", hint="try again in a moment", retryable=True
             ) from None
-        if found is None or found[0] is not None:
+        if found != [(None,)]:
             raise LoginRefused("the token was revoked", hint="ask whoever runs this fabric for a new one")
         return Claim(payload["user"], payload["mark"], tuple(payload["roles"]))
 
     def listed(self) -> list[Listed]:
         """Every token, the newest last."""
-        with self._lock:
-            rows = self._connection.execute(
-                "SELECT id, user, roles, made_at, until, revoked_at FROM api_tokens ORDER BY made_at, id"
-            ).fetchall()
+        rows = self._state.read(
+            'SELECT id, "user", roles, made_at, until, revoked_at FROM api_tokens ORDER BY made_at, id'
+        )
         return [Listed(row[0], row[1], tuple(row[2].split()), *row[3:]) for row in rows]
 
     def revoke(self, id: str) -> None:
@@ -135,19 +132,10 @@ class ApiTokens:
         Raises:
             NotFound: there is no such token.
         """
-        with self._lock:
-            changed = self._connection.execute(
-                "UPDATE api_tokens SET revoked_at = coalesce(revoked_at, ?) WHERE id = ?", (self._clock(), id)
-            ).rowcount
+        with self._state.transaction() as run:
+            changed = run(
+                "UPDATE api_tokens SET revoked_at = coalesce(revoked_at, $1) WHERE id = $2 RETURNING id",
+                (self._clock(), id),
+            )
         if not changed:
             raise NotFound("there is no token of this id", hint="ripstop token list shows the ids")
-
-    def close(self) -> None:
-        """Close the file."""
-        with self._lock:
-            self._connection.close()
-
-    def _one(self, sql: str, value: str) -> tuple[float | None] | None:
-        with self._lock:
-            found: tuple[float | None] | None = self._connection.execute(sql, (value,)).fetchone()
-        return found

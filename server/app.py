@@ -11,13 +11,13 @@ from fabric.blocks import BlockCache
 from fabric.catalog import Catalog, Entry
 from fabric.config import ProjectConfig, load_project
 from fabric.engine import Engine
-from fabric.errors import InvalidConfig
 from fabric.file_scan import FileTables
 from fabric.filesystem import FileSystem
 from fabric.ingest import Ingest
 from fabric.journal import Journal
 from fabric.key import load_key
 from fabric.limits import Allowance, allowance
+from fabric.lineage_feed import LineageFeed
 from fabric.naming import default_schema, uploads_of
 from fabric.pipeline import Line
 from fabric.product_files import ProductFiles
@@ -26,6 +26,7 @@ from fabric.registry import build_connector
 from fabric.scan_cache import ScanCache
 from fabric.secrets import redact
 from fabric.spi import Connector, Governor
+from fabric.state import State, open_state
 from fabric.types import Principal
 from fabric.underway import Underway
 from fabric.uploads import Uploads
@@ -36,6 +37,7 @@ from server.api_tokens import ApiTokens
 from server.auth import Authenticator, build_authenticator
 from server.gates import OwnGate
 from server.keys import Signer
+from server.openlineage import lineage_feed
 from server.spill import spill_folder
 
 
@@ -52,9 +54,11 @@ class App:
     signer: Signer
     engine: Engine
     blocks: BlockCache
+    state: State
     journal: Journal
     audit: Audit | None
     underway: Underway
+    feed: LineageFeed | None
 
     def visible(self, principal: Principal) -> Sequence[Entry]:
         """What the principal may know of, for the metadata calls."""
@@ -68,8 +72,9 @@ class App:
             connector.close()
         self.blocks.close()
         self.engine.close()
-        self.journal.close()
-        self.authenticator.close()
+        if self.feed is not None:
+            self.feed.close()
+        self.state.close()
         if self.audit is not None:
             self.audit.close()
 
@@ -91,17 +96,18 @@ def build(
     """
     config = load_project(directory)
     signer = Signer(key or load_key(config))
-    authenticator = build_authenticator(config, signer, ApiTokens(_state_file(config), signer))
-    state = config.directory / ".ripstop"
+    store = open_state(config.state.get_secret_value())
+    authenticator = build_authenticator(config, signer, ApiTokens(store, signer))
+    folder = config.directory / ".ripstop"
     cache = config.cache
     blocks = BlockCache(
         memory_bytes=cache.memory if cache else 0,
-        directory=state / "cache" if cache else None,
+        directory=folder / "cache" if cache else None,
         disk_bytes=cache.disk if cache else 0,
     )
     filesystem = FileSystem(blocks)
     limits = config.limits["default"]
-    engine = Engine(filesystem, memory=limits.memory, spill=str(spill_folder(state / "spill")))
+    engine = Engine(filesystem, memory=limits.memory, spill=str(spill_folder(folder / "spill")))
     files = FileTables(engine, filesystem)
     connectors: dict[str, Connector] = {
         name: build_connector(name, settings, config.directory) for name, settings in config.sources.items()
@@ -114,14 +120,16 @@ def build(
     catalog = Catalog(
         config.name, connectors, products, files, engine, default_schemas=schemas, unpushed=unpushed
     )
-    governor = CasbinGovernor(config.directory, estate_of(config), signer.derived("mask"))
-    journal = Journal(_state_file(config), redact)
+    estate = estate_of(config)
+    governor = CasbinGovernor(config.directory, estate, signer.derived("mask"))
+    journal = Journal(store, redact, config.history, estate.sources)
     scoped = ScopedGovernor(governor, config.name)
-    audit = Audit(state / "audit", load_key(config), config.audit.fsync, redact) if recorded else None
+    audit = Audit(folder / "audit", load_key(config), config.audit.fsync, redact) if recorded else None
     if audit is not None:
         governor.observe(audit.policy_changed)
     underway = underway or Underway(OwnGate())
     allowed = _allowed(config, governor)
+    feed = lineage_feed(config, catalog, engine) if recorded else None
     line = Line(
         catalog,
         engine,
@@ -136,6 +144,7 @@ def build(
         secret=signer.derived("decisions"),
         result_bytes=cache.results if cache else 0,
         scans=ScanCache(cache.scans if cache else 0, max_ages),
+        feed=feed,
     )
     ingest = Ingest(
         catalog,
@@ -156,9 +165,11 @@ def build(
         signer,
         engine,
         blocks,
+        store,
         journal,
         audit,
         underway,
+        feed,
     )
 
 
@@ -208,15 +219,3 @@ def known_principal(config: ProjectConfig) -> Callable[[str], Principal]:
         return hypothetical(name) if user is None else Principal(name, frozenset(user.roles), user.attributes)
 
     return principal
-
-
-def _state_file(config: ProjectConfig) -> Path:
-    """The state file.
-
-    Raises:
-        InvalidConfig: the state is to be in Postgres, which a later version brings.
-    """
-    state = config.state.get_secret_value()
-    if state.startswith("postgresql:"):
-        raise InvalidConfig("state: postgresql:// comes with a later version", hint="name a file")
-    return Path(state)

@@ -200,11 +200,6 @@ class Authenticator:
             raise LoginRefused("this fabric wants a login", hint="give a user name and password, or a token")
         return Login(Principal(ANONYMOUS, frozenset({self._anonymous})))
 
-    def close(self) -> None:
-        """Close the state of the API tokens."""
-        if self.tokens is not None:
-            self.tokens.close()
-
     def _by_api_token(self, token: str, user: str | None = None) -> Principal:
         """Whom an API token logs in; of ``user`` where the login names one."""
         if self.tokens is None:

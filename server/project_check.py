@@ -64,7 +64,7 @@ def check_rules_and_products(directory: Path) -> tuple[RuleReport, list[ProductR
     with closing(build(directory, recorded=False)) as app:
         governor, fitting = app.governor, app.governor.fitting(*known_objects(app))
         rules = RuleReport(
-            (*governor.errors(), *fitting.misfits),
+            (*governor.errors(), *fitting.misfits, *_state(app)),
             (*governor.warnings(), *fitting.warnings),
             fitting.unjudged,
         )
@@ -73,6 +73,11 @@ def check_rules_and_products(directory: Path) -> tuple[RuleReport, list[ProductR
         # Whoever asks is refused where rules are missing: that is not the product's fault.
         loaded = not governor.errors()
         return rules, [_check_product(app, product, attributes, loaded) for product in products]
+
+
+def _state(app: App) -> Iterator[str]:
+    if app.state.fault:
+        yield f"state: it cannot be reached, so that there is no history, wish or API token: {app.state.fault}"
 
 
 def known_objects(app: App) -> tuple[list[Table | Product], Binder, list[str]]:

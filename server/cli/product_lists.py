@@ -56,7 +56,9 @@ def search_products(
             said["columns"].append(column["name"])
             said["tags"] += column["tags"]
             said["description"].append(column["description"] or "")
-    found = ranked(" ".join(words), [Found(key, each) for key, each in texts.items()])
+    found = ranked(
+        " ".join(words), [Found(key, each, products[key]["queries"]) for key, each in texts.items()]
+    )
     _write([_listed(products[each.key]) for each, _ in found], form)
     if not found:
         print("nothing that you may know of has these words", file=sys.stderr)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fabric.errors import InvalidConfig, InvalidValue, NotFound
+from fabric.errors import InvalidValue, NotFound
 from server.cli.options import Directory
 
 if TYPE_CHECKING:
@@ -85,19 +85,14 @@ def revoke(
 def _tokens(directory: Path) -> Iterator[tuple[ProjectConfig, Signer, ApiTokens]]:
     from fabric.config import load_project
     from fabric.key import load_key
+    from fabric.state import open_state
     from server.api_tokens import ApiTokens
     from server.keys import Signer
 
     config = load_project(directory)
-    state = config.state.get_secret_value()
-    if state.startswith("postgresql:"):
-        raise InvalidConfig("state: postgresql:// comes with a later version", hint="name a file")
     signer = Signer(load_key(config))
-    tokens = ApiTokens(Path(state), signer)
-    try:
-        yield config, signer, tokens
-    finally:
-        tokens.close()
+    with closing(open_state(config.state.get_secret_value())) as state:
+        yield config, signer, ApiTokens(state, signer)
 
 
 def _day(time: float) -> str:

@@ -10,9 +10,9 @@ import pytest
 
 from fabric.calls import MOST_CHARACTERS
 from fabric.errors import FabricError, InvalidValue, LimitError, NotFound, NotSupported, SyntaxProblem
-from fabric.journal import MOST_WISHES
 from fabric.pipeline import Session
 from fabric.types import Principal
+from fabric.wishes import MOST_WISHES
 from policies.scope import ScopedPrincipal
 from tests.policies.governed import ANA, BO, EVE, App, ask, company
 

@@ -80,7 +80,9 @@ def test_an_unknown_key_inside_a_table_is_told_too(tmp_path: Path) -> None:
 
 def test_an_unknown_key_like_no_other_lists_the_known_ones(tmp_path: Path) -> None:
     (told,) = problems(project(tmp_path, LEAST + "zzz: 1\n"))
-    assert told.startswith("fabric.yaml:6: zzz: unknown key; known keys: audit, auth, cache, domains, http")
+    assert told.startswith(
+        "fabric.yaml:6: zzz: unknown key; known keys: audit, auth, cache, domains, history, http"
+    )
     assert "sources" in told
 
 

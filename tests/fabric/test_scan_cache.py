@@ -13,9 +13,7 @@ from pathlib import Path
 import pytest
 
 import tests.policies.governed as governed
-from fabric.config_model import LimitSettings
 from fabric.errors import InvalidValue, LimitError
-from fabric.limits import Allowance
 from fabric.pipeline import Session
 from fabric.replies import Answer
 from fabric.types import Principal, ScanReceipt
@@ -193,9 +191,8 @@ def test_a_cut_scan_is_not_taken_for_a_whole_one(tmp_path: Path, monkeypatch: py
 
 
 def test_a_limit_on_what_is_read_is_none_the_looser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    declared(monkeypatch)
+    declared(monkeypatch, more="limits: {default: {source_bytes: 10B}}\n")
     with company(tmp_path, {}) as app:
-        monkeypatch.setattr(app.line, "_allowed", lambda who: Allowance(LimitSettings(source_bytes=10)))
         for _ in range(3):  # what was read in vain is not there the next time
             with pytest.raises(LimitError):
                 run(app, COUNT)

@@ -232,7 +232,7 @@ NEVER = 'p4, role:analyst, claims.claim, fraud.score, never, "re-identification"
 )
 def test_a_combination_is_refused_wherever_the_two_meet(tmp_path: Path, sql: str) -> None:
     with company(tmp_path, {"federation": NEVER}) as app:
-        with pytest.raises(AccessDenied, match="re-identification"):
+        with pytest.raises(AccessDenied, match="re-identification Hint: the federation decides on that"):
             ask(app, sql, ANA)
         assert len(rows(app, "SELECT * FROM claims.claim")) == 4
         assert len(rows(app, "SELECT * FROM fraud.score")) == 2
@@ -247,6 +247,16 @@ def test_a_combination_holds_through_products_and_its_reason_is_for_those_who_ma
             ask(app, "SELECT * FROM claims.risk", ANA)
         assert "re-identification" not in str(refused.value)
         assert "lake" not in str(refused.value)
+
+
+def test_a_domains_own_rule_says_who_decides(tmp_path: Path) -> None:
+    rule = 'p4, role:analyst, claims.claim, crm.customer, never, "marketing may not"\n'
+    with company(tmp_path, {"claims": rule}) as app, pytest.raises(AccessDenied) as refused:
+        ask(app, "SELECT * FROM claims.claim JOIN crm.customer USING (customer_id)", ANA)
+    assert str(refused.value) == (
+        "ACCESS_DENIED: 'claims.claim' and 'crm.customer' may not be combined: marketing may not "
+        "Hint: role:claims-owner decides on that"
+    )
 
 
 def test_a_combination_binds_a_domain_too(tmp_path: Path) -> None:

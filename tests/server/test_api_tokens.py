@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from adbc_driver_flightsql import DatabaseOptions, dbapi
 from pyarrow import flight  # noqa: TID251
 
 from fabric.errors import LoginRefused, NotFound
+from fabric.state import State, open_state
 from policies.scope import ScopedPrincipal
 from server import auth
 from server.api_tokens import ApiTokens, Claim, is_api_token
@@ -41,10 +43,14 @@ class Clock:
 
 
 @pytest.fixture
-def tokens(tmp_path: Path) -> Iterator[ApiTokens]:
-    made = ApiTokens(tmp_path / ".ripstop" / "state.db", SIGNER)
-    yield made
-    made.close()
+def state(tmp_path: Path) -> Iterator[State]:
+    with closing(open_state(str(tmp_path / ".ripstop" / "state.db"))) as state:
+        yield state
+
+
+@pytest.fixture
+def tokens(state: State) -> ApiTokens:
+    return ApiTokens(state, SIGNER)
 
 
 ANA = user(QUICK.hash("swordfish"), "role:analyst", "role:auditor", region="EU")
@@ -131,10 +137,10 @@ def test_under_another_users_name_it_is_refused(tokens: ApiTokens) -> None:
             door(tokens).authenticate_basic(name, token, HERE)
 
 
-def test_it_ends_with_its_days(tmp_path: Path) -> None:
+def test_it_ends_with_its_days(state: State) -> None:
     clock = Clock()
     signer = Signer(b"0123456789abcdef0123456789abcdef", clock)
-    tokens = ApiTokens(tmp_path / "state.db", signer, clock)
+    tokens = ApiTokens(state, signer, clock)
     token, made = tokens.make("ana", auth.password_mark(signer, "ana", ANA), (), 1)
     login = Authenticator({"ana": ANA}, signer, tokens=tokens)
     clock.now = made.until - 1
@@ -157,13 +163,14 @@ def test_revoked_it_ends_at_once_also_for_who_checks_over_another_connection(
     token, other = token_of(tokens), token_of(tokens)
     login = door(tokens)
     assert login.authenticate_bearer(token)
-    commands = ApiTokens(tmp_path / ".ripstop" / "state.db", SIGNER)
+    other_state = open_state(str(tmp_path / ".ripstop" / "state.db"))
+    commands = ApiTokens(other_state, SIGNER)
     commands.revoke(commands.listed()[0].id)
     refused(login, token, "revoked")
     assert login.authenticate_bearer(other)
     commands.revoke(commands.listed()[0].id)
     assert [each.state(0) for each in commands.listed()] == ["revoked", "live"]
-    commands.close()
+    other_state.close()
 
 
 def test_a_token_that_the_state_does_not_know_counts_as_revoked(tokens: ApiTokens, tmp_path: Path) -> None:

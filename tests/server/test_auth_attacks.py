@@ -12,6 +12,7 @@ import pytest
 from pyarrow import flight  # noqa: TID251
 
 from fabric.errors import LoginRefused
+from fabric.state import open_state
 from server import flightsql
 from server.api_tokens import PREFIX, ApiTokens
 from server.auth import Authenticator, password_mark
@@ -27,7 +28,7 @@ REFUSED = (flight.FlightUnauthenticatedError, flight.FlightUnauthorizedError)
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with serving() as served:
         door = served.app.authenticator
-        tokens = ApiTokens(tmp_path_factory.mktemp("state") / "state.db", served.app.signer)
+        tokens = ApiTokens(open_state(str(tmp_path_factory.mktemp("state") / "state.db")), served.app.signer)
         served.app.authenticator = Authenticator(door._users, served.app.signer, tokens=tokens)
         yield served
 
@@ -243,6 +244,6 @@ def test_who_says_to_be_somebody_else_in_other_headers_is_not(served: Served, an
 def test_state_is_not_where_a_token_says(tmp_path: Path) -> None:
     """A token that was made over another state is signed well, and unknown here."""
     signer = Signer(b"0123456789abcdef")
-    token, _ = ApiTokens(tmp_path / "one.db", signer).make("ana", "m", (), 1)
+    token, _ = ApiTokens(open_state(str(tmp_path / "one.db")), signer).make("ana", "m", (), 1)
     with pytest.raises(LoginRefused, match="revoked"):
-        ApiTokens(tmp_path / "two.db", signer).verify(token)
+        ApiTokens(open_state(str(tmp_path / "two.db")), signer).verify(token)

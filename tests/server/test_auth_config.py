@@ -9,6 +9,7 @@ import pytest
 from fabric.config import load_project
 from fabric.config_model import TlsSettings
 from fabric.errors import InvalidConfig, LoginRefused
+from fabric.state import open_state
 from server.api_tokens import ApiTokens
 from server.auth import Authenticator, build_authenticator
 from server.keys import Signer
@@ -34,7 +35,9 @@ def problem(directory: Path, auth: str, more: str = "") -> str:
 
 def made(directory: Path, former: Authenticator | None = None) -> Authenticator:
     config = load_project(directory, {})
-    return build_authenticator(config, SIGNER, ApiTokens(directory / "state.db", SIGNER), former)
+    return build_authenticator(
+        config, SIGNER, ApiTokens(open_state(str(directory / "state.db")), SIGNER), former
+    )
 
 
 def test_a_jwt_issuer_may_stand_beside_the_users(tmp_path: Path) -> None:

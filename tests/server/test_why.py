@@ -153,3 +153,25 @@ def test_nothing_is_recorded_as_asked_by_the_one_about_whom_is_asked(project: Pa
     list(explain_access(project, "ana", "claims.claim"))
     with closing(build(project)) as app:
         assert app.journal.queries(None) == []
+
+
+def test_what_an_object_may_not_be_combined_with_is_listed(tmp_path: Path) -> None:
+    rules = {
+        "federation": _RULES["federation"] + 'p4, role:analyst, lake.claim, fraud.*, never, "board 12"\n',
+        "claims": 'p4, ana, crm.customer, claims.claim, never, "marketing may not"\np4, bo, claims.claim, crm.*, never, x\n',
+    }
+    with company(tmp_path, rules):
+        pass
+    (tmp_path / "users.yaml").write_text(_USERS)
+
+    def combined(found: str) -> list[str]:
+        return [line for line in explain_access(tmp_path, "ana", found) if "combination" in line]
+
+    line = len((tmp_path / "policies" / "federation.csv").read_text().splitlines())
+    assert combined("claims.claim") == [
+        "claims.claim with crm.customer  ana: combination  marketing may not  (policies/claims.csv:1)",
+        f"lake.main.claim with fraud.*  ana: combination  board 12  (policies/federation.csv:{line})",
+    ]
+    assert combined("crm.customer") == [
+        "crm.customer with claims.claim  ana: combination  marketing may not  (policies/claims.csv:1)"
+    ]

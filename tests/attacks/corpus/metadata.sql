@@ -17,7 +17,7 @@ SELECT * FROM system.columns
 SELECT * FROM system.sources
 
 -- queries [ana dora finn bo eve] search
-SELECT * EXCLUDE (sql) FROM system.queries
+SELECT * EXCLUDE (sql, error) FROM system.queries
 
 -- scans [ana dora finn bo eve] search
 SELECT * FROM system.scans

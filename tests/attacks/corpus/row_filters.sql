@@ -137,7 +137,7 @@ SELECT min(line) AS a, max(line) AS b, min(body) AS c, max(body) AS d FROM polic
 SELECT min(amount) AS a, max(amount) AS b, max(account) AS c FROM ledger.booking
 
 -- quantiles [ana] rows
-SELECT quantile_disc(amount, 0.99) AS q, mode(status) AS m, median(claim_id) AS d FROM lake.claim
+SELECT quantile_disc(amount, 0.99) AS q, mode(region) AS m, median(claim_id) AS d FROM lake.claim
 
 -- window over all rows [ana] rows
 SELECT claim_id, count(*) OVER () AS n, row_number() OVER (ORDER BY claim_id) AS r, lag(claim_id) OVER (ORDER BY claim_id) AS l FROM lake.claim
