@@ -16,6 +16,7 @@ NAMES = (
     "governed",
     "crowd",
     "audit",
+    "kills",
     "mixed",
     "workers",
     "splits",

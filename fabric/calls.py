@@ -1,7 +1,7 @@
 """CALL: what a statement does beside reading, by the name of its procedure (``fabric.types.PROCEDURES``).
 
 ``system.request`` records a wish: something that a user may know of and would like to read, and why.
-``system.cancel`` ends a query that waits or runs. What defines products goes the same way (``fabric.definitions``).
+``system.cancel`` ends a query that waits or runs, ``system.emit`` records an event. What defines products goes the same way (``fabric.definitions``).
 """
 
 from __future__ import annotations
@@ -15,24 +15,30 @@ from sqlglot import exp
 
 from fabric.catalog import Catalog
 from fabric.definitions import DONE, Defining, Definitions
+from fabric.emitting import Emitter, Emitting
 from fabric.engine import Engine
 from fabric.errors import Cancelled, InvalidValue, NotFound, NotSupported
+from fabric.events import MOST_META_BYTES
 from fabric.journal import Journal
 from fabric.naming import unknown_object
 from fabric.parse import bind, parameter_count
 from fabric.resolve import resolve
 from fabric.spi import Governor
-from fabric.types import Parsed, Principal, Product, Table
+from fabric.types import Parsed, Principal, Product, Relation, Table
 from fabric.underway import Underway
 
 _SCHEMAS = {
     "system.request": pa.schema([pa.field("request_id", pa.string()), pa.field("owner", pa.string())]),
+    "system.emit": pa.schema([pa.field("event_id", pa.string())]),
     "system.cancel": pa.schema([pa.field("query_id", pa.string()), pa.field("state", pa.string())]),
 }
 """What each answers with: one row."""
 
 MOST_CHARACTERS = 2_000
 """How long a text that is written down may be."""
+
+_EMITTED = (MOST_CHARACTERS, MOST_CHARACTERS, MOST_CHARACTERS, MOST_META_BYTES, MOST_CHARACTERS)
+"""How long the arguments of ``system.emit`` may be."""
 
 _PART = re.compile(r'"((?:[^"]|"")+)"|([^\s."]+)')
 
@@ -94,7 +100,7 @@ class Procedures:
 
     def judge(
         self, parsed: Parsed, parameters: Sequence[object], principal: Principal, schema: str | None
-    ) -> Wanted | Cancelling | Defining:
+    ) -> Wanted | Cancelling | Emitting | Defining:
         """Whether the principal may do it; nothing is done.
 
         Args:
@@ -110,6 +116,8 @@ class Procedures:
         if parsed.kind == "define":
             return self._definitions.judge(parsed, principal, schema)
         arguments = bind(parsed, parameters).tree.expressions[0].expressions
+        if parsed.about == "system.emit":
+            return self._emitting(arguments, principal, schema)
         texts = [_text(argument) for argument in arguments]
         if parsed.about == "system.cancel":
             return Cancelling(principal, texts[0])
@@ -118,27 +126,52 @@ class Procedures:
     def _wanted(self, written: str, reason: str, principal: Principal, schema: str | None) -> Wanted:
         if not reason:
             raise InvalidValue("a wish needs a reason", hint="say what you need it for: its owner reads that")
+        found = self._known(written, principal, schema).object
+        is_own = found.name.catalog == self._catalog.fabric
+        told = f"{found.name.schema}.{found.name.name}" if is_own else str(found.name)
+        return Wanted(principal, found, told, reason)
+
+    def _known(self, written: str, principal: Principal, schema: str | None) -> Relation:
+        """The object of a name that the principal may know of."""
         names = self._catalog.names(principal, self._governor)
         tree = exp.select("*").from_(_table(written))
         (relation,) = resolve(Parsed(written, tree), names, schema, principal.user).relations
-        name = relation.object.name
-        if not self._governor.may(principal, "discover", name):
+        if not self._governor.may(principal, "discover", relation.object.name):
             raise unknown_object(relation.written)
-        is_own = name.catalog == self._catalog.fabric
-        return Wanted(
-            principal, relation.object, f"{name.schema}.{name.name}" if is_own else str(name), reason
-        )
+        return relation
 
-    def do(self, call: Wanted | Cancelling | Defining) -> pa.Table:
+    def _emitting(self, arguments: Sequence[exp.Expr], principal: Principal, schema: str | None) -> Emitting:
+        texts = [_text(each, most) for each, most in zip(arguments, _EMITTED, strict=False)]
+        if self._journal is None:
+            raise NotSupported(
+                "this fabric keeps no events", hint="ask a server that is started with `serve`"
+            )
+        emitter = Emitter(
+            principal,
+            self._governor,
+            lambda written: self._known(written, principal, schema),
+            self._catalog.shaped,
+        )
+        return emitter.judged(texts, self._journal, self._underway)
+
+    def do(self, call: Wanted | Cancelling | Emitting | Defining) -> pa.Table:
         """Do it.
 
         Raises:
-            LimitError: too many wishes.
+            LimitError: too many wishes, or events.
             NotFound: no such query, or none that the principal may end.
         """
         if isinstance(call, Defining):
             return self._definitions.do(call)
+        if isinstance(call, Emitting):
+            return self._emit(call)
         return self._wish(call) if isinstance(call, Wanted) else self._cancel(call)
+
+    def _emit(self, call: Emitting) -> pa.Table:
+        assert self._journal is not None  # noqa: S101 - or it would not have been judged
+        events = self._journal.events
+        made = events.emit(call.principal.user, call.name, call.source, call.target, call.meta, call.query_id)
+        return pa.Table.from_pylist([{"event_id": made}], schema=_SCHEMAS["system.emit"])
 
     def _cancel(self, call: Cancelling) -> pa.Table:
         """Of others' queries and of none that is there, the same is said."""
@@ -164,12 +197,12 @@ class Procedures:
         return pa.Table.from_pylist([{"request_id": made, "owner": owner}], schema=_SCHEMAS["system.request"])
 
 
-def _text(argument: exp.Expr) -> str:
+def _text(argument: exp.Expr, most: int = MOST_CHARACTERS) -> str:
     if not isinstance(argument, exp.Literal) or not argument.is_string:
         raise InvalidValue("the arguments of a call are texts", hint="write '…', or bind a text")
     text = str(argument.this).strip()
-    if len(text) > MOST_CHARACTERS:
-        raise InvalidValue(f"a text in a call has at most {MOST_CHARACTERS:,} characters")
+    if len(text) > most:
+        raise InvalidValue(f"this text in a call has at most {most:,} characters, and this one {len(text):,}")
     return text
 
 

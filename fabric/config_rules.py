@@ -127,6 +127,9 @@ def _check_limits(fabric: FabricSettings, document: Document, problems: Problems
     known = {"product": list(fabric.domains), "source": list(written) if isinstance(written, dict) else []}
     for subject, limits in fabric.limits.items():
         kind, _, name = subject.partition(":")
+        if kind == "role" and limits.memory is not None:
+            told = "memory is the engine's, which all share: say it under default"
+            document.report(problems, ("limits", subject, "memory"), told)
         if kind not in known:
             continue
         name, what = (name.partition(".")[0], "domain") if kind == "product" else (name, "source")

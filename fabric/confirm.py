@@ -10,6 +10,7 @@ from importlib import resources
 
 from fabric.dialect_macros import MACROS
 from fabric.errors import NotSupported, SyntaxProblem
+from fabric.remembered import Numbered, Remembered
 
 
 @cache
@@ -21,6 +22,10 @@ def functions() -> dict[tuple[str, str], bool]:
     """
     with resources.files("fabric").joinpath("functions.csv").open(encoding="utf-8") as file:
         return {(row["name"], row["kind"]): row["verdict"] == "allow" for row in csv.DictReader(file)}
+
+
+_MOST_CONFIRMED = 2_000
+_confirmed: Remembered[bool] = Remembered(_MOST_CONFIRMED)
 
 
 def confirm(sql: str, serialize: Callable[[str], str], relations: Collection[str]) -> None:
@@ -35,6 +40,13 @@ def confirm(sql: str, serialize: Callable[[str], str], relations: Collection[str
         SyntaxProblem: DuckDB does not read it.
         NotSupported: it holds something that users may not call or name.
     """
+    numbered = Numbered(sql)
+    named = sorted(numbered.number(id) for id in relations if id in sql)
+    # The answer depends on nothing else, and a product's body is the same in every statement over it.
+    _confirmed.get(f"{numbered.text}\n{named}", lambda: _confirm(sql, serialize, relations))
+
+
+def _confirm(sql: str, serialize: Callable[[str], str], relations: Collection[str]) -> bool:
     answer = json.loads(serialize(sql))
     if answer.get("error"):
         if "Only SELECT" in str(answer.get("error_message")):
@@ -49,6 +61,7 @@ def confirm(sql: str, serialize: Callable[[str], str], relations: Collection[str
     }
     for node in nodes:
         _confirm_node(node, named)
+    return True
 
 
 def _confirm_node(node: dict[str, object], named: set[str]) -> None:

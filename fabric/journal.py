@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fabric.config_model import HistorySettings
+from fabric.events import Events
 from fabric.execute import Outcome
 from fabric.state import Part, State
 from fabric.types import Governed, Principal
@@ -104,6 +105,7 @@ class Journal:
         self._kept = kept
         self._forgot = 0.0
         self.wishes = Wishes(state, redact)
+        self.events = Events(state, redact, kept.keep)
         self.usage = Usage(state, domains)
         state.prepare(_PART)
 
@@ -161,6 +163,16 @@ class Journal:
     def redacted(self, text: str) -> str:
         """The text without secrets, as it is written down."""
         return self._redact(text)
+
+    def has(self, query_id: str, user: str) -> bool:
+        """Whether a query of a user's is in the history.
+
+        Raises:
+            StateUnavailable: as ``queries``.
+        """
+        self._state.flush()
+        asked = 'SELECT 1 FROM queries WHERE query_id = $1 AND "user" = $2'
+        return bool(self._state.read(asked, (query_id, user)))
 
     def queries(self, user: str | None) -> list[tuple[Any, ...]]:
         """The rows of ``system.queries``, of one user or of everyone.

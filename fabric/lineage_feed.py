@@ -21,6 +21,8 @@ log = logging.getLogger("ripstop.lineage")
 MOST_OPEN = 10_000
 """Queries whose end is waited for; those of older ones are not told."""
 CLOSE_SECONDS = 2.0
+GATHER_SECONDS = 0.05
+"""How long what comes may wait for more of its kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +59,15 @@ class LineageFeed:
         lineage: finds the lineage of a query.
         sink: is told.
         most: how many starts and ends may wait.
+        name: what its row in ``system.limits`` is called.
+        what: of what it tells, in words.
     """
 
-    def __init__(self, lineage: Callable[[Governed], QueryLineage], sink: Sink, most: int) -> None:
+    def __init__(
+        self, lineage: Callable[[Governed], QueryLineage], sink: Sink, most: int, name: str, what: str
+    ) -> None:
+        self.name = name
+        self.what = what
         self._lineage = lineage
         self._sink = sink
         self.most = most
@@ -94,7 +102,8 @@ class LineageFeed:
                     )
                 return
             self._waiting.append(item)
-            self._changed.notify()
+            if len(self._waiting) == 1:
+                self._changed.notify()
 
     def _tell(self) -> None:
         while True:
@@ -103,13 +112,20 @@ class LineageFeed:
                     self._changed.wait()
                 if not self._waiting:
                     return
-                asked, governed, outcome = self._waiting.popleft()
-            try:
-                self._told(asked, governed, outcome)
-            except Exception as error:  # noqa: BLE001 - whatever is wrong with one, the others are told
-                self.failed += 1
-                if self.failed == 1 or self.failed % 1_000 == 0:
-                    log.warning("%d lineage events were not told: %s", self.failed, type(error).__name__)
+                # So that this thread takes no turn from a query's for each of many.
+                self._changed.wait_for(lambda: self._closed, GATHER_SECONDS)
+            while self._waiting:
+                self._tell_next()
+
+    def _tell_next(self) -> None:
+        with self._changed:
+            asked, governed, outcome = self._waiting.popleft()
+        try:
+            self._told(asked, governed, outcome)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one, the others are told
+            self.failed += 1
+            if self.failed == 1 or self.failed % 1_000 == 0:
+                log.warning("%d %s were not taken: %s", self.failed, self.what, type(error).__name__)
 
     def _told(self, asked: Asked, governed: Governed | None, outcome: Outcome | None) -> None:
         if governed is not None:
@@ -140,6 +156,6 @@ class LineageFeed:
             self._changed.notify()
         self._thread.join(CLOSE_SECONDS)
         if self._thread.is_alive():
-            log.warning("%d lineage events were not told before the end", len(self._waiting) + 1)
+            log.warning("%d %s were not told before the end", len(self._waiting) + 1, self.what)
             return
         self._sink.close()

@@ -35,6 +35,18 @@ def plain_name(name: TableName, fabric: str) -> str:
     return f"{name.schema}.{name.name}" if name.catalog.lower() == fabric.lower() else str(name)
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An object, or a column of it."""
+
+    name: TableName
+    column: str = ""
+
+    def told(self, fabric: str) -> str:
+        """The place as ``system.lineage`` names it."""
+        return f"{plain_name(self.name, fabric)}{f'.{self.column}' if self.column else ''}"
+
+
 @dataclass
 class Knowledge:
     """What one principal may know of products' parts.
@@ -51,7 +63,7 @@ class Knowledge:
     governor: Governor
     entries: Sequence[Entry]
     find: Find
-    everyone: bool
+    everyone: bool = False
     _seen: Mapping[tuple[str, str, str], Entry] = field(init=False)
     _views: dict[tuple[str, tuple[str, str, str]], View] = field(init=False, default_factory=dict)
 
@@ -61,6 +73,10 @@ class Knowledge:
     def knows(self, name: TableName) -> bool:
         """Whether the principal may know of an object."""
         return name.key in self._seen
+
+    def knows_place(self, place: Place) -> bool:
+        """Whether they may know of an object or, where one is named, of a column of it."""
+        return self.sees(place.name, place.column) if place.column else self.knows(place.name)
 
     def sees(self, name: TableName, column: str) -> bool:
         """Whether the principal may know of an object and of this column of it."""

@@ -229,7 +229,8 @@ def _call(text: str, rest: str) -> Parsed:
     form = PROCEDURES[name]
     if isinstance(arguments, exp.Paren):
         arguments.replace(arguments := exp.Tuple(expressions=[arguments.this]))
-    if not isinstance(arguments, exp.Tuple) or len(arguments.expressions) != form.count(",") + 1:
+    most = form.count(",") + 1
+    if not isinstance(arguments, exp.Tuple) or not 0 <= most - len(arguments.expressions) <= form.count("["):
         raise SyntaxProblem("the call cannot be read", hint=f"it is {form}")
     return Parsed(text=text, tree=made.tree, kind="command", about=name)
 

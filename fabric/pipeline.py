@@ -25,6 +25,7 @@ from fabric.filesystem import FileSystem
 from fabric.journal import Journal
 from fabric.limits import Allowance
 from fabric.lineage_feed import LineageFeed
+from fabric.lineage_history import LineageHistory
 from fabric.own_tables import OwnTables
 from fabric.parameters import ParameterTypes
 from fabric.parse import bind, parameter_count, parse
@@ -61,7 +62,8 @@ class Line:
         secret: the key of the digests of decisions that are shown.
         result_bytes: how much of results is kept; 0, nothing.
         scans: keeps rows of live scans; absent, nothing does.
-        feed: is told of queries, for their lineage.
+        feeds: are told of queries, for their lineage.
+        lineage: what is kept of that.
     """
 
     def __init__(
@@ -80,7 +82,8 @@ class Line:
         secret: bytes = b"",
         result_bytes: int = 0,
         scans: ScanCache | None = None,
-        feed: LineageFeed | None = None,
+        feeds: Sequence[LineageFeed] = (),
+        lineage: LineageHistory | None = None,
     ) -> None:
         self.catalog = catalog
         self._engine = engine
@@ -89,7 +92,7 @@ class Line:
         self._governor = governor
         self._allowed = allowed
         self._underway = underway or Underway()
-        self._records = Records(audit, journal, feed)
+        self._records = Records(audit, journal, feeds)
         self._principals = principals
         self._secret = secret
         self._binder = RuleBinder(catalog, engine)
@@ -98,8 +101,9 @@ class Line:
         self._plans = PlanCache()
         self._results = ResultCache(result_bytes)
         self._scans = scans or ScanCache()
-        self._own_tables = OwnTables(catalog, governor, engine, journal, audit, self._underway, allowed)
-        self._own_tables = OwnTables(catalog, governor, engine, journal, audit, self._underway, allowed, feed)
+        self._own_tables = OwnTables(
+            catalog, governor, engine, journal, audit, self._underway, allowed, feeds, lineage
+        )
         self._running: set[Answer] = set()
         self._lock = threading.Lock()
 
@@ -235,9 +239,8 @@ class Line:
         """
         question = Question(text, principal, session, parameters)
         known = self._known(question) if self._results.holds(question.key) else None
-        if known is None or known.plan is None or policy_version not in (None, known.decided):
-            return None
-        if not is_at_hand(known.plan):
+        made = known.plan if known and policy_version in (None, known.decided) else None
+        if known is None or made is None or not is_at_hand(made):
             return None
         try:
             planned = self._planned(known, question)

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
-from fabric.compose import probe_governed
+from fabric.catalog import Catalog
+from fabric.compose import meaning, probe_governed, veiled_meaning
 from fabric.engine import Engine
 from fabric.lineage import lineage
 from fabric.product_types import Edge, Lineage
+from fabric.remembered import Numbered
+from fabric.resolve import relations
 from fabric.types import Column, Governed, Product, Relation, Resolved, TableName
 
 Shape = Callable[[Product], Product]
+MOST_KNOWN = 2_000
+"""Of how many kinds of queries the lineage is remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +36,52 @@ class QueryLineage:
     lineage: Lineage
     rules: tuple[Edge, ...]
     products: tuple[Product, ...]
+
+
+class QueryLineages:
+    """The lineage of queries, found once for all that differ in values only; any thread may ask.
+
+    Args:
+        catalog: gives products their columns, and tells when anything has changed.
+        engine: binds queries over empty relations.
+    """
+
+    def __init__(self, catalog: Catalog, engine: Engine) -> None:
+        self._catalog = catalog
+        self._engine = engine
+        self._known: OrderedDict[str, QueryLineage] = OrderedDict()
+        self._stamp = catalog.stamp()
+        self._lock = threading.Lock()
+
+    def of(self, governed: Governed) -> QueryLineage:
+        """The lineage of a query.
+
+        Raises:
+            FabricError: it does not bind any more.
+        """
+        key, stamp = _shape(governed), self._catalog.stamp()
+        with self._lock:
+            if not self._stamp.holds(stamp):
+                self._known.clear()
+                self._stamp = stamp
+            known = self._known.get(key)
+            if known is not None:
+                self._known.move_to_end(key)
+                return known
+        made = query_lineage(governed, self._engine, self._catalog.shaped)
+        with self._lock:
+            if self._stamp.holds(stamp):
+                self._known[key] = made
+                if len(self._known) > MOST_KNOWN:
+                    self._known.popitem(last=False)
+        return made
+
+
+def _shape(governed: Governed) -> str:
+    """What the lineage depends on: the text without ids and values, and what it is over."""
+    known, text = veiled_meaning(governed)
+    over = [(str(each.name), each.reader) for each in relations(governed.resolved, governed.decisions)]
+    return repr((Numbered(text if known else meaning(governed)).text, over))
 
 
 def query_lineage(governed: Governed, engine: Engine, shaped: Shape) -> QueryLineage:

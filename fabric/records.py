@@ -95,13 +95,15 @@ class Records:
     Args:
         audit: absent, nothing is audited (tests, and commands that ask nothing of a source).
         journal: absent, ``system.queries`` stays empty.
-        feed: is told of queries, for their lineage.
+        feeds: are told of queries, for their lineage.
     """
 
-    def __init__(self, audit: Audit | None, journal: Journal | None, feed: LineageFeed | None = None) -> None:
+    def __init__(
+        self, audit: Audit | None, journal: Journal | None, feeds: Sequence[LineageFeed] = ()
+    ) -> None:
         self._audit = audit
         self._journal = journal
-        self._feed = feed
+        self._feeds = feeds
 
     @contextmanager
     def refusals(self, asked: Asked, call: AuditCall = "query") -> Iterator[None]:
@@ -147,8 +149,9 @@ class Records:
             self._audit.intent(
                 asked.intent(query_id=query_id, call=call, reads=reads, policy_version=version)
             )
-        if self._feed is not None and governed is not None and call == "query":
-            self._feed.started(asked, governed)
+        if governed is not None and call == "query":
+            for feed in self._feeds:
+                feed.started(asked, governed)
 
     @contextmanager
     def failures(self, asked: Asked, kind: Kind, governed: Governed) -> Iterator[None]:
@@ -185,8 +188,8 @@ class Records:
             self._audit.outcome(outcome, asked.principal.user, executed=text)
         if self._journal is not None:
             self._journal.record(asked.ended(outcome))
-        if self._feed is not None:
-            self._feed.ended(asked, outcome)
+        for feed in self._feeds:
+            feed.ended(asked, outcome)
 
 
 def _fault(error: Exception) -> InternalError:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from fabric.errors import StateUnavailable
+from fabric.events import EVENTS
 from fabric.limit_rows import limit_rows
 from fabric.lineage_rows import LINEAGE
 from fabric.product_rows import COLUMNS, PRODUCTS, Popular, column_rows, product_rows
@@ -56,6 +57,12 @@ _TABLES = (
         "lineage",
         LINEAGE,
         "What the products that you may know of are made of; everyone's for those who may read system.lineage",
+    ),
+    _table(
+        "system",
+        "events",
+        EVENTS,
+        "Events that you emitted, and those about what you own or administer; everyone's for those who may read system.events",
     ),
     _table(
         "system",

@@ -306,6 +306,7 @@ class Relation:
 PROCEDURES = {
     "system.request": "CALL system.request('<product>', '<why>')",
     "system.cancel": "CALL system.cancel('<query id>')",
+    "system.emit": "CALL system.emit('<event>', '<source>', '<target>', '<json>'[, '<query id>'])",
 }
 """What can be called, and how it is written."""
 

@@ -18,9 +18,11 @@ from fabric.journal import Journal
 from fabric.key import load_key
 from fabric.limits import Allowance, allowance
 from fabric.lineage_feed import LineageFeed
+from fabric.lineage_history import LineageHistory
 from fabric.naming import default_schema, uploads_of
 from fabric.pipeline import Line
 from fabric.product_files import ProductFiles
+from fabric.query_lineage import QueryLineages
 from fabric.questions import hypothetical
 from fabric.registry import build_connector
 from fabric.scan_cache import ScanCache
@@ -37,8 +39,10 @@ from server.api_tokens import ApiTokens
 from server.auth import Authenticator, build_authenticator
 from server.gates import OwnGate
 from server.keys import Signer
-from server.openlineage import lineage_feed
+from server.openlineage import openlineage_feed
 from server.spill import spill_folder
+
+_LINEAGE_QUEUE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,7 @@ class App:
     journal: Journal
     audit: Audit | None
     underway: Underway
-    feed: LineageFeed | None
+    feeds: tuple[LineageFeed, ...]
 
     def visible(self, principal: Principal) -> Sequence[Entry]:
         """What the principal may know of, for the metadata calls."""
@@ -72,8 +76,8 @@ class App:
             connector.close()
         self.blocks.close()
         self.engine.close()
-        if self.feed is not None:
-            self.feed.close()
+        for feed in self.feeds:
+            feed.close()
         self.state.close()
         if self.audit is not None:
             self.audit.close()
@@ -129,7 +133,8 @@ def build(
         governor.observe(audit.policy_changed)
     underway = underway or Underway(OwnGate())
     allowed = _allowed(config, governor)
-    feed = lineage_feed(config, catalog, engine) if recorded else None
+    lineage = LineageHistory(store, config.name, config.history.keep) if recorded else None
+    feeds = _feeds(config, catalog, engine, lineage) if lineage else ()
     line = Line(
         catalog,
         engine,
@@ -144,7 +149,8 @@ def build(
         secret=signer.derived("decisions"),
         result_bytes=cache.results if cache else 0,
         scans=ScanCache(cache.scans if cache else 0, max_ages),
-        feed=feed,
+        feeds=feeds,
+        lineage=lineage,
     )
     ingest = Ingest(
         catalog,
@@ -169,8 +175,18 @@ def build(
         journal,
         audit,
         underway,
-        feed,
+        feeds,
     )
+
+
+def _feeds(
+    config: ProjectConfig, catalog: Catalog, engine: Engine, history: LineageHistory
+) -> tuple[LineageFeed, ...]:
+    """Who is told of queries and their lineage: the history, and who fabric.yaml names."""
+    lineages = QueryLineages(catalog, engine)
+    kept = LineageFeed(lineages.of, history, _LINEAGE_QUEUE, "lineage_history", "queries' lineages")
+    told = openlineage_feed(config, catalog, lineages)
+    return (kept,) if told is None else (kept, told)
 
 
 def _uploads(config: ProjectConfig) -> dict[str, Connector]:

@@ -11,11 +11,10 @@ from pydantic import SecretStr
 
 from fabric.catalog import Catalog
 from fabric.config import ProjectConfig
-from fabric.engine import Engine
 from fabric.errors import InvalidConfig, MissingExtra
 from fabric.lineage_feed import LineageFeed
 from fabric.lineage_rows import plain_name
-from fabric.query_lineage import query_lineage
+from fabric.query_lineage import QueryLineages
 from fabric.secrets import redact
 from fabric.settings import SourceSettings
 from fabric.types import Table, TableName
@@ -23,7 +22,7 @@ from fabric.types import Table, TableName
 _POSTGRES_PORT = 5432
 
 
-def lineage_feed(config: ProjectConfig, catalog: Catalog, engine: Engine) -> LineageFeed | None:
+def openlineage_feed(config: ProjectConfig, catalog: Catalog, lineages: QueryLineages) -> LineageFeed | None:
     """The feed that fabric.yaml asks for; None where it asks for none.
 
     Raises:
@@ -50,7 +49,7 @@ def lineage_feed(config: ProjectConfig, catalog: Catalog, engine: Engine) -> Lin
     namespace = settings.namespace or f"ripstop://{config.name}"
     names = dataset_namer(config.name, namespace, config.sources, catalog.find)
     sink = OpenLineageSink(transport, namespace, names, redact, version("ripstop"))
-    return LineageFeed(lambda governed: query_lineage(governed, engine, catalog.shaped), sink, settings.queue)
+    return LineageFeed(lineages.of, sink, settings.queue, "lineage_events", "OpenLineage events")
 
 
 def dataset_namer(

@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from server.cli import audit, check, demo, init, lineage, product, serve, sql, test, token, user, why
+from server.cli import audit, check, demo, events, init, lineage, product, serve, sql, test, token, user, why
 from server.cli.failure import report
 
 app = typer.Typer(
@@ -25,7 +25,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (init.init, check.check, serve.serve, sql.sql, why.why, lineage.lineage, demo.demo):
+for command in (
+    init.init,
+    check.check,
+    serve.serve,
+    sql.sql,
+    why.why,
+    lineage.lineage,
+    events.events,
+    demo.demo,
+):
     app.command()(command)
 app.command("test")(test.run_tests)
 app.add_typer(user.app, name="user")

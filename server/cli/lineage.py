@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from fabric.lineage_graph import Direction
 
 
+_ID_LENGTH = 32
+
+
 class Drawing(StrEnum):
     """How lineage is written."""
 
@@ -26,7 +29,11 @@ class Drawing(StrEnum):
 
 def lineage(
     name: Annotated[
-        str, typer.Argument(metavar="OBJECT[.COLUMN]", help="A product, a source's table, or a column.")
+        str,
+        typer.Argument(
+            metavar="OBJECT[.COLUMN]|QUERY",
+            help="A product, a source's table, a column, or the id of a query.",
+        ),
     ],
     up: Annotated[bool, typer.Option("--up", help="Only what it is made of.")] = False,
     down: Annotated[bool, typer.Option("--down", help="Only what is made of it.")] = False,
@@ -41,8 +48,10 @@ def lineage(
     from fabric.naming import suggest
     from server.cli.formats import visible
 
+    # A query's id is no name of an object, and other queries are not asked for.
+    asked = f"query_id = '{name}'" if len(name) == _ID_LENGTH and name.isalnum() else "false"
     with client_of(directory, uri, user, ca) as client:
-        with client.query("FROM system.lineage") as answer:
+        with client.query(f"FROM system.lineage WHERE query_id IS NULL OR {asked}") as answer:
             graph = Graph(answer.read_all().to_pylist())
         starts = graph.nodes(name)
         if not starts:

@@ -22,6 +22,12 @@ def commands(page: str) -> Iterator[tuple[str, list[str]]]:
             yield command, lines
 
 
+def is_answer(said: list[str], lines: list[str]) -> bool:
+    """Whether this is what stands there; ``…`` in a line stands for anything."""
+    told = [re.compile(".*".join(map(re.escape, line.split("…")))) for line in lines]
+    return len(said) == len(told) and all(one.fullmatch(line) for one, line in zip(told, said, strict=True))
+
+
 def answered(directory: Path, uri: str, command: str) -> list[str]:
     """What a command says, without its hint."""
     words = shlex.split(command)

@@ -159,7 +159,7 @@ def test_an_unknown_procedure_is_told_which_there_are(app: App) -> None:
     with pytest.raises(NotSupported) as refused:
         ask(app, "CALL system.share('1', 'role:x')", EVE)
     assert refused.value.hint == (
-        "CALL system.cancel('<query id>'); CALL system.request('<product>', '<why>')"
+        "CALL system.cancel('<query id>'); CALL system.emit('<event>', '<source>', '<target>', '<json>'[, '<query id>']); CALL system.request('<product>', '<why>')"
     )
 
 

@@ -119,7 +119,7 @@ def test_a_call_of_anything_else_names_what_can_be_called() -> None:
         with pytest.raises(NotSupported) as refused:
             parse(text)
         assert refused.value.hint == (
-            "CALL system.cancel('<query id>'); CALL system.request('<product>', '<why>')"
+            "CALL system.cancel('<query id>'); CALL system.emit('<event>', '<source>', '<target>', '<json>'[, '<query id>']); CALL system.request('<product>', '<why>')"
         )
 
 

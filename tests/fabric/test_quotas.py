@@ -200,6 +200,7 @@ def test_what_is_used_so_far_is_shown_as_far_as_one_may_know(tmp_path: Path) -> 
         ("product:claim.open: {rows: 2}", "there is no domain 'claim'; did you mean 'claims'?"),
         ("product:claims: {rows: 2}", "it is written product:<domain>.<name>"),
         ("product:claims.open@1: {rows: 2}", "it is written product:<domain>.<name>, without a version"),
+        ("role:analyst: {memory: 1GB}", "memory is the engine's, which all share"),
         ("analyst: {rows: 2}", "did you mean 'role:analyst'?"),
     ],
 )

@@ -363,7 +363,7 @@ def test_those_who_wait_do_not_keep_calls_from_being_answered(served: Served) ->
         asked = [Asking(served, "eve", "SELECT 1 AS x") for _ in range(100)]
         until(lambda: served.counts() == (2, 100), seconds=60)
         began = time.monotonic()
-        assert rows(served, "root", "SELECT count(*) AS n FROM system.limits")[0]["n"] == 11
+        assert rows(served, "root", "SELECT count(*) AS n FROM system.limits")[0]["n"] == 12
         assert time.monotonic() - began < PATIENCE * 1
         for place in list(served.app.underway._places.values()):
             served.app.underway.stop(place.id, "eve", _enough())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -146,3 +147,64 @@ def test_every_source_beneath_is_reached(app: App) -> None:
     graph = Graph(ask(app, "FROM system.lineage", AUDITOR).to_pylist())
     beneath = {link.source.object for link in graph.reached(graph.nodes("claims.many"), "up") if link.source}
     assert beneath == {"claims.places", "claims.claim", "crm.customer", "lake.claim", "crm_db.customer"}
+
+
+# ── of queries ───────────────────────────────────────────────────────────────────────────────
+
+
+def of_query(app: App, who: Principal, text: str, asks: Principal | None = None) -> list[dict[str, object]]:
+    """The lineage of the newest query of that text, once it is written down."""
+    found = ask(app, "SELECT query_id, sql FROM system.queries ORDER BY started_at DESC", who).to_pylist()
+    query_id = next(row["query_id"] for row in found if row["sql"] == text)
+    asked = f"SELECT * FROM system.lineage WHERE query_id = '{query_id}'"
+    deadline = time.monotonic() + 20
+    while not (rows := ask(app, asked, asks or who).to_pylist()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return rows
+
+
+def test_a_query_has_a_lineage_of_its_own_to_what_it_names(app: App) -> None:
+    text = "SELECT upper(email) AS mail, count(*) AS n FROM claims.open WHERE amount > 10 GROUP BY ALL ORDER BY 1"
+    ask(app, text, ANA)
+    rows = {
+        (row["column"], row["source"], row["source_column"], row["kind"], row["masked"])
+        for row in of_query(app, ANA, text)
+    }
+    assert rows == {
+        ("mail", "claims.open", "email", "transformation", True),
+        (None, "claims.open", "amount", "filter", False),
+        (None, "claims.open", "email", "group_by", True),
+        (None, "claims.open", "email", "sort", True),
+        (None, "claims.open", None, "rows", False),
+    }
+
+
+def test_queries_that_differ_in_values_share_their_lineage_and_others_do_not(app: App) -> None:
+    found = {}
+    for text in (
+        "SELECT amount AS x FROM claims.claim WHERE claim_id = 1",
+        "SELECT amount AS x FROM claims.claim WHERE claim_id = 2",
+        "SELECT amount AS x FROM claims.totals WHERE claims = 2",
+        "SELECT customer_id AS x FROM claims.claim WHERE claim_id = 1",
+        "SELECT customer_id AS x FROM crm.customer WHERE customer_id = 1",
+    ):
+        ask(app, text, ANA)
+        found[text] = {(r["source"], r["source_column"], r["kind"]) for r in of_query(app, ANA, text)}
+    one, two, totals, other, crm = found.values()
+    assert one == two == {
+        ("claims.claim", "amount", "identity"), ("claims.claim", "claim_id", "filter"), ("claims.claim", None, "rows"),
+    }  # fmt: skip
+    assert ("claims.totals", "amount", "identity") in totals
+    assert ("claims.claim", "customer_id", "identity") in other
+    assert ("crm.customer", "customer_id", "identity") in crm
+
+
+def test_attack_nothing_of_a_row_rule_and_nothing_of_others_queries_is_told(app: App) -> None:
+    text = "SELECT claim_id AS mine FROM claims.claim"
+    ask(app, text, ANA)  # a row rule on ssn chooses
+    rows = of_query(app, ANA, text)
+    assert {row["source_column"] for row in rows} == {"claim_id", None}
+    query_id = rows[0]["query_id"]
+    asked = f"SELECT * FROM system.lineage WHERE query_id = '{query_id}'"
+    assert ask(app, asked, OWNER).num_rows == 0
+    assert ask(app, asked, AUDITOR).num_rows == len(rows)

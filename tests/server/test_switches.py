@@ -102,23 +102,6 @@ def test_max_staleness_is_a_duration(uri: str, said: str) -> None:
             assert asked.fetchall() == [(3,)]
 
 
-@pytest.mark.parametrize("wrong", ["soon", "60", "-1s", ""])
-def test_max_staleness_that_is_none_is_refused(uri: str, wrong: str) -> None:
-    if wrong:
-        with cursor(uri, {"max_staleness": wrong}, {}) as asked, pytest.raises(Error, match="duration"):
-            asked.execute(SQL)
-    with pytest.raises(Error), cursor(uri, {}, {"max_staleness": wrong}):
-        pass
-
-
-@pytest.mark.parametrize("said", ["0", "60s", "500ms", "1.5h"])
-def test_max_staleness_is_a_duration(uri: str, said: str) -> None:
-    for headers, options in (({"max_staleness": said}, {}), ({}, {"max_staleness": said})):
-        with cursor(uri, headers, options) as asked:
-            asked.execute(SQL)
-            assert asked.fetchall() == [(3,)]
-
-
 @pytest.mark.parametrize("wrong", ["soon", "60", "-1s"])
 def test_max_staleness_that_is_no_duration_is_refused(uri: str, wrong: str) -> None:
     with cursor(uri, {"max_staleness": wrong}, {}) as asked, pytest.raises(Error, match="duration"):
