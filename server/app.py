@@ -75,9 +75,9 @@ class App:
         for connector in self.catalog.connectors.values():
             connector.close()
         self.blocks.close()
-        self.engine.close()
         for feed in self.feeds:
-            feed.close()
+            feed.close()  # its thread asks the engine
+        self.engine.close()
         self.state.close()
         if self.audit is not None:
             self.audit.close()
