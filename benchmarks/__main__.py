@@ -19,6 +19,7 @@ NAMES = (
     "kills",
     "mixed",
     "workers",
+    "splits",
 )
 
 if __name__ == "__main__":

@@ -142,14 +142,26 @@ class FileTables:
         files = connector.files(layout)
         return merge(connector.name, layout, files, self._look(connector, table, files))
 
-    def scan(self, connector: FileConnector, table: Table, predicates: Sequence[Predicate]) -> FileScan:
+    def scan(
+        self,
+        connector: FileConnector,
+        table: Table,
+        predicates: Sequence[Predicate],
+        max_age: float | None = None,
+    ) -> FileScan:
         """The files that a scan of the table opens: all that the predicates on hive keys leave.
+
+        Args:
+            connector: of the table's source.
+            table: what is scanned.
+            predicates: what the rows must meet.
+            max_age: how many seconds old a listing may be, at most as the source says.
 
         Raises:
             SchemaChanged: the files' schema is no longer ``table.columns``.
         """
         layout = _layout(table)
-        listed = connector.files(layout)
+        listed = connector.files(layout, max_age)
         shapes = self._look(connector, table, listed)
         if merge(connector.name, layout, listed, shapes) != table.columns:
             raise SchemaChanged(

@@ -62,6 +62,23 @@ class Pushdown(Base):
     def table(self, source: ScanConnector, bench: Bench) -> Table:
         return bench.tables(source)["kinds"]
 
+    def test_what_splits_ask_can_be_compared(self, source: ScanConnector, table: Table) -> None:
+        """Scans are kept under it: one that is asked otherwise must not look the same."""
+
+        def asked(scan: Scan) -> tuple[object, ...]:
+            return tuple(split.payload for split in source.offer(scan).splits)
+
+        able = source.capabilities(table)
+        plain = Scan(table, ("id",))
+        others = [
+            Scan(table, ("id",), (Comparison("id", "=", value),))
+            for value in (1, 2)
+            if "=" in able.predicates.get("id", ())
+        ]
+        others += [Scan(table, ("id",), limit=n) for n in (1, 2) if able.limit]
+        assert len({asked(scan) for scan in (plain, *others)}) == 1 + len(others)
+        assert asked(plain) == asked(Scan(table, ("id",)))
+
     @pytest.mark.parametrize("word", WORDS)
     def test_a_declared_word_is_applied_exactly_as_duckdb_does(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
@@ -27,7 +27,7 @@ class Request:
 
     table: TableName
     columns: tuple[str, ...]
-    readings: tuple[Reading, ...]
+    readings: tuple[Reading, ...] = field(compare=False)
     sql: str
     shape: tuple[tuple[str, str], ...]
     drift: str
