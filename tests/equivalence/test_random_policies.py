@@ -97,9 +97,7 @@ def _restriction(table: str, chance: random.Random) -> Restriction:
 def _condition(table: str, chance: random.Random) -> str:
     parts = []
     for _ in range(chance.choice([1, 1, 2, 3])):
-        column, (kind, found) = chance.choice(
-            [each for each in _columns(table) if each[1][0].startswith(_ORDERED)]
-        )
+        column, (kind, found) = chance.choice([each for each in _columns(table) if _is_ordered(each[1][0])])
         values = [value for value in found if value.isprintable()] or ["NULL"]  # a rule is one line
         if chance.random() < 0.2:
             parts.append(f'"{column}" IS NOT NULL')
@@ -112,6 +110,11 @@ def _condition(table: str, chance: random.Random) -> str:
         else:
             parts.append(f'"{column}" {chance.choice(["<", "<=", ">", ">=", "<>"])} {chance.choice(values)}')
     return chance.choice([" AND ", " OR "]).join(parts)
+
+
+def _is_ordered(kind: str) -> bool:
+    # DuckDB 2.0 fails over two comparisons of one list: "Invalid type for BETWEEN".
+    return kind.startswith(_ORDERED) and not kind.endswith("[]")
 
 
 @pytest.fixture(scope="module")
