@@ -24,7 +24,17 @@ from fabric.file_shapes import (
     text,
 )
 from fabric.filesystem import FileSystem
-from fabric.predicates import AllOf, AnyOf, Comparison, Membership, NullTest, Predicate, Value
+from fabric.predicates import (
+    AllOf,
+    AnyOf,
+    ColumnComparison,
+    Comparison,
+    Membership,
+    NullTest,
+    Predicate,
+    Value,
+    columns_of,
+)
 from fabric.spi import FileConnector, ScanContext
 from fabric.types import Column, ColumnStatistics, FileLayout, FileStat, Table
 
@@ -245,7 +255,7 @@ def _layout(table: Table) -> FileLayout:
 def _columns(predicate: Predicate) -> set[str]:
     if isinstance(predicate, AllOf | AnyOf):
         return set().union(*(_columns(part) for part in predicate.parts))
-    return {predicate.column.lower()}
+    return {column.lower() for column in columns_of(predicate)}
 
 
 def _typed(value: str | None, kind: str) -> Value | None:
@@ -264,6 +274,8 @@ def _holds(predicate: Predicate, values: Mapping[str, Value | None]) -> bool:
         return all(_holds(part, values) for part in predicate.parts)
     if isinstance(predicate, AnyOf):
         return any(_holds(part, values) for part in predicate.parts)
+    if isinstance(predicate, ColumnComparison):
+        return True
     key = predicate.column.lower()
     if key not in values:
         return True

@@ -17,6 +17,7 @@ from fabric.errors import InvalidValue
 from fabric.predicates import (
     AllOf,
     AnyOf,
+    ColumnComparison,
     Comparison,
     Membership,
     NullTest,
@@ -28,7 +29,20 @@ from fabric.predicates import (
 from fabric.spi import ScanConnector, ScanContext
 from fabric.types import Column, OrderKey, Scan, Table
 
-WORDS: tuple[PredicateWord, ...] = ("=", "<>", "<", "<=", ">", ">=", "in", "not in", "null", "like", "or")
+WORDS: tuple[PredicateWord, ...] = (
+    "=",
+    "<>",
+    "<",
+    "<=",
+    ">",
+    ">=",
+    "in",
+    "not in",
+    "null",
+    "like",
+    "column",
+    "or",
+)
 
 
 def spoken(word: PredicateWord, column: Column) -> Iterator[Predicate]:
@@ -41,6 +55,9 @@ def spoken(word: PredicateWord, column: Column) -> Iterator[Predicate]:
         for pattern in PATTERNS if column.type == "VARCHAR" else ():
             yield Pattern(name, pattern)
             yield Pattern(name, pattern, negated=True)
+    elif word == "column":
+        for op in ("=", "<>", "<", "<=") if values else ():
+            yield ColumnComparison(name, op, name)
     elif word == "in" or word == "not in":
         for size in {1, 2, len(values)} if values else ():
             yield Membership(name, tuple(values[:size]), negated=word == "not in")
