@@ -20,6 +20,7 @@ NAMES = (
     "lake_kills",
     "mixed",
     "workers",
+    "splits",
 )
 
 if __name__ == "__main__":

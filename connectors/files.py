@@ -112,14 +112,18 @@ class FileSource(ABC):
         )
         return Table(TableName(self.name, DEFAULT_SCHEMA, name), (), table.description, layout=layout)
 
-    def files(self, layout: FileLayout) -> Sequence[FileStat]:
+    def files(self, layout: FileLayout, max_age: float | None = None) -> Sequence[FileStat]:
         """The files of a table, by path; archives as their members, listings at most ``max_age`` old.
+
+        Args:
+            layout: of the table.
+            max_age: seconds; the source's own counts where it is less.
 
         Raises:
             BadData: no file matches and no columns are declared, so the table has no shape.
             SourceError: the listing failed.
         """
-        found = self._remembered(layout)
+        found = self._remembered(layout, max_age)
         if found is None:
             asked = time.monotonic()
             found = tuple(sorted(self._match(layout), key=lambda file: file.path))
@@ -134,10 +138,11 @@ class FileSource(ABC):
             )
         return found
 
-    def _remembered(self, layout: FileLayout) -> tuple[FileStat, ...] | None:
+    def _remembered(self, layout: FileLayout, max_age: float | None) -> tuple[FileStat, ...] | None:
+        declared = self.settings.max_age or 0.0
         with self._listings_lock:
             asked, found = self._listings.get((layout.pattern, layout.format), (0.0, ()))
-        fresh = asked and time.monotonic() - asked <= (self.settings.max_age or 0.0)
+        fresh = asked and time.monotonic() - asked < (declared if max_age is None else min(declared, max_age))
         return found if fresh else None
 
     def _match(self, layout: FileLayout) -> Iterator[FileStat]:

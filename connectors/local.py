@@ -41,13 +41,13 @@ class LocalConnector(FileSource):
         yield Step("resolved", "folder found")
         yield self._listed()
 
-    def files(self, layout: FileLayout) -> Sequence[FileStat]:
+    def files(self, layout: FileLayout, max_age: float | None = None) -> Sequence[FileStat]:
         """As ``FileSource.files``.
 
         Raises:
             BadData: a file of the table is a link that leaves the folder.
         """
-        found = super().files(layout)
+        found = super().files(layout, max_age)
         for file in found:
             if file.validator == _OUTSIDE:
                 raise self._leaves(file.path)

@@ -185,6 +185,7 @@ class CacheSettings(Strict):
     memory: Bytes = 512 * 10**6
     disk: Bytes = 4 * 10**9
     results: Bytes = 256 * 10**6
+    scans: Bytes = Field(default=256 * 10**6, description="rows of sources with a `max_age`")
 
 
 class KafkaSettings(Strict):

@@ -23,6 +23,7 @@ from sqlglot.errors import SqlglotError
 from fabric.predicates import (
     AllOf,
     AnyOf,
+    ColumnComparison,
     Comparison,
     Membership,
     NullTest,
@@ -45,6 +46,15 @@ _OPERATORS: dict[type[exp.Expr], Operator] = {
     exp.GT: ">",
     exp.GTE: ">=",
 }
+_COMPARED_ALIKE = (
+    "SMALLINT",
+    "INTEGER",
+    "BIGINT",
+    "VARCHAR",
+    "DATE",
+    "TIMESTAMP",
+    "TIMESTAMP WITH TIME ZONE",
+)
 _FLIPPED: dict[Operator, Operator] = {"=": "=", "<>": "<>", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
@@ -240,6 +250,10 @@ def _comparison(tree: exp.Expr, operator: Operator, columns: tuple[Column, ...])
     if _column(left, columns) is None:
         left, right, operator = right, left, _FLIPPED[operator]
     column = _column(left, columns)
+    other = _column(right, columns)
+    if column and other:
+        alike = column.type == other.type and column.type in _COMPARED_ALIKE
+        return ColumnComparison(column.name, operator, other.name) if alike else None
     value = _value(right, column) if column else None
     return Comparison(column.name, operator, value) if column and value is not None else None
 

@@ -14,6 +14,7 @@ from typing import Any
 from fabric.predicates import (
     AllOf,
     AnyOf,
+    ColumnComparison,
     Comparison,
     Membership,
     NullTest,
@@ -98,6 +99,8 @@ def _selectivity(table: Table, predicate: Predicate) -> float:
         return selectivity(table, predicate.parts)
     if isinstance(predicate, AnyOf):
         return 1 - reduce(lambda left, part: left * (1 - _selectivity(table, part)), predicate.parts, 1.0)
+    if isinstance(predicate, ColumnComparison):
+        return _EQUAL if predicate.op == "=" else _RANGE
     known = _statistics(table, predicate.column)
     column = table.column(predicate.column)
     kind = column.type if column else ""

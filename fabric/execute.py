@@ -28,6 +28,7 @@ from fabric.guarded import GuardedSource
 from fabric.plan import Plan
 from fabric.quotas import Quotas, Used
 from fabric.reads import FileRead, LiveRead, SystemRead
+from fabric.scan_cache import QueryScans, ScanCache
 from fabric.scan_run import ScanRun
 from fabric.spi import ScanSession
 from fabric.types import Governed, Relation, ScanReceipt
@@ -69,6 +70,7 @@ class Answer:
         streams: called when rows are there, before they are handed out.
         ended: called once, when all is given back.
         keep_bytes: how large a result may be to be ``kept``.
+        scans: the scan cache, as it is for the one who asks.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class Answer:
         streams: Callable[[], None] = lambda: None,
         ended: Callable[[Outcome], None] = lambda outcome: None,
         keep_bytes: int = 0,
+        scans: QueryScans | None = None,
     ) -> None:
         self.query_id = query_id or uuid.uuid4().hex
         self.executed = ""
@@ -93,6 +96,7 @@ class Answer:
         self._quotas = quotas
         self._streams = streams
         self._ended = ended
+        self._scans = scans or ScanCache().of("")
         self._since = time.monotonic()
         self._began = datetime.now(UTC)
         self._resources = ExitStack()
@@ -143,7 +147,12 @@ class Answer:
     def _feed(self, live: ScanRun, read: LiveRead, sessions: dict[str, ScanSession]) -> None:
         source, relation = read.connector.name, read.relation
         if source not in sessions:
-            sessions[source] = read.connector.open()
+            reads = [
+                each
+                for each in self.plan.reads
+                if isinstance(each, LiveRead) and each.connector is read.connector
+            ]
+            sessions[source] = self._scans.open(read.connector, reads)
             self._resources.callback(sessions[source].close)
         columns = [(f"{relation.id}_{n}", relation.object.columns[n].type) for n in read.positions]
         schema = pa.schema([pa.field(name, self._engine.input_type(kind)) for name, kind in columns])
@@ -216,6 +225,7 @@ class Answer:
                     yield promised
             self._quotas.require(self._using())
             self._finished = True
+            self._scans.keep()
         except GeneratorExit:
             raise
         except BaseException as error:  # noqa: BLE001 - whatever it is, the client gets an error of ours

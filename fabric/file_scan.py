@@ -24,7 +24,17 @@ from fabric.file_shapes import (
     text,
 )
 from fabric.filesystem import FileSystem
-from fabric.predicates import AllOf, AnyOf, Comparison, Membership, NullTest, Predicate, Value
+from fabric.predicates import (
+    AllOf,
+    AnyOf,
+    ColumnComparison,
+    Comparison,
+    Membership,
+    NullTest,
+    Predicate,
+    Value,
+    columns_of,
+)
 from fabric.spi import FileConnector, ScanContext
 from fabric.types import Column, ColumnStatistics, FileLayout, FileStat, Table
 
@@ -142,14 +152,26 @@ class FileTables:
         files = connector.files(layout)
         return merge(connector.name, layout, files, self._look(connector, table, files))
 
-    def scan(self, connector: FileConnector, table: Table, predicates: Sequence[Predicate]) -> FileScan:
+    def scan(
+        self,
+        connector: FileConnector,
+        table: Table,
+        predicates: Sequence[Predicate],
+        max_age: float | None = None,
+    ) -> FileScan:
         """The files that a scan of the table opens: all that the predicates on hive keys leave.
+
+        Args:
+            connector: of the table's source.
+            table: what is scanned.
+            predicates: what the rows must meet.
+            max_age: how many seconds old a listing may be, at most as the source says.
 
         Raises:
             SchemaChanged: the files' schema is no longer ``table.columns``.
         """
         layout = _layout(table)
-        listed = connector.files(layout)
+        listed = connector.files(layout, max_age)
         shapes = self._look(connector, table, listed)
         if merge(connector.name, layout, listed, shapes) != table.columns:
             raise SchemaChanged(
@@ -233,7 +255,7 @@ def _layout(table: Table) -> FileLayout:
 def _columns(predicate: Predicate) -> set[str]:
     if isinstance(predicate, AllOf | AnyOf):
         return set().union(*(_columns(part) for part in predicate.parts))
-    return {predicate.column.lower()}
+    return {column.lower() for column in columns_of(predicate)}
 
 
 def _typed(value: str | None, kind: str) -> Value | None:
@@ -252,6 +274,8 @@ def _holds(predicate: Predicate, values: Mapping[str, Value | None]) -> bool:
         return all(_holds(part, values) for part in predicate.parts)
     if isinstance(predicate, AnyOf):
         return any(_holds(part, values) for part in predicate.parts)
+    if isinstance(predicate, ColumnComparison):
+        return True
     key = predicate.column.lower()
     if key not in values:
         return True

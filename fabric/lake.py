@@ -183,7 +183,7 @@ class LakeTables:
         """None: who may read which is decided by name, one at a time."""
         return ()
 
-    def files(self, layout: FileLayout) -> Sequence[FileStat]:
+    def files(self, layout: FileLayout, max_age: float | None = None) -> Sequence[FileStat]:
         """The one file of a table."""
         size = self.lake.size(layout.pattern)
         if size is None:

@@ -39,6 +39,7 @@ from fabric.replies import SCHEMAS, Analysis, Prepared, Reply, described_columns
 from fabric.resolve import relations, resolve
 from fabric.results import KeptAnswer, Result, ResultCache, is_at_hand
 from fabric.rules import RuleBinder
+from fabric.scan_cache import ScanCache
 from fabric.spi import Finding, Governor
 from fabric.types import EFFECTS, Governed, Parsed, Principal
 from fabric.underway import Place, Underway
@@ -60,6 +61,7 @@ class Line:
         principals: a user by name, for those who ask about others.
         secret: the key of the digests of decisions that are shown.
         result_bytes: how much of results is kept; 0, nothing.
+        scans: keeps rows of live scans; absent, nothing does.
         feeds: are told of queries, for their lineage.
         lineage: what is kept of that.
     """
@@ -79,6 +81,7 @@ class Line:
         principals: Callable[[str], Principal] = hypothetical,
         secret: bytes = b"",
         result_bytes: int = 0,
+        scans: ScanCache | None = None,
         feeds: Sequence[LineageFeed] = (),
         lineage: LineageHistory | None = None,
     ) -> None:
@@ -97,6 +100,7 @@ class Line:
         self._parameters = ParameterTypes(engine)
         self._plans = PlanCache()
         self._results = ResultCache(result_bytes)
+        self._scans = scans or ScanCache()
         self._own_tables = OwnTables(
             catalog, governor, engine, journal, audit, self._underway, allowed, feeds, lineage
         )
@@ -235,15 +239,14 @@ class Line:
         """
         question = Question(text, principal, session, parameters)
         known = self._known(question) if self._results.holds(question.key) else None
-        if known is None or known.plan is None or policy_version not in (None, known.decided):
-            return None
-        if not is_at_hand(known.plan):
+        made = known.plan if known and policy_version in (None, known.decided) else None
+        if known is None or made is None or not is_at_hand(made):
             return None
         try:
             planned = self._planned(known, question)
         except FabricError:
             return None  # ``run`` meets it too, and writes it down
-        result = self._results.get(question.key, planned)
+        result = self._results.get(question.key, planned, question.max_staleness)
         if result is None:
             return None
         asked = Asked.of(question)
@@ -283,8 +286,7 @@ class Line:
         stamp = self.catalog.stamp()
         governed = self._governed(parsed, question)
         decided = fingerprint(governed, self._secret)
-        known = Known(parsed, governed, decided, parameter_count(parsed), stamp)
-        return self._plans.put(question.key, known)
+        return self._plans.put(question.key, Known(parsed, governed, decided, parameter_count(parsed), stamp))
 
     def _governed(self, parsed: Parsed, question: Question) -> Governed:
         principal, session = question.principal, question.session
@@ -294,8 +296,7 @@ class Line:
         bodies = [relation.body for relation in relations(resolved) if relation.body is not None]
         governed = self._governor.govern(resolved, principal, self._binder)
         for part in (resolved, *bodies):
-            ids = {relation.id for relation in part.relations}
-            confirm(part.text, self._engine.serialize, ids)
+            confirm(part.text, self._engine.serialize, {relation.id for relation in part.relations})
         if session.zone != UTC:
             zones.check(governed, self._engine, session.zone)
         return governed
@@ -303,11 +304,10 @@ class Line:
     def _planned(self, known: Known, question: Question) -> Plan:
         discretion = self._discretion(known.governed)
         if known.plan is not None:
-            return relisted(known.plan, self._files, discretion)
+            return relisted(known.plan, self._files, discretion, question.max_staleness)
         engine = self._engine.in_zone(question.session.zone)
-        made = plan(
-            known.governed, self.catalog, engine, self._files, discretion, known.probe, question.pushes
-        )
+        how = question.pushes, question.max_staleness
+        made = plan(known.governed, self.catalog, engine, self._files, discretion, known.probe, *how)
         self._plans.complete(question.key, known, plan=made)
         return made
 
@@ -320,7 +320,7 @@ class Line:
 
     def _answered(self, planned: Plan, asked: Asked, place: Place, question: Question) -> Reply:
         """The result that is kept of the question, or a running query whose result will be."""
-        kept = self._results.get(question.key, planned)
+        kept = self._results.get(question.key, planned, question.max_staleness)
         if kept is None:
             return self._started(planned, asked, place, question, self._results.largest)
         place.leave()  # nothing is computed any more
@@ -346,7 +346,7 @@ class Line:
                     self.catalog.refresh(scan.source)
             kept = answer.kept if answer else None
             if keep_bytes and kept is not None and self._plans.holds(question.key, planned.governed):
-                self._results.put(question.key, planned, kept, outcome.scans)
+                self._results.put(question.key, planned, kept, outcome)
             self._records.ended(asked, outcome, answer.executed if answer else "")
             place.leave()
 
@@ -361,6 +361,7 @@ class Line:
             streams=place.streams,
             ended=ended,
             keep_bytes=keep_bytes,
+            scans=self._scans.of(question.who, question.max_staleness),
         )
         with self._lock:
             self._running.add(answer)
@@ -371,8 +372,7 @@ class Line:
     # ── statements about statements ─────────────────────────────────────────────────────────
 
     def _policy(self, parsed: Parsed, asked: Asked, session: Session) -> Prepared:
-        teller = asked.principal
-        names = self.catalog.names(teller, self._governor)
+        names = self.catalog.names(teller := asked.principal, self._governor)
         about = teller if parsed.about == teller.user else self._principals(parsed.about)
         resolved = resolve(bind(parsed, asked.parameters), names, session.schema, about.user)
         found = policy_report(resolved, about, teller, self._governor, self._binder)

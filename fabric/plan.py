@@ -184,11 +184,12 @@ def plan(
     discretion: Discretion,
     probed: Probe | None = None,
     pushes: bool = True,
+    max_staleness: float | None = None,
 ) -> Plan:
     """Ask each relation's source what it takes of what the statement demands.
 
     Files are listed; no data is read. ``probed`` is what ``describe`` said of it, if it was asked already. Unless it
-    ``pushes``, every source is asked for columns only.
+    ``pushes``, every source is asked for columns only. No listing is older than ``max_staleness`` seconds.
 
     Raises:
         SchemaChanged: a table's files no longer have the columns that the catalog knew.
@@ -217,7 +218,7 @@ def plan(
         if table.layout is not None and isinstance(connector, FileConnector):
             asked = demand.of_columns() if off else demand
             with discretion.telling(relation):
-                scan = files.scan(connector, table, asked.predicates)
+                scan = files.scan(connector, table, asked.predicates, max_staleness)
             opened[relation.id] = FileRead(relation, connector, scan, asked, unpushed=off)
         elif not computed and not demand.repeated:
             asked = demand.of_columns() if off and not able_of(table, catalog).required else demand
@@ -246,8 +247,10 @@ def plan(
     return replace(made, barriers=_needs_barriers(made, engine, probed.veiled))
 
 
-def relisted(known: Plan, files: FileTables, discretion: Discretion) -> Plan:
-    """The same plan over the files that its tables have now.
+def relisted(
+    known: Plan, files: FileTables, discretion: Discretion, max_staleness: float | None = None
+) -> Plan:
+    """The same plan over the files that its tables have now, or had at most ``max_staleness`` seconds ago.
 
     Raises:
         SchemaChanged: a table's files no longer have the columns that the plan was made for.
@@ -257,7 +260,7 @@ def relisted(known: Plan, files: FileTables, discretion: Discretion) -> Plan:
     for read in known.reads:
         if isinstance(read, FileRead):
             with discretion.telling(read.relation):
-                scan = files.scan(read.connector, read.scan.table, read.demand.predicates)
+                scan = files.scan(read.connector, read.scan.table, read.demand.predicates, max_staleness)
             read = replace(read, scan=scan)
         reads.append(read)
     return replace(known, reads=tuple(reads))

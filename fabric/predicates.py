@@ -22,6 +22,15 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
+class ColumnComparison:
+    """``column op other``, of two columns of one table and of one type."""
+
+    column: str
+    op: Operator
+    other: str
+
+
+@dataclass(frozen=True, slots=True)
 class Membership:
     """``column [NOT] IN (values)``; no value is NULL, there is at least one."""
 
@@ -61,10 +70,17 @@ class AnyOf:
     parts: tuple[Predicate, ...]
 
 
-Predicate = Comparison | Membership | NullTest | Pattern | AllOf | AnyOf
+Leaf = Comparison | ColumnComparison | Membership | NullTest | Pattern
+Predicate = Leaf | AllOf | AnyOf
+
+
+def columns_of(leaf: Leaf) -> tuple[str, ...]:
+    """The columns that a test reads."""
+    return (leaf.column, leaf.other) if isinstance(leaf, ColumnComparison) else (leaf.column,)
+
 
 # The words in which a connector declares what it takes, column by column.
-PredicateWord = Literal["=", "<>", "<", "<=", ">", ">=", "in", "not in", "null", "like", "or"]
+PredicateWord = Literal["=", "<>", "<", "<=", ">", ">=", "in", "not in", "null", "like", "column", "or"]
 
 
 _INTEGERS = frozenset(

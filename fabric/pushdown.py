@@ -14,7 +14,9 @@ from sqlglot import exp
 from fabric.predicates import (
     AllOf,
     AnyOf,
+    ColumnComparison,
     Comparison,
+    Leaf,
     Membership,
     NullTest,
     Pattern,
@@ -34,7 +36,7 @@ _COMPARISONS: dict[str, type[exp.Binary]] = {
 }
 
 
-def leaves(predicate: Predicate) -> Iterator[Comparison | Membership | NullTest | Pattern]:
+def leaves(predicate: Predicate) -> Iterator[Leaf]:
     """The column tests of which a predicate is made."""
     if isinstance(predicate, AllOf | AnyOf):
         for part in predicate.parts:
@@ -49,6 +51,9 @@ def words(predicate: Predicate) -> Iterator[tuple[str, PredicateWord]]:
         column = leaf.column.lower()
         if isinstance(leaf, Comparison):
             yield column, leaf.op
+        elif isinstance(leaf, ColumnComparison):
+            yield column, "column"
+            yield leaf.other.lower(), "column"
         elif isinstance(leaf, Membership):
             yield column, "not in" if leaf.negated else "in"
         elif isinstance(leaf, NullTest):
@@ -144,6 +149,9 @@ def to_expression(predicate: Predicate) -> exp.Expr:
     column = exp.column(exp.to_identifier(predicate.column, quoted=True))
     if isinstance(predicate, Comparison):
         return _COMPARISONS[predicate.op](this=column, expression=literal(predicate.value))
+    if isinstance(predicate, ColumnComparison):
+        other = exp.column(exp.to_identifier(predicate.other, quoted=True))
+        return _COMPARISONS[predicate.op](this=column, expression=other)
     if isinstance(predicate, NullTest):
         test: exp.Expr = exp.Is(this=column, expression=exp.null())
     elif isinstance(predicate, Pattern):

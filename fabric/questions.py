@@ -8,10 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
 import pyarrow as pa
+from pydantic import TypeAdapter, ValidationError
 
 from fabric.dialects import DUCKDB
 from fabric.errors import InvalidValue
 from fabric.parse import PUSHED
+from fabric.settings import Age
 from fabric.stop import Stop
 from fabric.stored import judged
 from fabric.types import Governed, Parsed, Principal
@@ -22,6 +24,10 @@ UTC = "UTC"
 SWITCHES: Mapping[str, bool] = {"pushdown": True, "assert_pushed": False}
 """Session options that are on or off, and which of the two they are when nobody says it."""
 
+MAX_STALENESS = "max_staleness"
+"""The session option of how old what is kept may be."""
+
+_AGE: TypeAdapter[float] = TypeAdapter(Age)
 _SWITCHED = {"on": True, "true": True, "off": False, "false": False}
 
 
@@ -48,6 +54,21 @@ class Session:
     def dialect(self) -> str:
         """What statements are written in."""
         return self.options.get("dialect", DUCKDB)
+
+    @property
+    def max_staleness(self) -> float | None:
+        """How many seconds old what it is answered from may be; None, as old as its sources allow.
+
+        Raises:
+            InvalidValue: what the client said of it is no duration.
+        """
+        said = self.options.get(MAX_STALENESS)
+        try:
+            return None if said is None else _AGE.validate_python("0s" if said.strip() == "0" else said)
+        except ValidationError:
+            raise InvalidValue(
+                f"the session option '{MAX_STALENESS}' is 0 or a duration", hint="such as 500ms, 60s or 5m"
+            ) from None
 
     def is_on(self, switch: str) -> bool:
         """Whether one of ``SWITCHES`` is on.
@@ -97,6 +118,16 @@ class Question:
         """Whether sources are asked for more than columns."""
         return self.session.is_on("pushdown")
 
+    @property
+    def max_staleness(self) -> float | None:
+        """How many seconds old what it is answered from may be; None, as old as its sources allow."""
+        return self.session.max_staleness
+
+    @property
+    def who(self) -> str:
+        """Who asks: another text for every principal that differs in anything."""
+        return repr((type(self.principal).__name__, *(_plain(each) for each in _fields(self.principal))))
+
     def asserts_pushed(self, parsed: Parsed) -> bool:
         """Whether what it is parsed to shall fail where a large scan is not reduced."""
         runs = parsed.kind in ("query", "explain analyze")
@@ -108,10 +139,9 @@ class Question:
 
         One whose parameters are not bound yet has the key of one without any.
         """
-        who = [type(self.principal).__name__, *(_plain(each) for each in _fields(self.principal))]
         session = (self.session.schema, self.session.timezone, _plain(self.session.options))
         values = [(type(value).__name__, value) for value in self.parameters or ()]
-        return repr((self.text, who, session, values))
+        return repr((self.text, self.who, session, values))
 
 
 def hypothetical(name: str) -> Principal:

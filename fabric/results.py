@@ -46,6 +46,12 @@ class Result:
     schema: pa.Schema
     batches: tuple[pa.RecordBatch, ...]
     scans: tuple[ScanReceipt, ...]
+    began: float
+
+    @property
+    def age(self) -> float:
+        """Seconds since its query began."""
+        return time.time() - self.began
 
     @property
     def bytes(self) -> int:
@@ -72,8 +78,14 @@ class ResultCache:
         with self._lock:
             return key in self._results
 
-    def get(self, key: str, plan: Plan) -> Result | None:
-        """The result of a question, if its plan and the files are still those of then."""
+    def get(self, key: str, plan: Plan, max_staleness: float | None = None) -> Result | None:
+        """The result of a question, if its plan and the files are still those of then, and it is young enough.
+
+        Args:
+            key: the question's.
+            plan: the plan that it has now.
+            max_staleness: in seconds; None, as old as it may be.
+        """
         with self._lock:
             found = self._results.get(key)
             if found is None:
@@ -81,17 +93,17 @@ class ResultCache:
             if found.governed is not plan.governed or found.files != files_of(plan):
                 self._drop(key)
                 return None
+            if max_staleness is not None and found.age >= max_staleness:
+                return None
             self._results.move_to_end(key)
             return found
 
-    def put(
-        self, key: str, plan: Plan, batches: Sequence[pa.RecordBatch], scans: tuple[ScanReceipt, ...]
-    ) -> None:
+    def put(self, key: str, plan: Plan, batches: Sequence[pa.RecordBatch], outcome: Outcome) -> None:
         """Keep a question's result, if it is of files only and not too large."""
         files = files_of(plan)
         if files is None:
             return
-        result = Result(plan.governed, files, plan.schema, tuple(batches), scans)
+        result = Result(plan.governed, files, plan.schema, tuple(batches), outcome.scans, outcome.started_at)
         if result.bytes > self.largest:
             return
         with self._lock:

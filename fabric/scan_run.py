@@ -80,7 +80,7 @@ class ScanRun:
             requests=context.requests,
             seconds=self.feed.seconds if self.feed else (time.time() - self.began.timestamp()),
             cache=context.cached,
-            as_of=self.began,
+            as_of=context.as_of or self.began,
             guarded=self.guarded is not None and discretion.counts(read.relation) and not by,
             veiled=not discretion.shows_read(read.relation, by),
             unnamed=not discretion.shows(read.relation),

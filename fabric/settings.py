@@ -39,6 +39,9 @@ def _per_second(value: Any) -> Any:
     return value
 
 
+Age = Annotated[float, BeforeValidator(_seconds, json_schema_input_type=str | float), Field(ge=0)]
+"""A duration that may be none at all, in seconds."""
+
 Seconds = Annotated[float, BeforeValidator(_seconds, json_schema_input_type=str | float), Field(gt=0)]
 """A duration such as ``60s``, in seconds."""
 
@@ -100,7 +103,8 @@ class SourceSettings(Strict):
         default="on", description="`off` asks the source for columns only, to compare with"
     )
     max_age: Seconds | None = Field(
-        default=None, description="serve listings and scans that are at most this old from the cache"
+        default=None,
+        description="serve listings, and rows of scans, that are at most this old from the cache",
     )
     connect_timeout: Seconds = Field(default=10.0, description="time to connect and log in")
     timeout: Seconds = Field(default=60.0, description="time a source may stay silent")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
@@ -37,7 +38,7 @@ class ScanContext:
     """What one scan shares with the query that it serves: a way to stop it, and its counters.
 
     A connector that answers scans counts its rows, bytes and requests here; for files the block cache counts
-    what it fetched, and of how many blocks. ``on_cancel`` callbacks run in the cancelling thread, must not block, and
+    what it fetched, and of how many blocks. ``as_of`` is set where rows come from the scan cache: when they were read. ``on_cancel`` callbacks run in the cancelling thread, must not block, and
     run at once when the query is already cancelled.
     """
 
@@ -47,13 +48,16 @@ class ScanContext:
     cache_hits: int = 0
     blocks_wanted: int = 0
     blocks_fetched: int = 0
+    as_of: datetime | None = None
     _stop: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _callbacks: list[Callable[[], None]] = field(default_factory=list)
 
     @property
     def cached(self) -> str:
-        """How many of the blocks that were wanted were at hand, such as ``3 of 4 blocks``; empty of no blocks."""
+        """What was at hand: ``3 of 4 blocks`` of files, ``rows of 41 s ago``; empty where nothing was."""
+        if self.as_of is not None:
+            return f"rows of {(datetime.now(UTC) - self.as_of).total_seconds():.0f} s ago"
         wanted = self.blocks_wanted
         return f"{max(0, wanted - self.blocks_fetched):,} of {wanted:,} blocks" if wanted else ""
 
@@ -176,8 +180,12 @@ class FileConnector(Connector, Protocol):
     one_call: ClassVar[bool]
     block_bytes: ClassVar[int]
 
-    def files(self, layout: FileLayout) -> Sequence[FileStat]:
+    def files(self, layout: FileLayout, max_age: float | None = None) -> Sequence[FileStat]:
         """The files of a table, by path; archives are listed as their members.
+
+        Args:
+            layout: of the table.
+            max_age: how many seconds old a listing may be, where the source's own ``max_age`` allows more.
 
         Raises:
             SourceError: the listing failed; a partial listing is never returned.

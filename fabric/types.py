@@ -198,7 +198,7 @@ class Scan:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """A part of a scan that can be read by itself; ``payload`` is the connector's own."""
+    """A part of a scan that can be read by itself; ``payload`` is the connector's own: equal ones ask the same."""
 
     label: str
     payload: object = None

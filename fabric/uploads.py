@@ -93,7 +93,7 @@ class Uploads:
                     found.append(Table(name, (), layout=layout))
         return found
 
-    def files(self, layout: FileLayout) -> Sequence[FileStat]:
+    def files(self, layout: FileLayout, max_age: float | None = None) -> Sequence[FileStat]:
         """The files of a table as it is now."""
         upload = self.find(layout.pattern)
         if upload is None:

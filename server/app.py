@@ -27,6 +27,7 @@ from fabric.query_lineage import QueryLineages
 from fabric.questions import hypothetical
 from fabric.registry import build_connector
 from fabric.run_pool import RunPool
+from fabric.scan_cache import ScanCache
 from fabric.secrets import redact
 from fabric.spi import Connector, Governor
 from fabric.state import State, open_state
@@ -79,9 +80,9 @@ class App:
         for connector in self.catalog.connectors.values():
             connector.close()
         self.blocks.close()
-        self.engine.close()
         for feed in self.feeds:
-            feed.close()
+            feed.close()  # its thread asks the engine
+        self.engine.close()
         self.state.close()
         if self.audit is not None:
             self.audit.close()
@@ -126,6 +127,7 @@ def build(
     products = ProductFiles(config.directory, config.name, config.domains)
     schemas = {name: default_schema(settings) for name, settings in config.sources.items()}
     unpushed = [name for name, settings in config.sources.items() if settings.pushdown == "off"]
+    max_ages = {n: settings.max_age for n, settings in config.sources.items() if settings.max_age}
     catalog = Catalog(
         config.name, connectors, products, files, engine, default_schemas=schemas, unpushed=unpushed
     )
@@ -153,6 +155,7 @@ def build(
         principals=known_principal(config),
         secret=signer.derived("decisions"),
         result_bytes=cache.results if cache else 0,
+        scans=ScanCache(cache.scans if cache else 0, max_ages),
         feeds=feeds,
         lineage=lineage,
     )

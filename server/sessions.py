@@ -16,7 +16,7 @@ from fabric.catalog import Entry
 from fabric.dialects import canonical
 from fabric.errors import InvalidValue, LoginRefused
 from fabric.pipeline import Session
-from fabric.questions import SWITCHES
+from fabric.questions import MAX_STALENESS, SWITCHES
 from fabric.types import Principal
 from server import flightsql
 from server.keys import Signer
@@ -28,7 +28,7 @@ SEPARATOR = "~"
 _SECONDS = 7 * 24 * 3600
 _LONGEST_PURPOSE = 100
 PURPOSE = "purpose"
-OPTIONS = ("catalog", "schema", "timezone", "max_staleness", "dialect", PURPOSE, *SWITCHES)
+OPTIONS = ("catalog", "schema", "timezone", MAX_STALENESS, "dialect", PURPOSE, *SWITCHES)
 
 
 def read_options(token: str, signer: Signer, principal: Principal) -> Mapping[str, str]:
@@ -69,12 +69,12 @@ def to_session(options: Mapping[str, str], caller: Mapping[str, str]) -> Session
     """The options as the line takes them, and what is known of who calls.
 
     Raises:
-        InvalidValue: a switch is neither on nor off.
+        InvalidValue: a switch is neither on nor off, or ``max_staleness`` is no duration.
     """
     rest = {name: value for name, value in options.items() if name not in ("schema", "timezone")}
     session = Session(options.get("schema"), options.get("timezone", "UTC"), rest, caller)
-    for switch in SWITCHES:
-        session.is_on(switch)
+    for option in (MAX_STALENESS, *SWITCHES):
+        _judge(session, option)
     return session
 
 
@@ -108,7 +108,7 @@ def changed(
             or (name == "timezone" and not _is_zone(value))
             or (name == "dialect" and not _is_dialect(value))
             or (name == PURPOSE and not _is_purpose(value))
-            or (name in SWITCHES and not _is_switched(name, value))
+            or (name in (MAX_STALENESS, *SWITCHES) and not _is_taken(name, value))
         ):
             errors[name] = flightsql.INVALID_VALUE
         else:
@@ -132,9 +132,21 @@ def _is_dialect(name: str) -> bool:
     return True
 
 
-def _is_switched(name: str, value: str) -> bool:
+def _judge(session: Session, option: str) -> None:
+    """Read what was said of an option.
+
+    Raises:
+        InvalidValue: it cannot be read.
+    """
+    if option == MAX_STALENESS:
+        _ = session.max_staleness
+    else:
+        session.is_on(option)
+
+
+def _is_taken(name: str, value: str) -> bool:
     try:
-        Session(options={name: value}).is_on(name)
+        _judge(Session(options={name: value}), name)
     except InvalidValue:
         return False
     return True

@@ -185,7 +185,10 @@ def _memory(config: ProjectConfig) -> int | None:
     engine, cache = config.limits["default"].memory, config.cache
     if engine is None:
         return None
-    return engine + (cache.memory + cache.results if cache else 0) + _HEADROOM
+    kept = 0 if cache is None else cache.memory + cache.results
+    if cache is not None and any(source.max_age for source in config.sources.values()):
+        kept += cache.scans
+    return engine + kept + _HEADROOM
 
 
 if __name__ == "__main__":

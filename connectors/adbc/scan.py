@@ -11,7 +11,7 @@ from connectors.adbc.catalog import AdbcTable
 from connectors.adbc.conduct import AdbcRequest
 from connectors.adbc.sqlite import sampled
 from connectors.adbc.types import INTEGER_WORDS, INTEGERS, OTHER_WORDS
-from fabric.predicates import AllOf, AnyOf, Comparison, Membership, NullTest, Pattern, Predicate
+from fabric.predicates import AllOf, AnyOf, ColumnComparison, Leaf, Membership, NullTest, Pattern, Predicate
 from fabric.pushdown import describe, divide, leaves, takes_limit, to_expression
 from fabric.types import Capabilities, Offer, Refusal, Scan, Split, Table
 
@@ -54,10 +54,10 @@ def offer(scan: Scan, dialect: str) -> Offer:
     )
 
 
-def _fits(leaf: Comparison | Membership | NullTest | Pattern) -> bool:
+def _fits(leaf: Leaf) -> bool:
     if isinstance(leaf, NullTest):
         return True
-    if isinstance(leaf, Pattern):
+    if isinstance(leaf, Pattern | ColumnComparison):
         return False
     values = leaf.values if isinstance(leaf, Membership) else (leaf.value,)
     return all(type(value) is int and value in _INT64 for value in values)

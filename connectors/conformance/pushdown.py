@@ -17,6 +17,7 @@ from fabric.errors import InvalidValue
 from fabric.predicates import (
     AllOf,
     AnyOf,
+    ColumnComparison,
     Comparison,
     Membership,
     NullTest,
@@ -28,7 +29,20 @@ from fabric.predicates import (
 from fabric.spi import ScanConnector, ScanContext
 from fabric.types import Column, OrderKey, Scan, Table
 
-WORDS: tuple[PredicateWord, ...] = ("=", "<>", "<", "<=", ">", ">=", "in", "not in", "null", "like", "or")
+WORDS: tuple[PredicateWord, ...] = (
+    "=",
+    "<>",
+    "<",
+    "<=",
+    ">",
+    ">=",
+    "in",
+    "not in",
+    "null",
+    "like",
+    "column",
+    "or",
+)
 
 
 def spoken(word: PredicateWord, column: Column) -> Iterator[Predicate]:
@@ -41,6 +55,9 @@ def spoken(word: PredicateWord, column: Column) -> Iterator[Predicate]:
         for pattern in PATTERNS if column.type == "VARCHAR" else ():
             yield Pattern(name, pattern)
             yield Pattern(name, pattern, negated=True)
+    elif word == "column":
+        for op in ("=", "<>", "<", "<=") if values else ():
+            yield ColumnComparison(name, op, name)
     elif word == "in" or word == "not in":
         for size in {1, 2, len(values)} if values else ():
             yield Membership(name, tuple(values[:size]), negated=word == "not in")
@@ -61,6 +78,23 @@ class Pushdown(Base):
     @pytest.fixture
     def table(self, source: ScanConnector, bench: Bench) -> Table:
         return bench.tables(source)["kinds"]
+
+    def test_what_splits_ask_can_be_compared(self, source: ScanConnector, table: Table) -> None:
+        """Scans are kept under it: one that is asked otherwise must not look the same."""
+
+        def asked(scan: Scan) -> tuple[object, ...]:
+            return tuple(split.payload for split in source.offer(scan).splits)
+
+        able = source.capabilities(table)
+        plain = Scan(table, ("id",))
+        others = [
+            Scan(table, ("id",), (Comparison("id", "=", value),))
+            for value in (1, 2)
+            if "=" in able.predicates.get("id", ())
+        ]
+        others += [Scan(table, ("id",), limit=n) for n in (1, 2) if able.limit]
+        assert len({asked(scan) for scan in (plain, *others)}) == 1 + len(others)
+        assert asked(plain) == asked(Scan(table, ("id",)))
 
     @pytest.mark.parametrize("word", WORDS)
     def test_a_declared_word_is_applied_exactly_as_duckdb_does(

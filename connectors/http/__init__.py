@@ -144,13 +144,13 @@ class HttpConnector:
         """A session; REST shows no common state, so it holds nothing."""
         return _Session(self)
 
-    def files(self, layout: FileLayout) -> Sequence[FileStat]:
+    def files(self, layout: FileLayout, max_age: float | None = None) -> Sequence[FileStat]:
         """The one file of a table, or its members.
 
         Raises:
             SourceError: it is not there, or the source cannot be asked.
         """
-        return self._files.files(layout)
+        return self._files.files(layout, max_age)
 
     def read(self, file: FileStat, ranges: Sequence[tuple[int, int]], context: ScanContext) -> list[bytes]:
         """The bytes of each range, in order, whole.

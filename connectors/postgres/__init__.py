@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -15,6 +16,7 @@ from connectors.postgres.catalog import (
     approximate,
     columns_query,
     keys_query,
+    pages_of,
     read_tables,
     shadowed,
     statistics_query,
@@ -22,12 +24,13 @@ from connectors.postgres.catalog import (
 )
 from connectors.postgres.conduct import PostgresConduct
 from connectors.postgres.errors import refused_connection, unreachable
+from connectors.postgres.splits import in_splits
 from connectors.relational.pool import Link
 from connectors.relational.source import DeclaredTable, RelationalSource
 from fabric.errors import MissingExtra, Unreachable
 from fabric.settings import Seconds, SourceSettings
 from fabric.spi import Step
-from fabric.types import Capabilities, Offer, Scan, Table
+from fabric.types import Capabilities, Offer, Scan, Table, TableName
 
 # As fast as larger batches, at half the memory (notes/federation.md, section 2).
 _BATCH_BYTES = 1_000_000
@@ -45,6 +48,12 @@ class PostgresSettings(SourceSettings):
     statement_timeout: Seconds = Field(
         default=3600.0,
         description="longest that one scan may run, waiting for a slow reader included; enforced by Postgres",
+    )
+    splits: int = Field(
+        default=1,
+        ge=1,
+        le=16,
+        description="connections that read one large table at once, within `limits.connections`",
     )
     tables: dict[str, DeclaredTable] = Field(
         default_factory=dict, description="by table, or schema.table: declared types and tags of columns"
@@ -77,6 +86,8 @@ class PostgresConnector(RelationalSource):
         )
         conduct = PostgresConduct(name, settings.timeout, settings.statement_timeout)
         super().__init__(name, settings, settings.tables, conduct)
+        self._most_splits = min(settings.splits, settings.limits.connections)
+        self._pages: dict[TableName, int] = {}
 
     def check(self) -> Iterator[Step]:
         """Resolve, connect, log in and list.
@@ -104,7 +115,9 @@ class PostgresConnector(RelationalSource):
             SourceError: the catalog cannot be read.
             InvalidConfig: a declared column does not exist or does not fit.
         """
-        tables = read_tables(self.name, *self._catalog(), self._declared)
+        columns, keys = self._catalog()
+        tables = read_tables(self.name, columns, keys, self._declared)
+        self._pages = pages_of(columns)
         query = statistics_query(self._settings.schemas)
         return with_statistics(tables, self._ask(lambda link: link.rows(query)))
 
@@ -113,8 +126,9 @@ class PostgresConnector(RelationalSource):
         return postgres_scan.capabilities(table)
 
     def offer(self, scan: Scan) -> Offer:
-        """The scan as SQL."""
-        return postgres_scan.offer(scan)
+        """The scan as SQL; of a whole large table, in as many splits as the source's settings allow."""
+        pages = self._pages.get(replace(scan.table.name, catalog=""))
+        return in_splits(postgres_scan.offer(scan), pages, self._most_splits)
 
     def _reach(self) -> Iterator[Step]:
         endpoints = [(host, port) for host, port in self._address.endpoints if not host.startswith("/")]

@@ -42,6 +42,10 @@ SELECT n.nspname::text AS schema, c.relname::text AS name, c.relkind::text AS ki
              THEN (SELECT sum(l.reltuples) FROM pg_partition_tree(c.oid) p JOIN pg_class l ON l.oid = p.relid
                    WHERE p.isleaf AND l.relpages > 0)
              WHEN c.relpages > 0 OR c.reltuples > 0 THEN c.reltuples END)::float8 AS rows,
+       CASE WHEN c.relkind = 'r' AND NOT c.relhassubclass
+                 AND c.relam = (SELECT oid FROM pg_am WHERE amname = 'heap')
+                 AND current_setting('server_version_num')::int >= 140000
+            THEN c.relpages::bigint END AS pages,
        a.attname::text AS column, a.attnotnull AS required,
        coalesce(col_description(c.oid, a.attnum), '') AS column_comment,
        ({native}) AS native
@@ -95,6 +99,16 @@ def columns_query(schemas: Sequence[str]) -> str:
 def keys_query(schemas: Sequence[str]) -> str:
     """The query of the primary and foreign keys in ``schemas``."""
     return _KEYS.replace("{schemas}", _names(schemas))
+
+
+def pages_of(columns: Iterable[Row]) -> dict[TableName, int]:
+    """How many pages each table has that can be read by ranges of them, by ``TableName`` without its catalog.
+
+    Plain heaps without children, of PostgreSQL 14 and later: before that, a range of ``ctid`` reads the whole table.
+    """
+    return {
+        TableName("", row["schema"], row["name"]): row["pages"] for row in columns if row["pages"] is not None
+    }
 
 
 def statistics_query(schemas: Sequence[str]) -> str:

@@ -13,7 +13,9 @@ from connectors.postgres.types import Family, Reading, reading
 from fabric.predicates import (
     AllOf,
     AnyOf,
+    ColumnComparison,
     Comparison,
+    Leaf,
     Membership,
     NullTest,
     Pattern,
@@ -26,8 +28,12 @@ from fabric.types import Column, OrderKey, Table
 
 _RANGES: frozenset[PredicateWord] = frozenset({"=", "<>", "<", "<=", ">", ">=", "in", "not in", "null", "or"})
 _WORDS: dict[Family, frozenset[PredicateWord]] = {
+    "integer": _RANGES | {"column"},
+    "date": _RANGES | {"column"},
+    "timestamp": _RANGES | {"column"},
+    "timestamptz": _RANGES | {"column"},
     "boolean": _RANGES - {"<", "<=", ">", ">="},
-    "text": _RANGES | {"like"},
+    "text": _RANGES | {"like", "column"},
     "opaque": frozenset({"null", "or"}),
 }
 
@@ -62,11 +68,13 @@ _WIDEST = 38
 _UNSPEAKABLE = re.compile("[\0\ud800-\udfff]")
 
 
-def fits(leaf: Comparison | Membership | NullTest | Pattern, table: Table) -> bool:
+def fits(leaf: Leaf, table: Table) -> bool:
     """Whether every value is of the column's own type, so that both sides compare the same things."""
     if isinstance(leaf, NullTest):
         return True
     how = reading(named(table, leaf.column))
+    if isinstance(leaf, ColumnComparison):
+        return how.family == reading(named(table, leaf.other)).family
     if isinstance(leaf, Pattern):
         return _speakable(leaf.pattern)
     values = leaf.values if isinstance(leaf, Membership) else (leaf.value,)
@@ -173,6 +181,10 @@ def condition(predicate: Predicate, table: Table) -> exp.Expr:
         if predicate.op not in ("=", "<>"):
             subject = _bytewise(subject, how)
         return _COMPARISONS[predicate.op](this=subject, expression=_literal(predicate.value))
+    if isinstance(predicate, ColumnComparison):
+        beside = named(table, predicate.other)
+        other = _bytewise(reading(beside).subject(column_of(beside)), reading(beside))
+        return _COMPARISONS[predicate.op](this=_bytewise(subject, how), expression=other)
     if isinstance(predicate, NullTest):
         test: exp.Expr = exp.Is(this=subject, expression=exp.null())
     elif isinstance(predicate, Pattern):

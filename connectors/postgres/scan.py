@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
 from connectors.postgres.catalog import drift_query
 from connectors.postgres.predicates import column_of, condition, fits, named, order_key, words
 from connectors.postgres.types import Reading, reading
-from fabric.predicates import Predicate
+from fabric.predicates import Predicate, columns_of
 from fabric.pushdown import describe, divide, leaves, takes_limit
 from fabric.types import Capabilities, Column, Offer, Refusal, Scan, SemiJoin, Split, Table, TableName
 
@@ -27,7 +27,7 @@ class Request:
 
     table: TableName
     columns: tuple[str, ...]
-    readings: tuple[Reading, ...]
+    readings: tuple[Reading, ...] = field(compare=False)
     sql: str
     shape: tuple[tuple[str, str], ...]
     drift: str
@@ -148,7 +148,8 @@ def _request(
         query = query.order_by(*(order_key(key, table) for key in scan.order))
     if limited and scan.limit is not None:
         query = query.limit(scan.limit)
-    tested = [named(table, leaf.column) for predicate in taken for leaf in leaves(predicate)]
+    leaf_columns = (columns_of(leaf) for predicate in taken for leaf in leaves(predicate))
+    tested = [named(table, column) for columns in leaf_columns for column in columns]
     tested += [named(table, each.column) for each in joined]
     sorting = [named(table, key.column) for key in scan.order if ordered]
     shape = {column.name: column.native for column in (*columns, *tested, *sorting)}

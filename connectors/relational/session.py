@@ -3,7 +3,8 @@
 The first scan opens the leader, whose transaction is the state that all see; further scans join it on
 connections of their own while the pool has any to spare. When it has none, the scan that waits sets
 aside what another one has still to send (in memory, then in a file) and takes over its connection:
-DuckDB may want the second source whole before it takes another row of the first.
+DuckDB may want the second source whole before it takes another row of the first. A split of a scan only
+waits for the other splits of the same scan.
 """
 
 from __future__ import annotations
@@ -160,9 +161,10 @@ class Session:
                     if self._joined(link):
                         return link
                     continue
-                busy = next((s for s in list(self._streams) if s.holds and s is not stream), None)
-                if busy is not None:
-                    busy.set_aside(context)
+                busy = [each for each in list(self._streams) if each.holds and each is not stream]
+                # A split of the same scan is read before this one anyway, and not for its sake set aside.
+                if busy and not any(each.serves(context) for each in busy):
+                    busy[0].set_aside(context)
                     continue
             with self._changed:
                 self._changed.wait(_WAIT_SECONDS)

@@ -139,6 +139,10 @@ class Stream:
         """Whether a connection is in use."""
         return self._link is not None
 
+    def serves(self, context: ScanContext) -> bool:
+        """Whether it is a part of that scan."""
+        return self._context is context
+
     def start(self, link: Link) -> None:
         """Send the query.
 

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from rich.console import Console
 
+from fabric.errors import Unreachable
 from server.client import Login
 from server.demo.company import Company, generate
 from server.demo.contracts import show_contracts
@@ -72,10 +73,21 @@ def _start(console: Console, stack: ExitStack, directory: Path, scale: float) ->
             making = pool.submit(_within, steps, "the company", lambda: generate(scale))
             for future in [pool.submit(_fill, steps, station, making) for station in stations]:
                 future.result()
-        write_demo(directory, servers.ports(_free_port()), servers.secrets)
-        uri = _within(steps, "Ripstop", lambda: stack.enter_context(served(directory)))
+        uri = _within(steps, "Ripstop", lambda: _serve(stack, directory, servers))
     console.print(f"Up after {time.monotonic() - started:.0f} s.\n")
     return uri
+
+
+def _serve(stack: ExitStack, directory: Path, servers: Servers) -> str:
+    write_demo(directory, servers.ports(_free_port(DEFAULT_PORT, 0)), servers.secrets)
+    try:
+        return stack.enter_context(served(directory))
+    except Unreachable as error:
+        # Another server may have taken the port since it was seen free.
+        if "cannot listen" not in error.hint:
+            raise
+    write_demo(directory, servers.ports(_free_port(0)), servers.secrets)
+    return stack.enter_context(served(directory))
 
 
 def _fill(steps: Steps, station: Station, making: Future[Company]) -> None:
@@ -125,9 +137,9 @@ def _signals() -> Iterator[Callable[[], None]]:
             signal.signal(name, handler)
 
 
-def _free_port() -> int:
-    """Ripstop's own port, or any other when somebody has it."""
-    for port in (DEFAULT_PORT, 0):
+def _free_port(*wanted: int) -> int:
+    """The first of these ports that nobody has; 0 is any other."""
+    for port in wanted:
         with socket.socket() as probe:
             # As a server does: a connection of the last demo that lingers is no obstacle.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import random
+import re
+import shutil
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
+from server.app import build
 from tests.attacks.conftest import Tally
 from tests.attacks.judge import Court
 
@@ -31,6 +37,28 @@ STATEMENTS = {
 ASKED = [(sql, user) for sql, users in STATEMENTS.items() for user in users]
 
 
+@pytest.fixture(scope="module", params=["afresh", "kept"])
+def sharing(
+    request: pytest.FixtureRequest, court: Court, directory: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Court]:
+    """The estate as it is, and with the rows of every live source kept for an hour."""
+    if request.param == "afresh":
+        yield court
+        return
+    folder: Path = tmp_path_factory.mktemp("kept") / "project"
+    shutil.copytree(directory, folder, ignore=shutil.ignore_patterns(".ripstop"))
+    file = folder / "fabric.yaml"
+    text, live = re.subn(
+        r"\btype: (postgres|http|adbc)\b(,?)(\n *|)",
+        lambda m: f"{m[0]}max_age: 1h{m[2] or m[3]}" if m[3] else f"{m[0]} max_age: 1h,",
+        file.read_text("utf-8"),
+    )
+    assert live == 6
+    file.write_text(text, "utf-8")
+    with closing(build(folder)) as app:
+        yield Court(app, court.oracle)
+
+
 def ask(court: Court, sql: str, user: str) -> None:
     court.compare(user.rstrip("!"), sql, court.ask(user.rstrip("!"), sql), "rows") if not user.endswith(
         "!"
@@ -38,24 +66,32 @@ def ask(court: Court, sql: str, user: str) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_users_who_ask_the_same_in_turn_get_their_own(court: Court, tally: Tally, seed: int) -> None:
+def test_users_who_ask_the_same_in_turn_get_their_own(sharing: Court, tally: Tally, seed: int) -> None:
     asked = list(ASKED)
     random.Random(seed).shuffle(asked)
     for sql, user in asked:
         tally.add("shared answers")
-        ask(court, sql, user)
+        ask(sharing, sql, user)
 
 
-def test_users_who_ask_the_same_at_once_get_their_own(court: Court, tally: Tally) -> None:
+def test_users_who_ask_the_same_at_once_get_their_own(sharing: Court, tally: Tally) -> None:
     asked = [pair for pair in ASKED * 4 if not pair[1].endswith("!")]
     random.Random(7).shuffle(asked)
     # The oracle's connections are one a user: its answers are taken beforehand.
     answers = {}
     with ThreadPoolExecutor(8) as pool:
-        futures = [(sql, user, pool.submit(court.ask, user, sql)) for sql, user in asked]
+        futures = [(sql, user, pool.submit(sharing.ask, user, sql)) for sql, user in asked]
         for sql, user, future in futures:
             answers.setdefault((sql, user), []).append(future.result())
     for (sql, user), given in answers.items():
         for got in given:
             tally.add("shared answers")
-            court.compare(user, sql, got, "rows")
+            sharing.compare(user, sql, got, "rows")
+
+
+def test_what_is_shown_of_a_kept_scan_is_no_more_than_of_a_fresh_one(sharing: Court, tally: Tally) -> None:
+    """Errors, EXPLAIN ANALYZE, receipts and system tables, the second time too."""
+    for sql, user in ASKED[:40]:
+        for _ in range(2):
+            tally.add("shared answers")
+            sharing.judge(user.rstrip("!"), sql, "denied" if user.endswith("!") else "rows")

@@ -13,13 +13,22 @@ from tests.equivalence.sources import USER
 
 AUDITOR = Principal(USER, frozenset({"role:auditor"}))
 
+PLAIN = Session()
+
 Row = tuple[str | None, ...]
 
 
-def ask(line: Line, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
+def ask(
+    line: Line,
+    sql: str,
+    parameters: Sequence[object] = (),
+    *,
+    who: Principal = AUDITOR,
+    session: Session = PLAIN,
+) -> pa.Table:
     """The line's answer; what it promised beforehand must be what comes."""
-    described = line.describe(sql, AUDITOR, Session(), parameters or None)
-    with line.run(sql, AUDITOR, Session(), parameters, described.policy_version) as answer:
+    described = line.describe(sql, who, session, parameters or None)
+    with line.run(sql, who, session, parameters, described.policy_version) as answer:
         assert answer.schema == described.schema
         return pa.Table.from_batches(list(answer.batches()), schema=answer.schema)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pyarrow as pa
@@ -72,3 +74,25 @@ def test_a_configuration_that_does_not_load_changes_nothing(
     assert rows(live, "SELECT count(*) AS n FROM lake.claim") == [{"n": 200}]
     (tmp_path / "fabric.yaml").write_text(FABRIC.replace("lake: ", "pool: ").replace("  lake:", "  pool:"))
     assert soon(lambda: rows(live, "SELECT count(*) AS n FROM pool.claim") == [{"n": 200}])
+
+
+def test_a_changed_source_begins_with_an_empty_cache(tmp_path: Path) -> None:
+    write(tmp_path)
+    with (
+        closing(sqlite3.connect(tmp_path / "old.db")) as old,
+        closing(sqlite3.connect(tmp_path / "new.db")) as new,
+    ):
+        for number, database in enumerate((old, new)):
+            database.executescript(f"CREATE TABLE t (n BIGINT); INSERT INTO t VALUES ({number})")
+    text = FABRIC + (
+        "  db: {type: adbc, domain: crm, driver: adbc_driver_sqlite, dialect: sqlite, "
+        "max_age: 1h, options: {uri: old.db}}\n"
+    )
+    (tmp_path / "fabric.yaml").write_text(text)
+    live = LiveApp(tmp_path, build(tmp_path))
+    try:
+        assert rows(live, "SELECT n FROM db.t") == rows(live, "SELECT n FROM db.t") == [{"n": 0}]
+        (tmp_path / "fabric.yaml").write_text(text.replace("old.db", "new.db"))
+        assert soon(lambda: rows(live, "SELECT n FROM db.t") == [{"n": 1}])
+    finally:
+        live.close()

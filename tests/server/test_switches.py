@@ -1,4 +1,4 @@
-"""Session options that are on or off: said in a header, as an option, or to ``ripstop sql``."""
+"""Session options that are on or off, or a duration: said in a header, as an option, or to ``ripstop sql``."""
 
 from __future__ import annotations
 
@@ -91,6 +91,22 @@ def test_a_header_that_is_neither_is_an_error(uri: str) -> None:
 
 def test_an_option_that_is_neither_is_refused(uri: str) -> None:
     with pytest.raises(Error), cursor(uri, {}, {"pushdown": "maybe"}):
+        pass
+
+
+@pytest.mark.parametrize("said", ["0", "60s", "500ms", "1.5h"])
+def test_max_staleness_is_a_duration(uri: str, said: str) -> None:
+    for headers, options in (({"max_staleness": said}, {}), ({}, {"max_staleness": said})):
+        with cursor(uri, headers, options) as asked:
+            asked.execute(SQL)
+            assert asked.fetchall() == [(3,)]
+
+
+@pytest.mark.parametrize("wrong", ["soon", "60", "-1s"])
+def test_max_staleness_that_is_no_duration_is_refused(uri: str, wrong: str) -> None:
+    with cursor(uri, {"max_staleness": wrong}, {}) as asked, pytest.raises(Error, match="duration"):
+        asked.execute(SQL)
+    with pytest.raises(Error), cursor(uri, {}, {"max_staleness": wrong}):
         pass
 
 

@@ -229,3 +229,18 @@ GROUP BY n
 
 -- not like over files and an API
 SELECT count(*) AS n FROM desk.note WHERE text NOT LIKE '%a%e%'
+
+-- two columns of one table, of numbers
+SELECT policy_id, customer_id FROM policy_db.policy WHERE customer_id < policy_id AND customer_id <> 17
+
+-- of texts, code point by code point
+SELECT customer_id FROM policy_db.customer WHERE name < segment OR region = segment
+
+-- of texts, the same column twice: no NULL equals itself
+SELECT customer_id, email FROM policy_db.customer WHERE email = email AND name <= email
+
+-- of dates, below a NOT
+SELECT policy_id FROM policy_db.policy WHERE NOT (start_date < end_date)
+
+-- of moments in files
+SELECT invoice_no FROM partner_files.repair WHERE received_at = received_at AND shop < remark
