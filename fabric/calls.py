@@ -18,22 +18,24 @@ from fabric.catalog import Catalog
 from fabric.definitions import DONE, Defining, Definitions
 from fabric.emitting import Emitter, Emitting
 from fabric.engine import Engine
-from fabric.errors import Cancelled, InvalidValue, NotFound, NotSupported
+from fabric.errors import AccessDenied, Cancelled, InvalidValue, NotFound, NotSupported
 from fabric.events import MOST_META_BYTES
 from fabric.journal import Journal
 from fabric.naming import unknown_object
 from fabric.parse import bind, parameter_count, parse
 from fabric.questions import Description, Session
+from fabric.refresher import Refresher
 from fabric.resolve import resolve
 from fabric.run_pool import RunPool, require_storable
 from fabric.runs import no_such_run
 from fabric.spi import Governor
-from fabric.types import Parsed, Principal, Product, Relation, Table
+from fabric.types import REFRESH, Parsed, Principal, Product, Relation, Table
 from fabric.underway import Underway
 
 _SCHEMAS = {
     "system.request": pa.schema([pa.field("request_id", pa.string()), pa.field("owner", pa.string())]),
     "system.emit": pa.schema([pa.field("event_id", pa.string())]),
+    REFRESH: pa.schema([pa.field("product", pa.string()), pa.field("rows", pa.int64())]),
     "system.submit": pa.schema([pa.field("run_id", pa.string())]),
     "system.share": pa.schema([pa.field("run_id", pa.string()), pa.field("subject", pa.string())]),
     "system.cancel": pa.schema([pa.field("query_id", pa.string()), pa.field("state", pa.string())]),
@@ -87,11 +89,18 @@ class Sharing:
     subject: str
 
 
-Call = Wanted | Cancelling | Emitting | Submitting | Sharing | Defining
+@dataclass(frozen=True, slots=True)
+class Refreshing:
+    """A product that shall be stored anew."""
+
+    product: Product
+
+
+Call = Wanted | Cancelling | Emitting | Submitting | Sharing | Refreshing | Defining
 
 
 class Procedures:
-    """What can be called; ``runs`` is set where queries can be submitted.
+    """What can be called; ``runs`` is set where queries can be submitted, ``refresher`` where products are stored.
 
     Args:
         catalog: what there is to wish for.
@@ -103,6 +112,7 @@ class Procedures:
     """
 
     runs: RunPool | None = None
+    refresher: Refresher | None = None
 
     def __init__(
         self,
@@ -153,6 +163,8 @@ class Procedures:
         arguments = bind(parsed, parameters).tree.expressions[0].expressions
         if parsed.about == "system.emit":
             return self._emitting(arguments, principal, schema)
+        if parsed.about == REFRESH:
+            return self._refreshing(_text(arguments[0]), principal, schema)
         if parsed.about == "system.submit":
             return self._submitting(_text(arguments[0], MOST_QUERY_CHARACTERS), principal, session)
         texts = [_text(argument) for argument in arguments]
@@ -171,6 +183,16 @@ class Procedures:
             )
         require_storable(self._describe(text, principal, session).schema)
         return Submitting(principal, text, session)
+
+    def _refreshing(self, written: str, principal: Principal, schema: str | None) -> Refreshing:
+        found = self._known(written, principal, schema).object
+        if not self._governor.may(principal, "refresh", found.name):
+            raise AccessDenied(f"'{written}': not allowed; ask {self._governor.owner(found)}")
+        if not isinstance(found, Product) or not found.refresh:
+            raise InvalidValue(f"'{written}' is not stored", hint="materialize: in a product's metadata")
+        if self.refresher is None:
+            raise NotSupported("this fabric stores nothing", hint="ask a server started with `serve`")
+        return Refreshing(found)
 
     def _wanted(self, written: str, reason: str, principal: Principal, schema: str | None) -> Wanted:
         if not reason:
@@ -216,6 +238,8 @@ class Procedures:
             return self._emit(call)
         if isinstance(call, Submitting):
             return self._submit(call)
+        if isinstance(call, Refreshing):
+            return self._refresh(call)
         if isinstance(call, Sharing):
             return self._share(call)
         return self._wish(call) if isinstance(call, Wanted) else self._cancel(call)
@@ -230,6 +254,11 @@ class Procedures:
         assert self.runs is not None  # noqa: S101 - or it would not have been judged
         run_id = self.runs.submit(call.text, call.principal, call.session)
         return pa.Table.from_pylist([{"run_id": run_id}], schema=_SCHEMAS["system.submit"])
+
+    def _refresh(self, call: Refreshing) -> pa.Table:
+        assert self.refresher is not None  # noqa: S101 - or it would not have been judged
+        row = {"product": call.product.written, "rows": self.refresher.refresh(call.product)}
+        return pa.Table.from_pylist([row], schema=_SCHEMAS[REFRESH])
 
     def _share(self, call: Sharing) -> pa.Table:
         if self.runs is None:

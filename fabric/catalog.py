@@ -7,10 +7,12 @@ import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
+from fabric.catalog_state import Listing, Shape
+from fabric.catalog_state import Stamp as Stamp
 from fabric.domains import DomainPrincipal
 from fabric.engine import Engine
 from fabric.errors import FabricError, InternalError, Unreachable
@@ -21,6 +23,7 @@ from fabric.product_graph import beneath
 from fabric.product_shape import in_circle, shaped
 from fabric.product_types import UNPUBLISHED
 from fabric.spi import Connector, FileConnector, Governor, View
+from fabric.stored import StoredTable
 from fabric.stored_results import StoredResults
 from fabric.system import SYSTEM_TABLES
 from fabric.types import DEFAULT_SCHEMA, Column, Principal, Product, Table, TableName
@@ -45,38 +48,6 @@ class Entry:
     comment: str = ""
     columns: tuple[Column, ...] = ()
     masked: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class _Listing:
-    """One source's tables as last seen; ``problems`` are by table key, ``failure`` is the source's own."""
-
-    tables: Mapping[tuple[str, str], Table] = field(default_factory=dict)
-    problems: Mapping[tuple[str, str], FabricError] = field(default_factory=dict)
-    failure: FabricError | None = None
-    at: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Stamp:
-    """The catalog at one moment."""
-
-    generation: int
-    products: Mapping[tuple[str, str], Product]
-
-    def holds(self, now: Stamp) -> bool:
-        """Whether nothing has changed until that other moment."""
-        return self.generation == now.generation and self.products is now.products
-
-
-@dataclass(frozen=True, slots=True)
-class _Shape:
-    """A product's shape, as of a moment: ``parts`` are what its SELECT named then, products as their shapes."""
-
-    product: Product
-    stamp: Stamp
-    parts: Mapping[tuple[str, ...], Table | Product | None]
-    shape: Product
 
 
 class Catalog:
@@ -114,12 +85,13 @@ class Catalog:
         self.connectors = {name.lower(): connector for name, connector in connectors.items()}
         self.products = products
         self.results: StoredResults | None = None
+        self.snapshots: Mapping[str, StoredTable] = {}
         self._files = files
         self._engine = engine
         self._refresh = refresh
-        self._listings: dict[str, _Listing] = {}
+        self._listings: dict[str, Listing] = {}
         self._pending: dict[str, Future[None]] = {}
-        self._shapes: dict[tuple[str, str, str], _Shape] = {}
+        self._shapes: dict[tuple[str, str, str], Shape] = {}
         self._generation = 0
         self._lock = threading.Lock()
         self._shaping = threading.RLock()
@@ -181,7 +153,7 @@ class Catalog:
 
     def _list(self, source: str) -> None:
         connector = self.connectors[source]
-        before = self._listings.get(source, _Listing())
+        before = self._listings.get(source, Listing())
         tables: dict[tuple[str, str], Table] = {}
         problems: dict[tuple[str, str], FabricError] = {}
         try:
@@ -194,7 +166,7 @@ class Catalog:
                     except FabricError as error:
                         problems[key] = error
                         log.warning("table %s: %s", table.name, error.message)
-            listing = _Listing(tables, problems, None, time.monotonic())
+            listing = Listing(tables, problems, None, time.monotonic())
         except FabricError as error:
             log.warning("%s", error)
             listing = replace(before, failure=error, at=time.monotonic())
@@ -210,12 +182,18 @@ class Catalog:
             with self._lock:
                 self._generation += 1
 
-    def _listing(self, source: str) -> _Listing:
+    def _listing(self, source: str) -> Listing:
         """A source's tables; only one that was never listed is waited for."""
         connector = self.connectors[source]
         if source not in self._listings or (isinstance(connector, Uploads) and connector.changed()):
             self.refresh(source).result()
         return self._listings[source]
+
+    def serve_snapshots(self, current: Mapping[str, StoredTable]) -> None:
+        """Serve products from these snapshots from now on, by ``fabric.snapshots.key_of`` and SELECT."""
+        self.snapshots = current
+        with self._lock:
+            self._generation += 1
 
     def stamp(self) -> Stamp:
         """What tells whether anything has changed since; to be taken before the catalog is read."""
@@ -327,10 +305,10 @@ class Catalog:
             return found
 
         made = shaped(product, find, self._engine, lambda part: shapes[part.name.key])
-        self._shapes[product.name.key] = _Shape(product, stamp, looked, made)
+        self._shapes[product.name.key] = Shape(product, stamp, looked, made)
         return made
 
-    def _holds(self, known: _Shape, shapes: Mapping[tuple[str, str, str], Product], stamp: Stamp) -> bool:
+    def _holds(self, known: Shape, shapes: Mapping[tuple[str, str, str], Product], stamp: Stamp) -> bool:
         return known.stamp.holds(stamp) or all(
             _same(was, self.find(name), shapes) for name, was in known.parts.items()
         )

@@ -13,6 +13,7 @@ from fabric.config_model import HistorySettings, LakeSettings
 from fabric.events import Events
 from fabric.execute import Outcome
 from fabric.runs import Runs
+from fabric.snapshots import Snapshots
 from fabric.state import Part, State
 from fabric.types import Governed, Principal
 from fabric.usage import Usage
@@ -112,6 +113,7 @@ class Journal:
         self.events = Events(state, redact, kept.keep)
         self.usage = Usage(state, domains)
         self.runs = Runs(state, redact, lake)
+        self.snapshots = Snapshots(state, redact)
         state.prepare(_PART)
 
     def record(self, ended: Ended) -> None:

@@ -21,7 +21,7 @@ from fabric.parse_definitions import is_definition, read_definition
 from fabric.parse_explain import explained
 from fabric.parse_steps import is_bearable
 from fabric.tokens import tokens as _read
-from fabric.types import PROCEDURES, Kind, Parsed
+from fabric.types import PROCEDURES, REFRESH, Kind, Parsed
 
 MAX_DEPTH = 200
 PUSHED = "pushed"
@@ -79,6 +79,8 @@ def _parsed(text: str) -> Parsed:
         return _describe(text, tokens[1:])
     if kind == "query" and first == "CALL":
         return _call(text, text[tokens[0].end + 1 :])
+    if kind == "query" and first == "REFRESH":
+        return _refresh(text, tokens[1:])
     return replace(_statement(text, tokens), kind=kind, about=about)
 
 
@@ -165,7 +167,7 @@ def _checked(root: exp.Expr) -> exp.Expr:
         word = root.key.upper() if not isinstance(root, exp.Command) else str(root.this).upper()
         raise NotSupported(
             f"{word} is not a statement that Ripstop runs",
-            hint="SELECT, WITH, VALUES, FROM, set operations, PIVOT with IN (…), EXPLAIN, SHOW, DESCRIBE, CALL, "
+            hint="SELECT, WITH, VALUES, FROM, set operations, PIVOT with IN (…), EXPLAIN, SHOW, DESCRIBE, CALL, REFRESH, "
             "CREATE VIEW, DROP VIEW, COMMENT ON",
         )
     level: list[exp.Expr] = [root]
@@ -233,6 +235,16 @@ def _call(text: str, rest: str) -> Parsed:
     if not isinstance(arguments, exp.Tuple) or not 0 <= most - len(arguments.expressions) <= form.count("["):
         raise SyntaxProblem("the call cannot be read", hint=f"it is {form}")
     return Parsed(text=text, tree=made.tree, kind="command", about=name)
+
+
+def _refresh(text: str, tokens: list[Token]) -> Parsed:
+    """REFRESH of a name is a call with the name as its argument."""
+    named = [token for token in tokens if token.text != ";"]
+    if not named:
+        raise SyntaxProblem("REFRESH needs a product", hint="REFRESH domain.product")
+    written = text[named[0].start : named[-1].end + 1]
+    argument = exp.Tuple(expressions=[exp.Literal.string(written)])
+    return Parsed(text=text, tree=exp.select(argument), kind="command", about=REFRESH)
 
 
 def _number(holder: exp.Expr) -> int:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from fabric.product_types import key_of
 from fabric.types import Product
 
 if TYPE_CHECKING:
@@ -27,11 +29,14 @@ Row = tuple[Any, ...]
 Popular = Mapping[tuple[str, str, str], tuple[int, int]]
 """Statements that used an object lately, and how many users asked them, by the object's name."""
 
+Stored = Mapping[str, tuple[datetime | None, str]]
+"""As of when a product's snapshot is, and why its last refresh failed, by ``key_of``."""
+
 
 def product_rows(
-    entries: Sequence[Entry], principal: Principal, governor: Governor, popular: Popular
+    entries: Sequence[Entry], principal: Principal, governor: Governor, popular: Popular, stored: Stored
 ) -> list[Row]:
-    """A row for each product; ``as_of`` is NULL, since every product is live."""
+    """A row for each product; ``as_of`` is NULL where it is live."""
     return [
         (
             product.domain,
@@ -39,11 +44,11 @@ def product_rows(
             product.version,
             product.status,
             product.state,
-            _reason(product, principal, governor),
+            _reason(product, principal, governor, _stored(product, stored)[1]),
             governor.owner(product),
             product.description,
             list(product.tags),
-            None,
+            _stored(product, stored)[0],
             product.replaced_by or None,
             product.sunset,
             product.freshness,
@@ -55,10 +60,15 @@ def product_rows(
     ]
 
 
-def _reason(product: Product, principal: Principal, governor: Governor) -> str | None:
+def _stored(product: Product, stored: Stored) -> tuple[datetime | None, str]:
+    return stored.get(key_of(product), (None, "")) if product.refresh else (None, "")
+
+
+def _reason(product: Product, principal: Principal, governor: Governor, failed: str) -> str | None:
     """Why it is not ok: it may name parts that nobody but its owner may know of."""
     broken = f"its data breaks {', '.join(map(repr, product.violations))}" if product.violations else ""
     reasons = [product.broken or broken, product.stale and f"an older text serves: {product.stale}"]
+    reasons.append(failed and f"its last refresh failed: {failed}")
     said = "; ".join(filter(None, reasons))
     if not said:
         return None

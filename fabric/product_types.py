@@ -97,6 +97,7 @@ class Product:
         reads: the names that stand in its SELECT.
         promised: what was published of this major version; None when nothing was.
         violations: the rules of its contract that its data broke when it was tested last.
+        refresh: when it is stored anew, as cron writes it; empty for a product that is live. The newest ``snapshots`` stay.
         refuses: a violation stops it from being served.
         replaced_by: the version that took its place, as users write it; of a deprecated or retired one.
     """
@@ -118,6 +119,8 @@ class Product:
     reads: tuple[tuple[str, ...], ...] = ()
     quality: tuple[Quality, ...] = ()
     freshness: float | None = None
+    refresh: str = ""
+    snapshots: int = 1
     sunset: date | None = None
     promised: Contract | None = None
     violations: tuple[str, ...] = ()
@@ -161,6 +164,11 @@ class Product:
     def stopped(self) -> bool:
         """Whether it is not served, although it could be."""
         return self.status == "retired" or bool(self.violations and self.refuses)
+
+
+def key_of(product: Product) -> str:
+    """What is stored of a product is kept under this: each major version has its own."""
+    return f"{product.domain}.{product.bare}@{product.major}".lower()
 
 
 Action = Literal["create", "drop", "comment"]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import re
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError
+from cronsim import CronSim, CronSimError
+from pydantic import Field, ValidationError, field_validator
 from sqlglot import exp
 
 from fabric.errors import FabricError, InvalidConfig
@@ -44,16 +45,23 @@ class QualityRule(Strict):
 
 
 class Materialize(Strict):
-    """When a product is stored."""
+    """When a product is stored anew, in UTC, and how many of its snapshots stay."""
 
     refresh: str
+    keep: int = Field(default=2, ge=1, le=1000)
+
+    @field_validator("refresh")
+    @classmethod
+    def _cron(cls, refresh: str) -> str:
+        try:
+            CronSim(refresh, datetime.now(UTC))
+        except CronSimError:
+            raise ValueError("it is written as for cron, such as */15 * * * *") from None
+        return refresh
 
 
 class ProductFront(Strict):
-    """The metadata in front of a product's SELECT.
-
-    ``materialize`` is read and, in this version, not acted on: a product is always live.
-    """
+    """The metadata in front of a product's SELECT."""
 
     owner: str = ""
     description: str = ""
@@ -145,6 +153,8 @@ def product_of(fabric: str, domain: str, stem: str, text: str, where: str) -> Pr
         reads=names_in(parsed),
         quality=tuple(Quality(rule.name, rule.sql) for rule in front.quality),
         freshness=front.freshness,
+        refresh=front.materialize.refresh if front.materialize else "",
+        snapshots=front.materialize.keep if front.materialize else 1,
         sunset=front.sunset,
         refuses=front.on_violation == "refuse",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from sqlglot import exp
@@ -16,7 +16,8 @@ from fabric.lineage import lineage
 from fabric.product_types import Edge, Lineage
 from fabric.remembered import Numbered
 from fabric.resolve import relations
-from fabric.types import Column, Governed, Product, Relation, Resolved, TableName
+from fabric.stored import parts_of
+from fabric.types import Column, Governed, Product, Relation, TableName
 
 Shape = Callable[[Product], Product]
 MOST_KNOWN = 2_000
@@ -112,7 +113,7 @@ def query_lineage(governed: Governed, engine: Engine, shaped: Shape) -> QueryLin
         tuple((each.name, visible[each.id]) for each in resolved.relations),
         replace(found, columns=columns, rows=tuple(dict.fromkeys(map(told, found.rows)))),
         tuple(_chosen_by_rules(governed, shaped)),
-        tuple({product.name.key: product for product in _products(resolved, shaped)}.values()),
+        tuple({product.name.key: product for product in _products(resolved.relations, shaped)}.values()),
     )
 
 
@@ -133,7 +134,7 @@ def _is_masked(relation: Relation, column: str, governed: Governed, shaped: Shap
         return True
     if relation.body is None or not isinstance(relation.object, Product):
         return False
-    shape, parts = shaped(relation.object), relation.body.relations
+    shape, parts = shaped(relation.object), parts_of(relation)
     for made, origins in zip(shape.columns, shape.origins, strict=False):
         if made.name.lower() == lower:
             return any(_is_masked(parts[each.part], each.column, governed, shaped) for each in origins)
@@ -150,9 +151,9 @@ def _chosen_by_rules(governed: Governed, shaped: Shape) -> Iterator[Edge]:
         )
 
 
-def _products(resolved: Resolved, shaped: Shape) -> Iterator[Product]:
-    for relation in resolved.relations:
+def _products(named: Sequence[Relation], shaped: Shape) -> Iterator[Product]:
+    for relation in named:
         if isinstance(relation.object, Product):
             yield shaped(relation.object)
             if relation.body is not None:
-                yield from _products(relation.body, shaped)
+                yield from _products(parts_of(relation), shaped)

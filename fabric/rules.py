@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sqlglot import exp
 
@@ -13,7 +13,10 @@ from fabric.engine import Engine
 from fabric.errors import InvalidConfig
 from fabric.file_shapes import name
 from fabric.parse import parse
+from fabric.product_types import key_of
 from fabric.resolve import Whole, relations, resolve, resolve_rule
+from fabric.snapshots import has_columns
+from fabric.stored import StoredTable
 from fabric.types import DEFAULT_SCHEMA, Column, Product, Resolved, RowFilter, Table
 
 # DuckDB takes a bare name of these for a call when no column has it, be it in quotes: a rule that names a column
@@ -46,6 +49,20 @@ class RuleBinder:
         """What its SELECT reads, in the order that its origins count them in."""
         resolved = resolve(parse(product.sql), Whole(self._catalog.find), None, f"domain:{product.domain}")
         return [relation.object for relation in resolved.relations]
+
+    def snapshots(self) -> Callable[[Product], StoredTable | None]:
+        """The snapshot of a product that has one with the columns that its SELECT gives now."""
+        current = self._catalog.snapshots
+
+        def snapshot(product: Product) -> StoredTable | None:
+            found = current.get(f"{key_of(product)}\0{product.sql}") if current else None
+            return (
+                found
+                if found is not None and has_columns(found.columns, self.shaped(product).columns)
+                else None
+            )
+
+        return snapshot
 
     def bind(self, condition: exp.Expr, found: Table | Product, reader: str) -> RowFilter:
         """A row rule over an object's columns; its subqueries read as ``reader``.

@@ -25,6 +25,7 @@ from fabric.row_groups import write_parquet
 from fabric.runs import Runs
 from fabric.stop import Stop
 from fabric.stored import judged, ruled
+from fabric.sweeping import sweep
 from fabric.types import Governed, Principal, Table
 
 log = logging.getLogger("ripstop.runs")
@@ -42,8 +43,6 @@ FOLDER = "runs"
 _TICK_SECONDS = 1.0
 _LAST_SECONDS = 5.0
 _SWEEP_SECONDS = 60.0
-_GRACE_SECONDS = 3600.0
-"""How long the file of an expired result stays for those who are reading it, and one that no run names."""
 
 _DIED = "the server ended while it ran; submit it again"
 
@@ -241,16 +240,7 @@ class RunPool:
         if not self.runs.state.lease("sweep the lake", _SWEEP_SECONDS):
             return
         self.runs.forget()
-        # Listed before the runs are read: a file is named in the state before it is made.
-        found = self._lake.listed(FOLDER)
-        known = self.runs.files()
-        now = time.time()
-        for file in found:
-            state, at = known.get(file.path, ("", file.modified))
-            left = state in ("failed", "cancelled")
-            over = state in ("expired", "") and now - at > _GRACE_SECONDS
-            if left or over or (state == "succeeded" and at and now - at > _GRACE_SECONDS):
-                self._lake.remove(file.path)
+        sweep(self._lake, FOLDER, self.runs.files, ("failed", "cancelled"), ("succeeded", "expired"))
 
 
 def governed_of(reply: Reply) -> Governed:

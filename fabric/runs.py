@@ -40,6 +40,7 @@ _PART = Part(
             PRIMARY KEY (run_id, subject)
         )
         """,
+        "ALTER TABLE runs ADD COLUMN query TEXT",
     ),
 )
 
@@ -50,7 +51,7 @@ _ACTIVE = "state IN ('queued', 'running')"
 class Run:
     """One run whose result can be read.
 
-    ``session`` completed its names: ``schema`` and ``dialect``. ``made_under`` is what was decided on it.
+    ``sql`` is the whole text, to be judged and never shown. ``session`` completed its names: ``schema`` and ``dialect``. ``made_under`` is what was decided on it.
     """
 
     run_id: str
@@ -101,9 +102,9 @@ class Runs:
                 )
             self._require_room(run, owner, 1)
             run(
-                "INSERT INTO runs (run_id, owner, sql, session, state, submitted_at, worker) "
-                "VALUES ($1, $2, $3, $4, 'queued', $5, $6)",
-                (run_id, owner, self._redact(sql), json.dumps(session), time.time(), worker),
+                "INSERT INTO runs (run_id, owner, sql, query, session, state, submitted_at, worker) "
+                "VALUES ($1, $2, $3, $4, $5, 'queued', $6, $7)",
+                (run_id, owner, self._redact(sql), sql, json.dumps(session), time.time(), worker),
             )
         return run_id
 
@@ -203,7 +204,7 @@ class Runs:
     def readable(self, run_id: str) -> Run | None:
         """The run of an id if it has a result, with those it is shared with."""
         found = self.state.read(
-            "SELECT r.run_id, owner, sql, session, file, made_under, subject FROM runs r "
+            "SELECT r.run_id, owner, query, session, file, made_under, subject FROM runs r "
             "LEFT JOIN run_shares s ON s.run_id = r.run_id "
             "WHERE r.run_id = $1 AND state = 'succeeded' AND expires_at > $2",
             (run_id, time.time()),

@@ -18,6 +18,7 @@ from fabric.prefetch import prefetch, wanted
 from fabric.pushdown import describe
 from fabric.reads import FileRead, LiveRead, Read
 from fabric.spi import ScanContext
+from fabric.stored import StoredTable
 from fabric.types import ScanReceipt
 
 _LONGEST = 4_000  # characters of what a source was asked: it may hold 50,000 keys
@@ -69,7 +70,9 @@ class ScanRun:
         elif isinstance(read, FileRead):
             pushed = f"{len(read.scan.files)} of {read.scan.listed} files"
             asked, touched, by = read.scan.told, read.demand.columns, read.reduced_by
-        columns = read.relation.object.columns
+        found = read.relation.object
+        stored = found.as_of if isinstance(found, StoredTable) else None
+        columns = found.columns
         return ScanReceipt(
             source=read.relation.name.catalog,
             object=str(read.relation.name),
@@ -80,7 +83,7 @@ class ScanRun:
             requests=context.requests,
             seconds=self.feed.seconds if self.feed else (time.time() - self.began.timestamp()),
             cache=context.cached,
-            as_of=context.as_of or self.began,
+            as_of=stored or context.as_of or self.began,
             guarded=self.guarded is not None and discretion.counts(read.relation) and not by,
             veiled=not discretion.shows_read(read.relation, by),
             unnamed=not discretion.shows(read.relation),

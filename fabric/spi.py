@@ -32,6 +32,8 @@ from fabric.types import (
 if TYPE_CHECKING:
     from sqlglot import exp
 
+    from fabric.stored import StoredTable
+
 
 @dataclass
 class ScanContext:
@@ -211,6 +213,10 @@ class Binder(Protocol):
 
     def parts(self, product: Product) -> Sequence[Table | Product]:
         """What its SELECT reads, in the order that its origins count them in."""
+        ...
+
+    def snapshots(self) -> Callable[[Product], StoredTable | None]:
+        """The snapshot of a product that has one of what its SELECT gives now; the same all through one statement."""
         ...
 
     def bind(self, condition: exp.Expr, found: Table | Product, reader: str) -> RowFilter:

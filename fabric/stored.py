@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
+
+from sqlglot import exp
 
 from fabric.errors import ResultOutdated
 from fabric.resolve import relations
-from fabric.types import Decision, Governed, Mask, Relation, Resolved, Table
+from fabric.types import Decision, Governed, Mask, Product, Relation, Resolved, Table
 
 Ruled = dict[str, Any]
 """What was decided on one relation, as JSON has it."""
@@ -18,11 +22,13 @@ Ruled = dict[str, Any]
 class StoredTable(Table):
     """A table in the lake: ``made_of`` is the statement that made it, as resolved for the one who reads now.
 
-    It is judged whenever the table is read, and never run. ``made_under`` is what was decided on it then.
+    It is judged whenever the table is read, and never run. ``made_under`` is what was decided on it then, ``as_of`` when
+    that was.
     """
 
     made_of: Resolved | None = None
     made_under: tuple[Ruled, ...] = ()
+    as_of: datetime | None = None
 
 
 def judged(resolved: Resolved, decisions: Mapping[str, Decision] | None = None) -> Iterator[Relation]:
@@ -75,6 +81,62 @@ def is_no_stricter(
     return len(now) == len(then) and all(map(_takes_no_more, now, then))
 
 
+def beneath_ruled(resolved: Resolved, decisions: Mapping[str, Decision]) -> list[Ruled]:
+    """The decisions on what a product is made of, for ``is_no_stricter`` with nobody's name."""
+    return _ruled(resolved, decisions, "")
+
+
+def parts_of(relation: Relation) -> tuple[Relation, ...]:
+    """What a product's SELECT names, be it served from a snapshot or not."""
+    if relation.body is None:
+        return ()
+    first = relation.body.relations[0].object if relation.body.relations else None
+    if isinstance(first, StoredTable) and first.made_of is not None:
+        return first.made_of.relations
+    return relation.body.relations
+
+
+def served_from(
+    resolved: Resolved,
+    decisions: Mapping[str, Decision],
+    snapshot: Callable[[Product], StoredTable | None],
+) -> tuple[Resolved, dict[str, Decision]]:
+    """The statement with products read from their snapshots where that shows this reader what the live parts would.
+
+    Args:
+        resolved: the statement.
+        decisions: on all of it.
+        snapshot: of a product, if it has one.
+
+    Returns:
+        The statement, and the decisions on the snapshots.
+    """
+    more: dict[str, Decision] = {}
+
+    def served(relation: Relation) -> Relation:
+        found, body = relation.object, relation.body
+        if not isinstance(found, Product) or body is None:
+            return relation
+        stored = snapshot(found)
+        if stored is not None and is_no_stricter(stored.made_under, body, decisions, ""):
+            within = f"r_{secrets.token_hex(8)}"
+            more[within] = Decision(True)
+            read = Relation(
+                within, stored.name, replace(stored, made_of=body), f"domain:{found.domain}", stored.name.name
+            )
+            tree = exp.select("*").from_(exp.to_identifier(within, quoted=True))
+            return replace(relation, body=Resolved(tree, (read,)))
+        inner = over(body)
+        return relation if inner is body else replace(relation, body=inner)
+
+    def over(tree: Resolved) -> Resolved:
+        made = tuple(map(served, tree.relations))
+        same = all(one is other for one, other in zip(made, tree.relations, strict=True))
+        return tree if same else replace(tree, relations=made)
+
+    return over(resolved), more
+
+
 def _ruled(resolved: Resolved, decisions: Mapping[str, Decision], user: str) -> list[Ruled]:
     return [
         {
@@ -85,6 +147,7 @@ def _ruled(resolved: Resolved, decisions: Mapping[str, Decision], user: str) -> 
             "hidden": sorted(decisions[relation.id].hidden),
         }
         for relation in judged(resolved, decisions)
+        if not isinstance(relation.object, StoredTable)
     ]
 
 

@@ -13,7 +13,7 @@ from fabric.errors import StateUnavailable
 from fabric.events import EVENTS
 from fabric.limit_rows import limit_rows
 from fabric.lineage_rows import LINEAGE
-from fabric.product_rows import COLUMNS, PRODUCTS, Popular, column_rows, product_rows
+from fabric.product_rows import COLUMNS, PRODUCTS, Popular, Stored, column_rows, product_rows
 from fabric.types import Column, Table, TableName
 from fabric.usage_rows import usage_rows
 
@@ -171,6 +171,12 @@ class Desk:
             return self.journal.usage.popular(time.time()) if self.journal else {}
         return {}
 
+    def stored(self) -> Stored:
+        """What is stored of products; nothing while nobody can tell."""
+        with suppress(StateUnavailable):
+            return self.journal.snapshots.told() if self.journal else {}
+        return {}
+
 
 def system_rows(
     name: TableName, principal: Principal, desk: Desk, entries: Sequence[Entry], fabric: str
@@ -187,7 +193,7 @@ def system_rows(
     if name.schema == "system" and name.name in PERSONAL:
         return _personal_rows(name.name, principal, desk, entries)
     if (name.schema, name.name) == ("system", "products"):
-        return product_rows(entries, principal, desk.governor, desk.popular())
+        return product_rows(entries, principal, desk.governor, desk.popular(), desk.stored())
     return _ROWS[name.schema, name.name](entries, fabric)
 
 

@@ -312,6 +312,9 @@ PROCEDURES = {
 }
 """What can be called, and how it is written."""
 
+REFRESH = "refresh"
+"""What a command is about that has a product stored anew."""
+
 Kind = Literal[
     "query", "explain", "explain analyze", "explain policy", "show", "describe", "command", "define"
 ]

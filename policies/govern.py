@@ -7,8 +7,10 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from fabric.domains import DomainPrincipal
 from fabric.spi import Binder, Finding, Rule, View
-from fabric.types import Governed, Principal, Product, Resolved, RowFilter, Table, TableName
+from fabric.stored import served_from
+from fabric.types import Decision, Governed, Principal, Product, Resolved, RowFilter, Table, TableName
 from policies.case import Case
 from policies.files import Changed, PolicyFiles, Snapshot
 from policies.fitting import Fitting, attributes_asked_for, fitting
@@ -74,7 +76,10 @@ class CasbinGovernor:
         for relation in resolved.relations:
             case.decide(relation)
         case.require_apart(resolved)
-        return Governed(resolved, principal, case.decisions, case.snapshot.version)
+        served, more = resolved, dict[str, Decision]()
+        if not isinstance(principal, DomainPrincipal):  # as whom they are made
+            served, more = served_from(resolved, case.decisions, binder.snapshots())
+        return Governed(served, principal, case.decisions | more, case.snapshot.version)
 
     def may(self, principal: Principal, action: str, object_name: str | TableName) -> bool:
         """Whether the principal may do ``action`` with the object.

@@ -25,10 +25,12 @@ from fabric.pipeline import Line
 from fabric.product_files import ProductFiles
 from fabric.query_lineage import QueryLineages
 from fabric.questions import hypothetical
+from fabric.refresher import Refresher
 from fabric.registry import build_connector
 from fabric.run_pool import RunPool
 from fabric.scan_cache import ScanCache
 from fabric.secrets import redact
+from fabric.snapshots import SnapshotTables
 from fabric.spi import Connector, Governor
 from fabric.state import State, open_state
 from fabric.stored_results import StoredResults
@@ -73,8 +75,9 @@ class App:
 
     def close(self) -> None:
         """Cancel what runs and give back every connection."""
-        if self.line.procedures.runs is not None:
-            self.line.procedures.runs.close()
+        for each in (self.line.procedures.runs, self.line.procedures.refresher):
+            if each is not None:
+                each.close()
         self.line.close()
         self.catalog.close()
         for connector in self.catalog.connectors.values():
@@ -162,6 +165,8 @@ def build(
     catalog.results = StoredResults(journal.runs, stored, files)
     if recorded:
         line.procedures.runs = RunPool(journal.runs, lake, line.run, config.name)
+        tables = SnapshotTables(journal.snapshots, stored, files)
+        line.procedures.refresher = Refresher(catalog, journal.snapshots, tables, lake, line.run)
     ingest = Ingest(
         catalog,
         scoped,
@@ -171,6 +176,8 @@ def build(
         journal=journal if recorded else None,
     )
     catalog.start()
+    if line.procedures.refresher is not None:
+        line.procedures.refresher.start()
     return App(
         config,
         line,

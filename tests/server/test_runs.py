@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from pydantic import SecretStr
 
 from fabric.errors import FabricError, InvalidValue, LimitError, NotFound, NotSupported, ResultOutdated
 from fabric.pipeline import Session
+from fabric.secrets import remember_secrets
 from fabric.types import Principal
 from policies.scope import ScopedPrincipal
 from server.app import build
@@ -161,6 +163,13 @@ def test_a_result_that_expired_is_gone(tmp_path: Path) -> None:
         run_id = submit(app, "SELECT 1 AS n")
         until(lambda: row_of(app, run_id, ANA)["state"] == "expired", 20.0)
         assert isinstance(refusal(app, f'SELECT * FROM results."{run_id}"', ANA), NotFound)
+
+
+def test_a_secrets_text_in_a_query_is_not_shown_and_does_no_harm(app: App) -> None:
+    remember_secrets(SecretStr("hunter2hunter2"))
+    run_id = succeeded(app, "SELECT hunter2hunter2.claim_id FROM claims.claim AS hunter2hunter2")
+    assert "hunter2hunter2" not in str(row_of(app, run_id, ANA)["sql"])
+    assert read(app, run_id) == [{"claim_id": 1}, {"claim_id": 3}]
 
 
 # ── attacks ──────────────────────────────────────────────────────────────────────────────────
