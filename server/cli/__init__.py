@@ -13,7 +13,22 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from server.cli import audit, check, demo, events, init, lineage, product, serve, sql, test, token, user, why
+from server.cli import (
+    audit,
+    check,
+    demo,
+    events,
+    export,
+    init,
+    lineage,
+    product,
+    serve,
+    sql,
+    test,
+    token,
+    user,
+    why,
+)
 from server.cli.failure import report
 
 app = typer.Typer(
@@ -33,6 +48,7 @@ for command in (
     why.why,
     lineage.lineage,
     events.events,
+    export.export,
     demo.demo,
 ):
     app.command()(command)
