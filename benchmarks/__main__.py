@@ -17,6 +17,7 @@ NAMES = (
     "crowd",
     "audit",
     "kills",
+    "lake_kills",
     "mixed",
     "workers",
     "splits",

@@ -87,7 +87,8 @@ class Server:
         self._said.close()
 
 
-def _query(port: int, user: str, sql: str) -> list[dict[str, object]]:
+def ask(port: int, user: str, sql: str) -> list[dict[str, object]]:
+    """The rows of a statement, asked over a connection of its own."""
     with flight.connect(f"grpc://127.0.0.1:{port}") as connection:
         options = flight.FlightCallOptions(
             headers=[connection.authenticate_basic_token(user, "x")], timeout=30
@@ -111,11 +112,11 @@ def _client(server: Server, number: int, seen: Seen, end: threading.Event) -> No
         mark = number * 10_000_000 + asked
         try:
             if asked % 10 == 0:
-                listed = _numbers([str(row["sql"]) for row in _query(server.port, user, _LOOK)])
+                listed = _numbers([str(row["sql"]) for row in ask(server.port, user, _LOOK)])
                 with seen.lock:
                     seen.shown |= listed
                 continue
-            rows = _query(
+            rows = ask(
                 server.port,
                 user,
                 f"SELECT id, email FROM lake.point WHERE id = {asked % 10_000} /* {mark} */",
@@ -177,7 +178,7 @@ def measure(times: int, seconds: float = 4.0) -> dict[str, object]:
         server.kill_all()
         kept: set[int] = set()
         for number in range(CLIENTS):
-            kept |= _numbers([str(row["sql"]) for row in _query(server.port, PEOPLE[number], _LOOK)])
+            kept |= _numbers([str(row["sql"]) for row in ask(server.port, PEOPLE[number], _LOOK)])
         server.stop()
         intents, findings = _recorded(directory)
     return {

@@ -8,7 +8,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from fabric.errors import AccessDenied, FabricError, NotFound, NotSupported, PolicyChanged, SyntaxProblem
+from fabric.errors import (
+    AccessDenied,
+    FabricError,
+    NotFound,
+    NotSupported,
+    PolicyChanged,
+    ResultOutdated,
+    SyntaxProblem,
+)
 from fabric.types import Governed, Principal
 
 if TYPE_CHECKING:
@@ -82,15 +90,17 @@ def judged(error: FabricError) -> AuditDecision:
     if isinstance(error, SyntaxProblem | NotSupported):
         return "unparsable"
     # An object that is not there and one that may not be known look alike, here as to the user.
-    return "denied" if isinstance(error, AccessDenied | NotFound | PolicyChanged) else "error"
+    return (
+        "denied" if isinstance(error, AccessDenied | NotFound | PolicyChanged | ResultOutdated) else "error"
+    )
 
 
 def readings(governed: Governed) -> tuple[Reading, ...]:
     """Everything that a governed statement reads, beneath products and in row rules too."""
-    from fabric.resolve import relations  # sqlglot is not needed to verify an audit
+    from fabric.stored import judged  # sqlglot is not needed to verify an audit
 
     found: dict[tuple[object, ...], Reading] = {}
-    for relation in relations(governed.resolved, governed.decisions):
+    for relation in judged(governed.resolved, governed.decisions):
         decision = governed.decisions[relation.id]
         reading = Reading(
             object=str(relation.name),

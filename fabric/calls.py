@@ -1,13 +1,14 @@
 """CALL: what a statement does beside reading, by the name of its procedure (``fabric.types.PROCEDURES``).
 
 ``system.request`` records a wish: something that a user may know of and would like to read, and why.
-``system.cancel`` ends a query that waits or runs, ``system.emit`` records an event. What defines products goes the same way (``fabric.definitions``).
+``system.submit`` has a query run by itself, ``system.share`` lets others read its result, ``system.cancel`` ends a query or a run.
+``system.emit`` records an event. What defines products goes the same way (``fabric.definitions``).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -21,8 +22,11 @@ from fabric.errors import Cancelled, InvalidValue, NotFound, NotSupported
 from fabric.events import MOST_META_BYTES
 from fabric.journal import Journal
 from fabric.naming import unknown_object
-from fabric.parse import bind, parameter_count
+from fabric.parse import bind, parameter_count, parse
+from fabric.questions import Description, Session
 from fabric.resolve import resolve
+from fabric.run_pool import RunPool, require_storable
+from fabric.runs import no_such_run
 from fabric.spi import Governor
 from fabric.types import Parsed, Principal, Product, Relation, Table
 from fabric.underway import Underway
@@ -30,9 +34,13 @@ from fabric.underway import Underway
 _SCHEMAS = {
     "system.request": pa.schema([pa.field("request_id", pa.string()), pa.field("owner", pa.string())]),
     "system.emit": pa.schema([pa.field("event_id", pa.string())]),
+    "system.submit": pa.schema([pa.field("run_id", pa.string())]),
+    "system.share": pa.schema([pa.field("run_id", pa.string()), pa.field("subject", pa.string())]),
     "system.cancel": pa.schema([pa.field("query_id", pa.string()), pa.field("state", pa.string())]),
 }
 """What each answers with: one row."""
+
+MOST_QUERY_CHARACTERS = 1_000_000
 
 MOST_CHARACTERS = 2_000
 """How long a text that is written down may be."""
@@ -61,8 +69,29 @@ class Cancelling:
     query_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Submitting:
+    """A query that may be asked, and shall run by itself."""
+
+    principal: Principal
+    text: str
+    session: Session
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """A run whose result another subject shall read; whether it is the principal's shows when it is done."""
+
+    principal: Principal
+    run_id: str
+    subject: str
+
+
+Call = Wanted | Cancelling | Emitting | Submitting | Sharing | Defining
+
+
 class Procedures:
-    """What can be called.
+    """What can be called; ``runs`` is set where queries can be submitted.
 
     Args:
         catalog: what there is to wish for.
@@ -70,7 +99,10 @@ class Procedures:
         journal: keeps the wishes; without one there are none.
         underway: the queries that can be cancelled.
         engine: binds what is defined.
+        describe: judges a query that is submitted.
     """
+
+    runs: RunPool | None = None
 
     def __init__(
         self,
@@ -79,15 +111,17 @@ class Procedures:
         journal: Journal | None,
         underway: Underway,
         engine: Engine,
+        describe: Callable[[str, Principal, Session], Description],
     ) -> None:
         self._definitions = Definitions(catalog, governor, engine, journal)
         self._catalog = catalog
         self._governor = governor
         self._journal = journal
         self._underway = underway
+        self._describe = describe
 
     def describe(
-        self, parsed: Parsed, parameters: Sequence[object] | None, principal: Principal, schema: str | None
+        self, parsed: Parsed, parameters: Sequence[object] | None, principal: Principal, session: Session
     ) -> pa.Schema:
         """What a call would answer with; one whose parameters are not bound yet is not judged.
 
@@ -95,33 +129,48 @@ class Procedures:
             FabricError: as ``judge``.
         """
         if parameters is not None or not parameter_count(parsed):
-            self.judge(parsed, parameters or (), principal, schema)
+            self.judge(parsed, parameters or (), principal, session)
         return DONE if parsed.kind == "define" else _SCHEMAS[parsed.about]
 
     def judge(
-        self, parsed: Parsed, parameters: Sequence[object], principal: Principal, schema: str | None
-    ) -> Wanted | Cancelling | Emitting | Defining:
+        self, parsed: Parsed, parameters: Sequence[object], principal: Principal, session: Session
+    ) -> Call:
         """Whether the principal may do it; nothing is done.
 
         Args:
             parsed: the call.
             parameters: one value a placeholder.
             principal: who calls.
-            schema: the session's, which completes a one-part name.
+            session: its schema completes a one-part name.
 
         Raises:
             NotFound: an object that the principal may not know of.
             InvalidValue: an argument that is no text, or too long.
         """
+        schema = session.schema
         if parsed.kind == "define":
             return self._definitions.judge(parsed, principal, schema)
         arguments = bind(parsed, parameters).tree.expressions[0].expressions
         if parsed.about == "system.emit":
             return self._emitting(arguments, principal, schema)
+        if parsed.about == "system.submit":
+            return self._submitting(_text(arguments[0], MOST_QUERY_CHARACTERS), principal, session)
         texts = [_text(argument) for argument in arguments]
+        if parsed.about == "system.share":
+            return _sharing(principal, *texts)
         if parsed.about == "system.cancel":
             return Cancelling(principal, texts[0])
         return self._wanted(texts[0], texts[1], principal, schema)
+
+    def _submitting(self, text: str, principal: Principal, session: Session) -> Submitting:
+        if self.runs is None:
+            raise NotSupported("this fabric runs nothing by itself", hint="ask a server started with `serve`")
+        if parse(text, session.dialect).kind != "query":
+            raise NotSupported(
+                "only a query can be submitted", hint="SELECT, WITH, VALUES, FROM, set operations"
+            )
+        require_storable(self._describe(text, principal, session).schema)
+        return Submitting(principal, text, session)
 
     def _wanted(self, written: str, reason: str, principal: Principal, schema: str | None) -> Wanted:
         if not reason:
@@ -154,7 +203,7 @@ class Procedures:
         )
         return emitter.judged(texts, self._journal, self._underway)
 
-    def do(self, call: Wanted | Cancelling | Emitting | Defining) -> pa.Table:
+    def do(self, call: Call) -> pa.Table:
         """Do it.
 
         Raises:
@@ -165,6 +214,10 @@ class Procedures:
             return self._definitions.do(call)
         if isinstance(call, Emitting):
             return self._emit(call)
+        if isinstance(call, Submitting):
+            return self._submit(call)
+        if isinstance(call, Sharing):
+            return self._share(call)
         return self._wish(call) if isinstance(call, Wanted) else self._cancel(call)
 
     def _emit(self, call: Emitting) -> pa.Table:
@@ -173,10 +226,26 @@ class Procedures:
         made = events.emit(call.principal.user, call.name, call.source, call.target, call.meta, call.query_id)
         return pa.Table.from_pylist([{"event_id": made}], schema=_SCHEMAS["system.emit"])
 
+    def _submit(self, call: Submitting) -> pa.Table:
+        assert self.runs is not None  # noqa: S101 - or it would not have been judged
+        run_id = self.runs.submit(call.text, call.principal, call.session)
+        return pa.Table.from_pylist([{"run_id": run_id}], schema=_SCHEMAS["system.submit"])
+
+    def _share(self, call: Sharing) -> pa.Table:
+        if self.runs is None:
+            raise no_such_run()
+        self.runs.runs.share(call.run_id, call.principal.user, call.subject)
+        row = {"run_id": call.run_id, "subject": call.subject}
+        return pa.Table.from_pylist([row], schema=_SCHEMAS["system.share"])
+
     def _cancel(self, call: Cancelling) -> pa.Table:
         """Of others' queries and of none that is there, the same is said."""
         user = call.principal.user
         everyone = self._governor.may(call.principal, "admin", "system.queries")
+        run = self.runs.cancel(call.query_id, None if everyone else user) if self.runs else None
+        if run is not None:
+            row = {"query_id": call.query_id, "state": run}
+            return pa.Table.from_pylist([row], schema=_SCHEMAS["system.cancel"])
         if not self._underway.stop(call.query_id, user, Cancelled("the query was cancelled")) and not (
             everyone
             and self._underway.stop(call.query_id, None, Cancelled(f"the query was cancelled by {user}"))
@@ -195,6 +264,12 @@ class Procedures:
             call.principal.user, call.object.name, call.written, call.reason, owner
         )
         return pa.Table.from_pylist([{"request_id": made, "owner": owner}], schema=_SCHEMAS["system.request"])
+
+
+def _sharing(principal: Principal, run_id: str, subject: str) -> Sharing:
+    if not subject or (":" in subject and not re.fullmatch(r"role:\S.*", subject)):
+        raise InvalidValue("a result is shared with a user or a role", hint="write ana, or role:analyst")
+    return Sharing(principal, run_id, subject)
 
 
 def _text(argument: exp.Expr, most: int = MOST_CHARACTERS) -> str:

@@ -15,11 +15,13 @@ from fabric.domains import DomainPrincipal
 from fabric.engine import Engine
 from fabric.errors import FabricError, InternalError, Unreachable
 from fabric.file_scan import FileTables
+from fabric.lake import RESULTS
 from fabric.product_files import ProductFiles, named
 from fabric.product_graph import beneath
 from fabric.product_shape import in_circle, shaped
 from fabric.product_types import UNPUBLISHED
 from fabric.spi import Connector, FileConnector, Governor, View
+from fabric.stored_results import StoredResults
 from fabric.system import SYSTEM_TABLES
 from fabric.types import DEFAULT_SCHEMA, Column, Principal, Product, Table, TableName
 from fabric.uploads import Uploads
@@ -78,7 +80,7 @@ class _Shape:
 
 
 class Catalog:
-    """Every source's tables and every domain's products.
+    """Every source's tables and every domain's products; ``results`` finds stored ones.
 
     Each source is listed in a thread of its own, at start, every ``refresh`` seconds and when a scan
     meets a changed table, so that a slow or dead source makes no other one wait.
@@ -111,6 +113,7 @@ class Catalog:
         self.unpushed = frozenset(name.lower() for name in unpushed)
         self.connectors = {name.lower(): connector for name, connector in connectors.items()}
         self.products = products
+        self.results: StoredResults | None = None
         self._files = files
         self._engine = engine
         self._refresh = refresh
@@ -281,10 +284,8 @@ class Catalog:
 
     def visible(self, principal: Principal, governor: Governor) -> Sequence[Entry]:
         """Everything the principal may know of, without waiting for any source."""
-        entries = []
-        for key, table in SYSTEM_TABLES.items():
-            named = replace(table, name=TableName(self.fabric, *key))
-            entries.append(self._entry(named, "SYSTEM TABLE", governor.view(principal, named)))
+        own = [replace(each, name=TableName(self.fabric, *key)) for key, each in SYSTEM_TABLES.items()]
+        entries = [self._entry(each, "SYSTEM TABLE", governor.view(principal, each)) for each in own]
         for table in self.tables():
             if table.columns and known_to(governor, principal, table):
                 kind = "VIEW" if "view" in table.kind else "TABLE"
@@ -355,6 +356,8 @@ class CatalogNames:
 
     def known(self, parts: tuple[str, ...]) -> Table | Product | None:
         """The same, when the principal may know of it; the fabric's own tables are known to all."""
+        if len(parts) == 2 and parts[0].lower() == RESULTS and self.catalog.results is not None:
+            return self.catalog.results.find(parts[1], self.principal, self.catalog, self.governor)
         found = self.catalog.find(parts)
         if found is None or (found.name.catalog == self.catalog.fabric and isinstance(found, Table)):
             return found

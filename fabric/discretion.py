@@ -18,6 +18,7 @@ from fabric.catalog import known_to
 from fabric.errors import FabricError, SourceError, UserError
 from fabric.resolve import beneath, relations
 from fabric.spi import Binder, Governor
+from fabric.stored import StoredTable, judged
 from fabric.types import Decision, Governed, Principal, Product, Relation, Resolved
 
 log = logging.getLogger("ripstop.line")
@@ -156,7 +157,9 @@ def receipt(governed: Governed, decided: str) -> dict[str, object]:
 
 def _restricted(governed: Governed, named: Relation) -> str:
     # What row rules read restricts nothing of its own.
-    decided = [governed.decisions[part.id] for part in (*beneath(named), named)]
+    found = named.object
+    made_of = judged(found.made_of) if isinstance(found, StoredTable) and found.made_of else ()
+    decided = [governed.decisions[part.id] for part in (*beneath(named), *made_of, named)]
     rows = any(decision.rows for decision in decided)
     columns = any(decision.masks or decision.hidden for decision in decided)
     return {(False, False): "none", (True, False): "rows", (False, True): "columns"}.get(

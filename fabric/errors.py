@@ -107,6 +107,12 @@ class PolicyChanged(UserError):
     again = True
 
 
+class ResultOutdated(UserError):
+    """A stored result was made under other decisions than the reader's are now."""
+
+    code = "RESULT_OUTDATED"
+
+
 class InvalidConfig(UserError):
     """A file of the project directory does not load; the message names file, line and key."""
 
@@ -282,6 +288,7 @@ STATUS: dict[str, Status] = {
     "NOT_PUSHED": Status("INVALID_ARGUMENT", 400),
     "INVALID_VALUE": Status("INVALID_ARGUMENT", 400),
     "POLICY_CHANGED": Status("UNAVAILABLE", 409),
+    "RESULT_OUTDATED": Status("PERMISSION_DENIED", 409),
     "CONFIG": Status("INVALID_ARGUMENT", 400),
     "CONTRACT": Status("INVALID_ARGUMENT", 409),
     "PRODUCT_RETIRED": Status("NOT_FOUND", 410),

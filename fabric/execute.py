@@ -31,7 +31,7 @@ from fabric.reads import FileRead, LiveRead, SystemRead
 from fabric.scan_cache import QueryScans, ScanCache
 from fabric.scan_run import ScanRun
 from fabric.spi import ScanSession
-from fabric.types import Relation, ScanReceipt
+from fabric.types import Governed, Relation, ScanReceipt
 from fabric.watchdog import WATCHDOG
 
 log = logging.getLogger("ripstop.execute")
@@ -249,6 +249,11 @@ class Answer:
         if batch.schema.types == self.schema.types:
             return pa.RecordBatch.from_arrays(batch.columns, schema=self.schema)
         raise SchemaChanged("fabric", "the result has other types than were promised", hint="ask again")
+
+    @property
+    def governed(self) -> Governed:
+        """What was decided on it."""
+        return self.plan.governed
 
     def cancel(self, reason: FabricError | None = None) -> None:
         """Stop DuckDB and the sources, from any thread, within half a second."""

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import pyarrow as pa
-from pyarrow import parquet
 
 from fabric.audit import Audit
 from fabric.catalog import Catalog
@@ -19,14 +18,13 @@ from fabric.execute import Outcome
 from fabric.journal import Journal
 from fabric.naming import UPLOADS, uploads_of
 from fabric.records import Asked, Records
+from fabric.row_groups import write_parquet
 from fabric.spi import Governor
 from fabric.types import DEFAULT_SCHEMA, Principal, TableName
 from fabric.uploads import Upload, Uploads
 
 MOST_CHARACTERS = 128
 """How long the name of a table or column may be."""
-
-_ROWS = 122_880  # DuckDB's row group
 
 IfMissing = Literal["create", "fail"]
 IfThere = Literal["fail", "append", "replace"]
@@ -110,7 +108,7 @@ class Ingest:
         counted = _Counted(batches, self._most(principal))
         with self._recorded(asked, counted):
             with uploads.landing(target.table) as landing:
-                _write(str(landing.path), fitted, counted)
+                write_parquet(str(landing.path), fitted.schema, map(fitted.table, counted))
                 whole()
                 landing.switch(lambda now, file: _changed(target, now, before, fitted.schema, file))
             with suppress(
@@ -245,21 +243,6 @@ class _Counted:
                     f"more than the {self._most:,} bytes that you may land at once", hint="append it in parts"
                 )
             yield batch
-
-
-def _write(path: str, fitted: _Fit, batches: Iterable[pa.RecordBatch]) -> None:
-    """The batches as one Parquet file, a row group at a time."""
-    with parquet.ParquetWriter(path, fitted.schema, compression="zstd") as writer:
-        waiting: list[pa.Table] = []
-        rows = 0
-        for batch in batches:
-            waiting.append(fitted.table(batch))
-            rows += batch.num_rows
-            if rows >= _ROWS:
-                writer.write_table(pa.concat_tables(waiting), row_group_size=_ROWS)
-                waiting, rows = [], 0
-        if waiting:
-            writer.write_table(pa.concat_tables(waiting), row_group_size=_ROWS)
 
 
 def _judge_mode(target: Target, before: Upload | None) -> None:

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from fabric.config_model import HistorySettings
+from fabric.config_model import HistorySettings, LakeSettings
 from fabric.events import Events
 from fabric.execute import Outcome
+from fabric.runs import Runs
 from fabric.state import Part, State
 from fabric.types import Governed, Principal
 from fabric.usage import Usage
@@ -61,6 +62,7 @@ _FORGET_MANY = "DELETE FROM queries WHERE number <= (SELECT max(number) FROM que
 _FORGETS_EVERY_SECONDS = 60.0
 
 _KEPT = HistorySettings()
+_LAKE = LakeSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,7 @@ class Journal:
         redact: takes secrets out of a text.
         kept: how long.
         domains: the domain of each source, by its name.
+        lake: how long results of runs are kept, and how much of them.
 
     Raises:
         InvalidConfig: the state is of a later version.
@@ -99,6 +102,7 @@ class Journal:
         redact: Callable[[str], str] = lambda text: text,
         kept: HistorySettings = _KEPT,
         domains: Mapping[str, str] = {},
+        lake: LakeSettings = _LAKE,
     ) -> None:
         self._state = state
         self._redact = redact
@@ -107,6 +111,7 @@ class Journal:
         self.wishes = Wishes(state, redact)
         self.events = Events(state, redact, kept.keep)
         self.usage = Usage(state, domains)
+        self.runs = Runs(state, redact, lake)
         state.prepare(_PART)
 
     def record(self, ended: Ended) -> None:

@@ -96,7 +96,7 @@ class Line:
         self._principals = principals
         self._secret = secret
         self._binder = RuleBinder(catalog, engine)
-        self._procedures = Procedures(catalog, governor, journal, self._underway, engine)
+        self.procedures = Procedures(catalog, governor, journal, self._underway, engine, self.describe)
         self._parameters = ParameterTypes(engine)
         self._plans = PlanCache()
         self._results = ResultCache(result_bytes)
@@ -135,8 +135,8 @@ class Line:
         """Of a statement that reads nothing and is governed by itself."""
         schema = POLICY_SCHEMA
         if parsed.kind in EFFECTS:
-            who, within = question.principal, question.session.schema
-            schema = self._procedures.describe(parsed, question.parameters, who, within)
+            who, within = question.principal, question.session
+            schema = self.procedures.describe(parsed, question.parameters, who, within)
         return Description(schema, parameter_count(parsed), "")
 
     def _description(self, known: Known, question: Question) -> Description:
@@ -380,10 +380,10 @@ class Line:
         return Prepared(policy_table(found))
 
     def _called(self, parsed: Parsed, asked: Asked, session: Session) -> Prepared:
-        call = self._procedures.judge(parsed, asked.parameters, asked.principal, session.schema)
+        call = self.procedures.judge(parsed, asked.parameters, asked.principal, session)
         self._records.allowed(asked, parsed.kind)
         with self._records.doing(asked, parsed.kind, self._governor.version):
-            return Prepared(self._procedures.do(call))
+            return Prepared(self.procedures.do(call))
 
     def why(self, found: str, about: Principal) -> Sequence[Finding]:
         """What decides on all of an object for a principal; for whoever runs the fabric, who may know all."""

@@ -18,6 +18,7 @@ from fabric.engine import Probe
 from fabric.plan import Plan
 from fabric.remembered import depends_on_the_moment
 from fabric.resolve import relations
+from fabric.stored import StoredTable
 from fabric.types import Governed, Kind, Parsed
 
 MOST_PLANS = 2_000
@@ -101,7 +102,10 @@ def is_lasting(governed: Governed) -> bool:
 
     Rules hold the instant of the query as a literal, so that their own texts are looked at.
     """
-    decided = [governed.decisions[each.id] for each in relations(governed.resolved, governed.decisions)]
+    read = list(relations(governed.resolved, governed.decisions))
+    if any(isinstance(each.object, StoredTable) for each in read):
+        return False  # it may expire, or be shared no more
+    decided = [governed.decisions[each.id] for each in read]
     rules = [each.text for decision in decided for group in decision.rows for each in group]
     masks = [mask.kind for decision in decided for mask in decision.masks]
     return not any(map(depends_on_the_moment, (meaning(governed), *rules, *masks)))

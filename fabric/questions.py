@@ -13,9 +13,9 @@ from pydantic import TypeAdapter, ValidationError
 from fabric.dialects import DUCKDB
 from fabric.errors import InvalidValue
 from fabric.parse import PUSHED
-from fabric.resolve import relations
 from fabric.settings import Age
 from fabric.stop import Stop
+from fabric.stored import judged
 from fabric.types import Governed, Parsed, Principal
 from fabric.zones import is_utc
 
@@ -163,7 +163,7 @@ def fingerprint(governed: Governed, secret: bytes) -> str:
             [[mask.column, mask.kind] for mask in decision.masks],
             sorted(decision.hidden),
         )
-        for relation in relations(governed.resolved, governed.decisions)
+        for relation in judged(governed.resolved, governed.decisions)
         for decision in [governed.decisions[relation.id]]
     )
     return hmac.digest(secret, json.dumps(decided).encode(), "sha256").hex()[:16]

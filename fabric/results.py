@@ -140,6 +140,11 @@ class KeptAnswer:
         self._closed = False
         self._stop: FabricError | None = None
 
+    @property
+    def governed(self) -> Governed:
+        """What was decided on it."""
+        return self._result.governed
+
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The rows.
 

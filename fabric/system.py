@@ -89,6 +89,14 @@ _TABLES = (
     ),
     _table(
         "system",
+        "runs",
+        "run_id VARCHAR, owner VARCHAR, sql VARCHAR, state VARCHAR, submitted_at TIMESTAMP WITH TIME ZONE, "
+        "started_at TIMESTAMP WITH TIME ZONE, ended_at TIMESTAMP WITH TIME ZONE, rows BIGINT, bytes BIGINT, "
+        "error VARCHAR, expires_at TIMESTAMP WITH TIME ZONE",
+        "What you submitted; everyone's for those who may read system.runs",
+    ),
+    _table(
+        "system",
         "requests",
         "request_id VARCHAR, at TIMESTAMP WITH TIME ZONE, user VARCHAR, object VARCHAR, reason VARCHAR, "
         "owner VARCHAR",
@@ -140,7 +148,7 @@ _TABLES = (
 
 SYSTEM_TABLES: Mapping[tuple[str, str], Table] = {table.name.key[1:]: table for table in _TABLES}
 
-PERSONAL = frozenset({"queries", "scans", "usage", "requests", "policies", "audit", "limits"})
+PERSONAL = frozenset({"queries", "scans", "usage", "runs", "requests", "policies", "audit", "limits"})
 """Tables of ``system`` that show each principal their own, and everyone's to those who may ``read`` them."""
 
 
@@ -195,6 +203,8 @@ def _personal_rows(name: str, principal: Principal, desk: Desk, entries: Sequenc
     if name == "usage":
         asker = None if everyone else principal
         return usage_rows(desk.journal.usage, desk.governor, asker, entries) if desk.journal else []
+    if name == "runs":
+        return desk.journal.runs.rows(user) if desk.journal else []
     if name == "requests":
         asker = None if everyone else principal
         return _requests(desk.journal, desk.governor, asker) if desk.journal else []

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from itertools import combinations
 
 from fabric.domains import DomainPrincipal
-from fabric.errors import AccessDenied
+from fabric.errors import AccessDenied, NotFound
 from fabric.naming import broken_product, unknown_object
-from fabric.resolve import beneath, relations
+from fabric.resolve import beneath
 from fabric.spi import Binder
+from fabric.stored import StoredTable, is_no_stricter, judged, outdated, stored_parts
 from fabric.types import (
     FEDERATION,
     Decision,
@@ -32,6 +34,15 @@ from policies.restrictions import Carried, Misfit, Reader, Restrictions, carried
 from policies.rules import RulesFailed
 
 _LOG = logging.getLogger("ripstop.policies")
+
+
+@contextmanager
+def _outdating(stored: Relation) -> Iterator[None]:
+    """Say of stored data whose parts are refused only that it is outdated: whoever reads it may not know of them."""
+    try:
+        yield
+    except (AccessDenied, NotFound):
+        raise outdated(stored.written) from None
 
 
 class Broken(Exception):
@@ -96,6 +107,11 @@ class Case:
 
         All relations pass here before any is refused for another reason, which would tell the two apart.
         """
+        if isinstance(relation.object, StoredTable):
+            with _outdating(relation):
+                for part in stored_parts(relation.object):
+                    self.require_known(part)
+            return
         if relation.reader != self.principal.user or not self.may(self.parts(relation.object), "discover"):
             raise unknown_object(relation.written)
 
@@ -105,6 +121,8 @@ class Case:
         Raises:
             AccessDenied: no right to read it, a part of it is denied, or a rule on it does not fit.
         """
+        if isinstance(named.object, StoredTable):
+            return self._decide_on_stored(named, named.object)
         parts = self.parts(named.object)
         answer = self.ask(self.person, parts, "read")
         if parts[0] in SYSTEM_SCHEMAS and not answer.denied:
@@ -122,6 +140,17 @@ class Case:
                 f"'{named.written}': a policy on it does not fit; ask {self._owner(named)}",
                 hint="the owner finds what is wrong with `ripstop check`",
             ) from None
+
+    def _decide_on_stored(self, named: Relation, found: StoredTable) -> None:
+        """Decide on what stored data was made of; it may be read while that takes no more away than it did then."""
+        with _outdating(named):
+            for part in stored_parts(found):
+                self.decide(part)
+        made_of = found.made_of
+        user = self.principal.user
+        if made_of is None or not is_no_stricter(found.made_under, made_of, self.decisions, user):
+            raise outdated(named.written)
+        self.decisions[named.id] = Decision(True)
 
     def _beneath(
         self, product: Relation, named: Relation, lifted: frozenset[str | None], asked: bool
@@ -260,8 +289,8 @@ class Case:
             AccessDenied: the reason is told to who may read both.
         """
         try:
-            self._require_apart(self.person, relations(resolved), "the query")
-            for relation in relations(resolved):
+            self._require_apart(self.person, judged(resolved), "the query")
+            for relation in judged(resolved):
                 if isinstance(relation.object, Product):
                     subjects = self.snapshot.rules.domain(f"domain:{relation.object.domain}")
                     self._require_apart(subjects, beneath(relation), "a product beneath the query")

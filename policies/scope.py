@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from fabric.errors import AccessDenied
 from fabric.naming import unknown_object
 from fabric.spi import Binder, Finding, Governor, Rule, View
+from fabric.stored import StoredTable, asked_for, outdated
 from fabric.types import Governed, Principal, Product, Resolved, Table, TableName
 from policies.objects import SYSTEM_SCHEMAS
 
@@ -57,10 +58,13 @@ class ScopedGovernor:
             AccessDenied: one that they may know of but not read.
         """
         if isinstance(principal, ScopedPrincipal):
-            for relation in resolved.relations:
+            if any(isinstance(relation.object, StoredTable) for relation in resolved.relations):
+                self._require_stored(resolved, principal)
+            whole = [each for each in resolved.relations if not isinstance(each.object, StoredTable)]
+            for relation in whole:
                 if not self.may(principal, "discover", self._name(relation.object)):
                     raise unknown_object(relation.written)
-            for relation in resolved.relations:
+            for relation in whole:
                 name = self._name(relation.object)
                 if not self._is_system(name) and not self.may(principal, "read", name):
                     raise AccessDenied(
@@ -68,6 +72,14 @@ class ScopedGovernor:
                         hint="its roles do not grant it; a token of more roles may",
                     )
         return self._inner.govern(resolved, principal, binder)
+
+    def _require_stored(self, resolved: Resolved, principal: ScopedPrincipal) -> None:
+        """Of what stored data was made of, no name is told."""
+        for relation in resolved.relations:
+            if isinstance(relation.object, StoredTable):
+                for part in asked_for(Resolved(resolved.tree, (relation,))):
+                    if not self.may(principal, "read", self._name(part.object)):
+                        raise outdated(relation.written)
 
     def may(self, principal: Principal, action: str, object_name: str | TableName) -> bool:
         """Whether the user may do ``action`` with the object, and the token's roles grant it too."""

@@ -16,6 +16,7 @@ from fabric.filesystem import FileSystem
 from fabric.ingest import Ingest
 from fabric.journal import Journal
 from fabric.key import load_key
+from fabric.lake import RESULTS, lake_tables, open_lake
 from fabric.limits import Allowance, allowance
 from fabric.lineage_feed import LineageFeed
 from fabric.lineage_history import LineageHistory
@@ -25,10 +26,12 @@ from fabric.product_files import ProductFiles
 from fabric.query_lineage import QueryLineages
 from fabric.questions import hypothetical
 from fabric.registry import build_connector
+from fabric.run_pool import RunPool
 from fabric.scan_cache import ScanCache
 from fabric.secrets import redact
 from fabric.spi import Connector, Governor
 from fabric.state import State, open_state
+from fabric.stored_results import StoredResults
 from fabric.types import Principal
 from fabric.underway import Underway
 from fabric.uploads import Uploads
@@ -70,6 +73,8 @@ class App:
 
     def close(self) -> None:
         """Cancel what runs and give back every connection."""
+        if self.line.procedures.runs is not None:
+            self.line.procedures.runs.close()
         self.line.close()
         self.catalog.close()
         for connector in self.catalog.connectors.values():
@@ -117,6 +122,8 @@ def build(
         name: build_connector(name, settings, config.directory) for name, settings in config.sources.items()
     }
     connectors |= _uploads(config)
+    lake = open_lake(config.lake)
+    connectors[RESULTS] = stored = lake_tables(lake)
     products = ProductFiles(config.directory, config.name, config.domains)
     schemas = {name: default_schema(settings) for name, settings in config.sources.items()}
     unpushed = [name for name, settings in config.sources.items() if settings.pushdown == "off"]
@@ -126,7 +133,7 @@ def build(
     )
     estate = estate_of(config)
     governor = CasbinGovernor(config.directory, estate, signer.derived("mask"))
-    journal = Journal(store, redact, config.history, estate.sources)
+    journal = Journal(store, redact, config.history, estate.sources, config.lake)
     scoped = ScopedGovernor(governor, config.name)
     audit = Audit(folder / "audit", load_key(config), config.audit.fsync, redact) if recorded else None
     if audit is not None:
@@ -152,6 +159,9 @@ def build(
         feeds=feeds,
         lineage=lineage,
     )
+    catalog.results = StoredResults(journal.runs, stored, files)
+    if recorded:
+        line.procedures.runs = RunPool(journal.runs, lake, line.run, config.name)
     ingest = Ingest(
         catalog,
         scoped,

@@ -22,6 +22,7 @@ from server.cli import (
     init,
     lineage,
     product,
+    runs,
     serve,
     sql,
     test,
@@ -49,6 +50,8 @@ for command in (
     lineage.lineage,
     events.events,
     export.export,
+    runs.submit,
+    runs.result,
     demo.demo,
 ):
     app.command()(command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from benchmarks import lake_kills
 from benchmarks.kills import measure
 
 
@@ -12,3 +13,17 @@ def test_kill_9_under_load_loses_no_intent_and_nothing_that_was_shown() -> None:
     assert found["answered, and no intent in the audit"] == 0
     assert found["findings of audit verify"] == 0
     assert found["shown, and not there any more"] == 0
+
+
+def test_kill_9_while_runs_are_under_way_leaves_no_half_result_and_no_orphan() -> None:
+    found = lake_kills.measure(4, "s3", 5.0)
+    assert found["succeeded"]
+    assert found["failed"]
+    for what in (
+        "not over",
+        "acknowledged, and not in system.runs",
+        "half results",
+        "succeeded, and not readable whole",
+        "files of no result",
+    ):
+        assert found[what] == 0, found

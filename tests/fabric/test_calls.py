@@ -11,7 +11,7 @@ import pytest
 from fabric.calls import MOST_CHARACTERS
 from fabric.errors import FabricError, InvalidValue, LimitError, NotFound, NotSupported, SyntaxProblem
 from fabric.pipeline import Session
-from fabric.types import Principal
+from fabric.types import PROCEDURES, Principal
 from fabric.wishes import MOST_WISHES
 from policies.scope import ScopedPrincipal
 from tests.policies.governed import ANA, BO, EVE, App, ask, company
@@ -139,7 +139,7 @@ def test_names_compare_as_in_a_query(tmp_path: Path) -> None:
         ("CALL system.cancel()", SyntaxProblem),
         ("CALL system.cancel((SELECT '1'))", SyntaxProblem),
         ("CALL system.cancel(1)", InvalidValue),
-        ("CALL system.share('1', 'role:x')", NotSupported),
+        ("CALL system.lend('1', 'role:x')", NotSupported),
         ("CALL pragma_version()", NotSupported),
     ],
 )
@@ -157,10 +157,8 @@ def test_the_longest_reason_is_taken(tmp_path: Path) -> None:
 
 def test_an_unknown_procedure_is_told_which_there_are(app: App) -> None:
     with pytest.raises(NotSupported) as refused:
-        ask(app, "CALL system.share('1', 'role:x')", EVE)
-    assert refused.value.hint == (
-        "CALL system.cancel('<query id>'); CALL system.emit('<event>', '<source>', '<target>', '<json>'[, '<query id>']); CALL system.request('<product>', '<why>')"
-    )
+        ask(app, "CALL system.lend('1', 'role:x')", EVE)
+    assert refused.value.hint == "; ".join(sorted(PROCEDURES.values()))
 
 
 def test_the_same_wish_again_is_the_same_request(tmp_path: Path) -> None:

@@ -113,13 +113,15 @@ def test_a_call_of_anything_else_names_what_can_be_called() -> None:
         "CALL",
         "CALL pragma_version()",
         "CALL system.request",
-        "CALL system.share('a', 'b')",
+        "CALL system.lend('a', 'b')",
         "CALL 1",
     ):
         with pytest.raises(NotSupported) as refused:
             parse(text)
         assert refused.value.hint == (
-            "CALL system.cancel('<query id>'); CALL system.emit('<event>', '<source>', '<target>', '<json>'[, '<query id>']); CALL system.request('<product>', '<why>')"
+            "CALL system.cancel('<query id>'); CALL system.emit('<event>', '<source>', '<target>', '<json>'[, '<query id>']); "
+            "CALL system.request('<product>', '<why>'); CALL system.share('<run id>', '<user or role:name>'); "
+            "CALL system.submit('<query>')"
         )
 
 

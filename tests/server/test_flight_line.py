@@ -139,5 +139,5 @@ def test_a_wish_is_made_once_by_a_prepared_call_and_by_an_update(served):
         with pytest.raises(dbapi.Error, match="NOT_FOUND"):
             cursor.execute("CALL system.request('desk.gone', 'x')")
         with pytest.raises(dbapi.Error, match=r"CALL system\.request"):
-            cursor.execute("CALL system.share('x', 'y')")
+            cursor.execute("CALL system.lend('x', 'y')")
         assert len(wishes(cursor)) == 2
