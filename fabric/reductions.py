@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from fabric.estimates import distinct, rows_left
+from fabric.estimates import distinct, groups, rows_left
 from fabric.join_graph import Edge
 from fabric.types import Scan, SemiJoin
 
 _DEEPEST = 4
 _MOST = 3
 _FEW_ROWS = 2_000
+# A source takes about as long to count a row as to send a twentieth of one.
+_MANY_ROWS, _FEW_DIFFERENT = 20_000, 0.05
 # What planning may take: chains of edges are tried, each up to the deepest.
 MOST_SCANS, _MOST_EDGES = 50, 5
 _LARGEST_PART = 0.7
@@ -50,6 +52,14 @@ class Reduced:
     rows: float | None
     by: frozenset[str]
     awaits: tuple[Edge, ...] = ()
+
+
+def counted(scan: Scan, rows: float | None) -> Scan:
+    """The scan, with equal rows asked for once, where there are few different ones among many."""
+    if rows is None or rows < _MANY_ROWS or scan.limit is not None or scan.order:
+        return scan
+    different = groups(scan.table, scan.columns, rows)
+    return replace(scan, counts=different <= rows * _FEW_DIFFERENT)
 
 
 def reduced(relation: str, scans: Mapping[str, Reducible], edges: Sequence[Edge]) -> Reduced:
