@@ -173,12 +173,12 @@ def _told(number: int, proposal: Proposal) -> Iterator[str]:
     spent = proposal.spent
     yield f"{number}. {proposal.object.name} ({proposal.object.kind})"
     yield (
-        f"   read live {_count(spent.reads, 'time')} by {_count(len(spent.users), 'user')}: {spent.seconds:,.1f} s and "
+        f"   read live {_count(spent.reads, 'time')} by {_count(len(spent.users), 'user')}: {spent.seconds:,.2f} s and "
         f"{size(spent.bytes)} of its sources"
     )
     yield (
         f"   stored, with {_count(proposal.refreshes, 'refresh', 'es')} ({_duration(proposal.every)} apart), it would have saved "
-        f"{proposal.saved_seconds:,.1f} s and {size(proposal.saved_bytes)}"
+        f"{proposal.saved_seconds:,.2f} s and {size(proposal.saved_bytes)}"
     )
     if spent.rests_on == "usage":
         yield "   from sums by day: seconds are those of whole statements, a refresh is taken for a mean read, and the"
