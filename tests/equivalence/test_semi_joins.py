@@ -89,6 +89,7 @@ def forced(apps: Mapping[str, App], request: pytest.FixtureRequest, monkeypatch:
         monkeypatch.setattr(reductions, "_FEW_DIFFERENT", 1.0)
     elif request.param == "by keys":
         monkeypatch.setattr(dynamic_filters, "_LARGEST_PART", 1.0)
+        monkeypatch.setattr(dynamic_filters, "_LARGEST_UNKNOWN_PART", 1.0)
         monkeypatch.setattr(dynamic_filters, "_wins", lambda *known: True)
     else:
         monkeypatch.setattr(dynamic_filters, "_worthwhile", lambda *known: ())
