@@ -14,6 +14,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from server.cli import (
+    advise,
     audit,
     check,
     demo,
@@ -50,6 +51,7 @@ for command in (
     lineage.lineage,
     events.events,
     export.export,
+    advise.advise,
     runs.submit,
     runs.result,
     demo.demo,
