@@ -14,7 +14,7 @@ $(VENV)/.installed: pyproject.toml requirements.lock
 	@touch $@
 
 # What the tests marked `clients` need: drivers that cannot share our environment, each in its own.
-ENVIRONMENTS := dbapi pyarrow18 sqlalchemy superset
+ENVIRONMENTS := dbapi odps pyarrow18 sqlalchemy superset
 JDBC := flight-sql-jdbc-driver-18.3.0.jar
 JDBC_SHA256 := 3f418b46c880e263558c5de669bdbede2c5d4375527ced116fb29f795b03704c
 

@@ -60,7 +60,13 @@ def _is_large(read: LiveRead | FileRead) -> bool:
 
 def _is_reduced(read: LiveRead | FileRead) -> bool:
     if isinstance(read, LiveRead):
-        return bool(read.offer.taken or read.offer.limit_taken or read.offer.semi_joins or read.awaits)
+        return bool(
+            read.offer.taken
+            or read.offer.limit_taken
+            or read.offer.semi_joins
+            or read.offer.counts
+            or read.awaits
+        )
     return bool(read.scan.pruned_by) or _skips(read, read.demand)
 
 

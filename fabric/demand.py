@@ -107,6 +107,8 @@ def demands(
             continue
         relation = names[0][0]
         demand = _demand(chain, columns[relation], orders.get(relation))
+        if _reads_no_column(chain):
+            names = [match for text in _info(scan, "Filters") for match in _NAME.findall(text)]
         demand.columns |= {int(position) for name, position in names if name == relation}
         seen = found.get(relation)
         found[relation] = demand if seen is None else _either(seen, demand)
@@ -131,6 +133,17 @@ def _scans(
 def _info(node: dict[str, Any], key: str) -> list[str]:
     value = (node.get("extra_info") or {}).get(key, [])
     return [value] if isinstance(value, str) else list(value)
+
+
+def _reads_no_column(chain: tuple[dict[str, Any], ...]) -> bool:
+    """Whether the rows are counted and nothing else: DuckDB then scans some column, and makes a number of each row."""
+    above = [node for node in chain[:-1] if node["name"].strip() != "PROJECTION"]
+    # What stands between may be called anything, even a number; an aggregate is told by its function.
+    return (
+        bool(above)
+        and above[-1]["name"].strip() == "UNGROUPED_AGGREGATE"
+        and _info(above[-1], "Aggregates") == ["count_star()"]
+    )
 
 
 def _texts(scan: dict[str, Any]) -> list[str]:

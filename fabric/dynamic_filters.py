@@ -26,6 +26,8 @@ _UNKNOWN_ROWS, _UNKNOWN_SENT = 5_000.0, 50.0
 # Microseconds: the round trip by which a scan starts later.
 _TURN = 3_000.0
 _LARGEST_PART = 0.5
+# Of a table of unknown size: its answer may be one slow page, for which it would have been waited twice.
+_LARGEST_UNKNOWN_PART = 0.1
 
 Able = Callable[[str], Capabilities]
 
@@ -103,7 +105,9 @@ def _worthwhile(
         left = _part(edge, scans, rows)
         if scans[edge.target.relation].scan.limit is not None or len(chosen) == _MOST:
             break
-        few = rows[edge.source.relation] <= _MOST_EXPECTED and left <= _LARGEST_PART
+        known = scans[edge.target.relation].scan.table.rows is not None
+        most = _LARGEST_PART if known else _LARGEST_UNKNOWN_PART
+        few = rows[edge.source.relation] <= _MOST_EXPECTED and left <= most
         if few and _wins(edge, scans, rows, part, left):
             chosen.append(edge)
             part *= left

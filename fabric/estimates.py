@@ -6,6 +6,7 @@ bounds are read as Postgres reads its own (manual, 75.1 "Row Estimation Examples
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from functools import reduce
@@ -84,6 +85,20 @@ def _width(table: Table, name: str) -> float:
     known = _statistics(table, name)
     values = [*(value for value, _ in known.common), *known.bounds]
     return sum(map(len, values)) / len(values) if values else _WIDTH
+
+
+def groups(table: Table, columns: Iterable[str], rows: float) -> float:
+    """Different combinations of columns' values in so many of the table's rows; ``rows`` where nobody knows."""
+    known = [_statistics(table, column).distinct for column in columns]
+    # NULL is one more.
+    return min(rows, math.prod(each + 1 if each is not None else rows for each in known))
+
+
+def least_different(table: Table) -> str:
+    """The column with the fewest different values, as far as anybody knows; else the first."""
+    known = (_statistics(table, column.name).distinct for column in table.columns)
+    ways = [each if each is not None else math.inf for each in known]
+    return table.columns[ways.index(min(ways))].name
 
 
 def _known(parts: Sequence[float]) -> bool:

@@ -197,6 +197,8 @@ def _pushed(read: LiveRead) -> Iterator[str]:
     yield from map(describe, read.offer.taken)
     for each in read.offer.semi_joins:
         yield f"{each.column} among the keys of {each.table.name}"
+    if read.offer.counts:
+        yield "equal rows once, with their number"
     if read.offer.order_taken and read.offer.scan.order:
         yield "ORDER BY"
     if read.offer.limit_taken:

@@ -35,7 +35,7 @@ from fabric.predicates import Predicate
 from fabric.pushdown import describe as predicate_text
 from fabric.reads import FileRead, LiveRead, Read, SystemRead, Unread
 from fabric.reducing import able_of, meant, reductions_of, scan_of
-from fabric.reductions import Reduced, Reducible
+from fabric.reductions import Reduced, Reducible, counted
 from fabric.resolve import relations
 from fabric.spi import FileConnector, ScanConnector
 from fabric.types import (
@@ -239,7 +239,7 @@ def plan(
             else:
                 known, off = reductions.get(relation.id), relation.id in unpushed
                 with discretion.telling(relation):
-                    read = _live(relation, table, demand, catalog, known, off)
+                    read = _live(relation, table, demand, catalog, known, unpushed=off)
             # Whose rule was lent to a scan, also tells in what the keys of that scan reduce.
             by = read.reduced_by.union(*(borrowed.get(id, ()) for id in (relation.id, *read.reduced_by)))
             reads.append(replace(read, reduced_by=by))
@@ -294,12 +294,16 @@ def _live(
     demand: Demand,
     catalog: Catalog,
     known: Reduced | None,
+    *,
     unpushed: bool,
+    counts: bool = True,
 ) -> LiveRead:
     if unpushed:
         # An API that requires a parameter answers nothing without it.
         with contextlib.suppress(UserError):
-            return replace(_live(relation, table, demand.of_columns(), catalog, known, False), unpushed=True)
+            bare = demand.of_columns()
+            read = _live(relation, table, bare, catalog, known, unpushed=False, counts=False)
+            return replace(read, unpushed=True)
     connector = catalog.connectors[table.name.catalog.lower()]
     if not isinstance(connector, ScanConnector):
         raise NotSupported(f"source '{connector.name}' cannot be scanned")
@@ -309,7 +313,8 @@ def _live(
     if any(table.columns[edge.target.column].name.lower() in required for edge in awaits):
         offer = Offer(scan, taken=(), splits=(), request="once the keys are known")
     else:
-        offer = connector.offer(scan)
+        expected = known.rows if known else rows_left(table, scan.predicates)
+        offer = connector.offer(counted(scan, expected) if counts and not awaits else scan)
     sent = tuple(_position(table, column) for column in offer.scan.columns)
     by = known.by if known and (offer.semi_joins or awaits) else frozenset[str]()
     rows = offer.rows if offer.rows is not None and not awaits else None

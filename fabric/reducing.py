@@ -10,6 +10,7 @@ from fabric.compose import meaning, raw_name, table_relations, veiled_meaning
 from fabric.demand import Demand
 from fabric.dynamic_filters import semi_joins
 from fabric.engine import Engine
+from fabric.estimates import least_different
 from fabric.join_graph import Edge
 from fabric.reads import FileRead
 from fabric.reductions import Reduced, Reducible
@@ -21,7 +22,7 @@ def scan_of(table: Table, demand: Demand) -> Scan:
     """What a statement would like of one occurrence of a table."""
     return Scan(
         table=table,
-        columns=tuple(table.columns[n].name for n in sorted(demand.columns) or (0,)),
+        columns=tuple(table.columns[n].name for n in sorted(demand.columns)) or (least_different(table),),
         predicates=tuple(demand.predicates),
         order=demand.order,
         limit=demand.limit,

@@ -5,16 +5,19 @@ What is chosen changes no answer, whatever the estimates say: ``join_graph`` kno
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from fabric.estimates import distinct, rows_left
+from fabric.estimates import distinct, groups, rows_left
 from fabric.join_graph import Edge
 from fabric.types import Scan, SemiJoin
 
 _DEEPEST = 4
 _MOST = 3
 _FEW_ROWS = 2_000
+# A source takes about as long to count a row as to send a twentieth of one.
+_MANY_ROWS, _FEW_DIFFERENT = 20_000, 0.05
 # What planning may take: chains of edges are tried, each up to the deepest.
 MOST_SCANS, _MOST_EDGES = 50, 5
 _LARGEST_PART = 0.7
@@ -35,8 +38,9 @@ class Reducible:
 
     @property
     def rows(self) -> float | None:
-        """Rows that it would give."""
-        return rows_left(self.scan.table, self.scan.predicates)
+        """Rows that it would give, if its source takes what it is asked."""
+        known, limit = rows_left(self.scan.table, self.scan.predicates), self.scan.limit
+        return known if limit is None else min(float(limit), known if known is not None else math.inf)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,14 @@ class Reduced:
     rows: float | None
     by: frozenset[str]
     awaits: tuple[Edge, ...] = ()
+
+
+def counted(scan: Scan, rows: float | None) -> Scan:
+    """The scan, with equal rows asked for once, where there are few different ones among many."""
+    if rows is None or rows < _MANY_ROWS or scan.limit is not None or scan.order:
+        return scan
+    different = groups(scan.table, scan.columns, rows)
+    return replace(scan, counts=different <= rows * _FEW_DIFFERENT)
 
 
 def reduced(relation: str, scans: Mapping[str, Reducible], edges: Sequence[Edge]) -> Reduced:

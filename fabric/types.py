@@ -186,6 +186,7 @@ class Scan:
     ``columns`` is never empty. ``predicates`` are conjuncts. ``limit`` (rows) holds only together with
     all ``predicates`` and all of ``order``: a source that leaves one of those must leave the limit.
     ``semi_joins`` are with tables of the same source; each may be left, or taken with fewer conditions.
+    ``counts``: rows that are equal in all ``columns`` had better come once, with their number.
     """
 
     table: Table
@@ -194,6 +195,7 @@ class Scan:
     order: tuple[OrderKey, ...] = ()
     limit: int | None = None
     semi_joins: tuple[SemiJoin, ...] = ()
+    counts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +229,7 @@ class Offer:
     order_taken: bool = False
     limit_taken: bool = False
     semi_joins: tuple[SemiJoin, ...] = ()
+    counts: bool = False
     refused: tuple[Refusal, ...] = ()
     rows: float | None = None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -80,6 +81,10 @@ class AdbcConduct:
             except pa.ArrowInvalid:
                 raise self._unfit(request, f"a value of column '{name}'") from None
         return pa.RecordBatch.from_arrays(arrays, names=list(request.columns))
+
+    def spread(self, request: AdbcRequest, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+        """The batch itself."""
+        yield batch
 
     def failed(self, error: Exception, request: AdbcRequest | None) -> FabricError:
         """The error of ours for one of the driver's: by ADBC's status, never by its text."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pyarrow as pa
 import pyarrow.compute as pc
 from sqlglot import exp
@@ -9,6 +11,7 @@ from sqlglot import exp
 from connectors.postgres.errors import changed, failed, silent, unfit
 from connectors.postgres.scan import Request
 from connectors.postgres.types import OutOfRange
+from connectors.relational.counted import COUNT, repeated
 from connectors.relational.pool import Link
 from fabric.errors import FabricError, SourceChanged
 
@@ -94,18 +97,24 @@ class PostgresConduct:
             SchemaChanged: the driver delivers another type than the catalog foretold.
         """
         width = len(request.columns)
-        counts = iter(batch.columns[width:])
+        behind = batch.columns[width:]
+        dimensions = iter(() if request.counts else behind)
         arrays = []
         for name, how, values in zip(request.columns, request.readings, batch.columns, strict=False):
             if isinstance(values.type, pa.OpaqueType) or values.type != how.wire:
                 raise changed(self.source, str(request.table))
-            if how.is_array and (pc.max(next(counts)).as_py() or 0) > 1:
+            if how.is_array and (pc.max(next(dimensions)).as_py() or 0) > 1:
                 raise unfit(self.source, str(request.table), (name,))
             try:
                 arrays.append(how.land(values))
             except (OutOfRange, pa.ArrowInvalid):
                 raise unfit(self.source, str(request.table), (name,)) from None
-        return pa.RecordBatch.from_arrays(arrays, names=list(request.columns))
+        landed = pa.RecordBatch.from_arrays(arrays, names=list(request.columns))
+        return landed.append_column(COUNT, behind[0]) if request.counts else landed
+
+    def spread(self, request: Request, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+        """The rows that a landed batch stands for."""
+        return repeated(batch) if request.counts else iter((batch,))
 
     def failed(self, error: Exception, request: Request | None) -> FabricError:
         """The error of ours for one of the driver's."""

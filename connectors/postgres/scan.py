@@ -17,12 +17,17 @@ from fabric.types import Capabilities, Column, Offer, Refusal, Scan, SemiJoin, S
 _KEYS = frozenset({"integer", "text", "date", "uuid"})
 
 
+# Types of which equal values are the same value, with nothing of their own to tell them apart.
+_THEMSELVES = _KEYS | {"decimal", "boolean", "timestamp", "timestamptz"}
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """What one split asks: the query, how its columns land, and the query that proves their shape.
 
-    ``sql`` selects ``columns`` and behind them, for each array, its number of dimensions. ``shape`` is
-    the Postgres type, as the catalog knew it, of every column that the query touches.
+    ``sql`` selects ``columns`` and behind them, for each array, its number of dimensions, or, where it ``counts``, how
+    many rows are equal in all of them. ``shape`` is the Postgres type, as the catalog knew it, of every column that the
+    query touches.
     """
 
     table: TableName
@@ -31,6 +36,7 @@ class Request:
     sql: str
     shape: tuple[tuple[str, str], ...]
     drift: str
+    counts: bool = False
 
 
 def capabilities(table: Table) -> Capabilities:
@@ -50,7 +56,8 @@ def offer(scan: Scan) -> Offer:
     limited = takes_limit(scan, taken, able)
     ordered = limited and bool(scan.order)
     joined = _semi_joins(scan.semi_joins, scan.table)
-    request = _request(scan, taken, joined, ordered, limited)
+    counts = scan.counts and not limited and all(_is_itself(named(scan.table, name)) for name in scan.columns)
+    request = _request(scan, taken, joined, ordered, limited, counts)
     if not limited and (scan.limit is not None or scan.order):
         what = "ORDER BY" if scan.limit is None else f"LIMIT {scan.limit}"
         refused = (*refused, Refusal(what, _why_unlimited(scan, able)))
@@ -62,9 +69,15 @@ def offer(scan: Scan) -> Offer:
         order_taken=ordered,
         limit_taken=limited,
         semi_joins=joined,
+        counts=counts,
         refused=refused,
         rows=_rows(scan, taken, limited) if not joined else None,
     )
+
+
+def _is_itself(column: Column) -> bool:
+    how = reading(column)
+    return how.family in _THEMSELVES and not how.is_array
 
 
 def _why_unlimited(scan: Scan, able: Capabilities) -> str:
@@ -128,7 +141,12 @@ def _among_keys(semi_join: SemiJoin, table: Table) -> exp.In:
 
 
 def _request(
-    scan: Scan, taken: tuple[Predicate, ...], joined: tuple[SemiJoin, ...], ordered: bool, limited: bool
+    scan: Scan,
+    taken: tuple[Predicate, ...],
+    joined: tuple[SemiJoin, ...],
+    ordered: bool,
+    limited: bool,
+    counts: bool,
 ) -> Request:
     table = scan.table
     columns = [named(table, name) for name in scan.columns]
@@ -139,11 +157,15 @@ def _request(
         for column, how in zip(columns, readings, strict=True)
         if how.is_array
     ]
+    if counts:
+        selected.append(exp.Count(this=exp.Star()))
     query = exp.select(*selected).from_(exp.table_(table.name.name, db=table.name.schema, quoted=True))
     conditions = [condition(predicate, table) for predicate in taken]
     conditions += [_among_keys(each, table) for each in joined]
     if conditions:
         query = query.where(*conditions)
+    if counts:
+        query = query.group_by(*(exp.Literal.number(n + 1) for n in range(len(columns))))
     if ordered:
         query = query.order_by(*(order_key(key, table) for key in scan.order))
     if limited and scan.limit is not None:
@@ -157,6 +179,7 @@ def _request(
         table=table.name,
         columns=scan.columns,
         readings=readings,
+        counts=counts,
         sql=query.sql(dialect="postgres"),
         shape=tuple(shape.items()),
         drift=drift_query(table.name, list(shape)),

@@ -54,7 +54,7 @@ class Session:
                 self._delivered = True
                 context.rows += batch.num_rows
                 context.bytes += batch.nbytes
-                yield batch
+                yield from self.conduct.spread(split.payload, batch)
                 batch = stream.next()
         finally:
             self._end(stream)

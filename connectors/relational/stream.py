@@ -56,6 +56,10 @@ class Conduct(Protocol):
         """The driver's batch as the columns that were asked for."""
         ...
 
+    def spread(self, request: Any, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+        """The rows that a landed batch stands for, where the source sent equal ones once."""
+        ...
+
     def failed(self, error: Exception, request: Any) -> FabricError:
         """The error of ours for one of the driver's; ``request`` is None outside of a scan."""
         ...

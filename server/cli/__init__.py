@@ -14,10 +14,12 @@ from typing import Annotated, NoReturn
 import typer
 
 from server.cli import (
+    advise,
     audit,
     check,
     demo,
     events,
+    export,
     init,
     lineage,
     product,
@@ -48,6 +50,8 @@ for command in (
     why.why,
     lineage.lineage,
     events.events,
+    export.export,
+    advise.advise,
     runs.submit,
     runs.result,
     demo.demo,

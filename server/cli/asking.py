@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-import io
-import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from fabric.errors import FabricError, InvalidValue
+from fabric.errors import FabricError
 from server.cli.caret import excerpt
 from server.cli.failure import show
 from server.cli.formats import SHOWN_ROWS, Batches, write
 from server.cli.options import Format
+from server.cli.output import Output
 from server.cli.paging import Screen, pager
 from server.cli.progress import Progress, size
 from server.client import Client
-
-_BY_SUFFIX = {
-    ".csv": Format.csv,
-    ".json": Format.json,
-    ".jsonl": Format.jsonl,
-    ".ndjson": Format.jsonl,
-    ".md": Format.markdown,
-    ".parquet": Format.parquet,
-    ".arrow": Format.arrow,
-    ".arrows": Format.arrow,
-}
 
 
 @dataclass
@@ -41,67 +26,6 @@ class Settings:
     paged: bool = True
     most_rows: int = SHOWN_ROWS
     output: Output | None = None
-
-
-class Output:
-    """A file that answers are written to, in the format of its suffix, or else in the shell's.
-
-    A binary format holds one answer; such a file is there when its answer is whole, and not before.
-
-    Raises:
-        InvalidValue: it cannot be written.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.form = _BY_SUFFIX.get(path.suffix.lower())
-        self.binary = self.form is not None and self.form.binary
-        self._file: IO[str] | None = None if self.binary else _opened(path, path)
-
-    @contextmanager
-    def opened(self) -> Iterator[IO[str]]:
-        """The file for one answer."""
-        if self._file is not None:
-            yield self._file
-            self._file.flush()
-            return
-        part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
-        try:
-            with _opened(part, self.path) as file:
-                yield file
-            part.replace(self.path)
-        finally:
-            part.unlink(missing_ok=True)
-
-    def close(self) -> None:
-        """Nothing more is written to it."""
-        if self._file is not None:
-            self._file.close()
-
-
-class _File(io.FileIO):
-    """A file whose failure is no failure of the server's."""
-
-    shown: Path
-
-    def write(self, data: Any) -> int:
-        try:
-            return super().write(data)
-        except OSError as error:
-            raise _unwritable(self.shown, error) from None
-
-
-def _opened(path: Path, shown: Path) -> IO[str]:
-    try:
-        file = _File(path, "w")
-    except OSError as error:
-        raise _unwritable(shown, error) from None
-    file.shown = shown
-    return io.TextIOWrapper(io.BufferedWriter(file), encoding="utf-8", newline="")
-
-
-def _unwritable(path: Path, error: OSError) -> InvalidValue:
-    return InvalidValue(f"cannot write '{path}': {error.strerror}", hint="name another file: .output FILE")
 
 
 class Asker:

@@ -28,6 +28,8 @@ class Batches(Protocol):
 
 # A terminal gets at most this many rows of a table; whoever wants all asks for another format.
 SHOWN_ROWS = 200
+# What is held of an answer while it is written as Parquet.
+_GROUP_ROWS, _GROUP_BYTES = 250_000, 32_000_000
 _WIDEST = 60
 _QUOTED = re.compile(r'[",\r\n]|^\s|\s$')
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
@@ -206,11 +208,49 @@ def _arrow(reader: Batches, out: IO[str]) -> int:
 def _parquet(reader: Batches, out: IO[str]) -> int:
     import pyarrow.parquet as pq
 
+    for field in reader.schema:
+        _storable(field)
     with pq.ParquetWriter(_Bytes(out), reader.schema, compression="zstd") as writer:
-        return _copy(reader, writer.write_batch)
+        return _copy(_row_groups(reader), writer.write_table)
 
 
-def _copy(reader: Batches, put: Callable[[Any], None]) -> int:
+def _row_groups(reader: Batches) -> Iterator[pa.Table]:
+    """Batches put together, since a group for each would make a file that is slow to read."""
+    import pyarrow as pa
+
+    group: list[pa.RecordBatch] = []
+    for batch in reader:
+        group.append(batch)
+        if (
+            sum(each.num_rows for each in group) >= _GROUP_ROWS
+            or sum(each.nbytes for each in group) >= _GROUP_BYTES
+        ):
+            yield pa.Table.from_batches(group)
+            group = []
+    if group:
+        yield pa.Table.from_batches(group)
+
+
+def _storable(field: pa.Field) -> None:
+    """Asked of the writer itself, before a query's rows are on their way.
+
+    Raises:
+        NotSupported: Parquet has no such type.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = pa.schema([field])
+    try:
+        pq.write_table(schema.empty_table(), pa.BufferOutputStream())
+    except pa.ArrowException:
+        raise NotSupported(
+            f"Parquet has no type for the column '{field.name}' ({field.type})",
+            hint="CAST it, to VARCHAR for instance, or write --format arrow",
+        ) from None
+
+
+def _copy(reader: Iterable[Any], put: Callable[[Any], None]) -> int:
     count = 0
     for batch in reader:
         put(batch)

@@ -13,7 +13,7 @@ import typer
 from fabric.errors import LoginRefused
 
 if TYPE_CHECKING:
-    from server.client import Client
+    from server.client import Client, Login
 
 URI = "grpc://127.0.0.1:31337"
 
@@ -31,14 +31,76 @@ Authorities = Annotated[
 ]
 
 
+Certificate = Annotated[
+    Path | None,
+    typer.Option("--cert", exists=True, dir_okay=False, help="A certificate (PEM) to log in with."),
+]
+CertificateKey = Annotated[
+    Path | None,
+    typer.Option("--key", exists=True, dir_okay=False, help="Its key (PEM); by default in the same file."),
+]
+Dialect = Annotated[
+    str, typer.Option(help="What the statements are written in, such as postgres or tsql; else DuckDB's.")
+]
+Purpose = Annotated[str, typer.Option(help="What you ask for; rules may depend on it, and the audit has it.")]
+SessionOptions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--option",
+        help="A session option, such as timezone=Europe/Berlin or pushdown=off; may be said again.",
+    ),
+]
+
+
 def client_of(directory: Path, uri: str, user: str, ca: Path | None) -> Client:
     """A connection as a user, or with a token."""
+    from server.client import Client
+
+    return Client(login_of(directory, uri, user, ca))
+
+
+def login_of(
+    directory: Path,
+    uri: str,
+    user: str,
+    ca: Path | None,
+    cert: Path | None = None,
+    key: Path | None = None,
+    dialect: str = "",
+    purpose: str = "",
+    option: list[str] | None = None,
+) -> Login:
+    """Where and as whom a command asks: by password, by the token in RIPSTOP_TOKEN, by certificate.
+
+    Raises:
+        LoginRefused: there is no password, and nobody to ask for it.
+    """
+    if key and not cert:
+        raise typer.BadParameter("--key belongs to a --cert")
+    options = _session_options(option or [])
+    # Password before the driver: a person at a prompt does not wait for imports.
     token = "" if user else os.environ.get("RIPSTOP_TOKEN", "")
-    name, password = ("", "") if token else login(user)
+    name, password = ("", "") if not user and (token or cert) else login(user)
 
-    from server.client import Client, Login
+    from server.client import Login
 
-    return Client(Login(uri or served_at(directory), name, password, ca_file=str(ca or ""), token=token))
+    trusted, shown, signing = (str(each) if each else "" for each in (ca, cert, key or cert))
+    return Login(
+        uri or served_at(directory), name, password, trusted, shown, signing, token, dialect, purpose, options
+    )
+
+
+def _session_options(said: list[str]) -> dict[str, str]:
+    """Session options written NAME=VALUE; the server passes over names that it does not know."""
+    if not said:
+        return {}
+    from server.sessions import OPTIONS
+
+    options = {name: value for name, _, value in (each.partition("=") for each in said)}
+    for name, value in options.items():
+        if name not in OPTIONS or not value:
+            raise typer.BadParameter(f"--option is NAME=VALUE, of one of {', '.join(OPTIONS)}")
+    return options
 
 
 def login(user: str) -> tuple[str, str]:

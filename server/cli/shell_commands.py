@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fabric.errors import InvalidValue, NotFound
-from server.cli.asking import Output
 from server.cli.formats import visible
 from server.cli.options import Format
+from server.cli.output import Output
 
 if TYPE_CHECKING:
     from server.cli.shell import Shell

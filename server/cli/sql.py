@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fabric.errors import InvalidValue, NotFound
-from server.cli.logins import Authorities, Uri, User, login, served_at
+from server.cli.logins import (
+    Authorities,
+    Certificate,
+    CertificateKey,
+    Dialect,
+    Purpose,
+    SessionOptions,
+    Uri,
+    User,
+    login_of,
+)
 from server.cli.options import Directory, Format
 
 if TYPE_CHECKING:
@@ -22,54 +31,30 @@ def sql(
     uri: Uri = "",
     user: User = "",
     ca: Authorities = None,
-    cert: Annotated[
-        Path | None,
-        typer.Option(exists=True, dir_okay=False, help="A certificate (PEM) to log in with."),
-    ] = None,
-    key: Annotated[
-        Path | None,
-        typer.Option(exists=True, dir_okay=False, help="Its key (PEM); by default in the same file."),
-    ] = None,
+    cert: Certificate = None,
+    key: CertificateKey = None,
     command: Annotated[str, typer.Option("-c", "--command", help="Run these statements and exit.")] = "",
     file: Annotated[
         Path | None, typer.Option("-f", "--file", help="Run the statements of a file and exit.")
     ] = None,
-    dialect: Annotated[
-        str, typer.Option(help="What the statements are written in, such as postgres or tsql; else DuckDB's.")
-    ] = "",
-    purpose: Annotated[
-        str, typer.Option(help="What you ask for; rules may depend on it, and the audit has it.")
-    ] = "",
-    option: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A session option, such as timezone=Europe/Berlin or pushdown=off; may be said again."
-        ),
-    ] = None,
+    dialect: Dialect = "",
+    purpose: Purpose = "",
+    option: SessionOptions = None,
     form: Annotated[Format, typer.Option("--format", help="How answers are written.")] = Format.table,
 ) -> None:
     """Ask in SQL: -c, -f, or stdin; at a terminal, a shell with history."""
     if command and file:
         raise typer.BadParameter("-c and -f exclude each other")
-    if key and not cert:
-        raise typer.BadParameter("--key belongs to a --cert")
-    options = _options(option or [])
     script = _script(command, file)
-    # Password before the driver: a person at a prompt does not wait for imports.
-    token = "" if user else os.environ.get("RIPSTOP_TOKEN", "")
-    name, password = ("", "") if not user and (token or cert) else login(user)
+    asking = login_of(directory, uri, user, ca, cert, key, dialect, purpose, option)
 
-    from server.client import Client, Login
+    from server.client import Client
 
-    trusted, shown, signing = (str(each) if each else "" for each in (ca, cert, key or cert))
-    asking = Login(
-        uri or served_at(directory), name, password, trusted, shown, signing, token, dialect, purpose, options
-    )
     with Client(asking) as client:
         if script is None:
             from server.cli.shell import Shell
 
-            whose = name or ("token" if token else "certificate")
+            whose = asking.user or ("token" if asking.token else "certificate")
             Shell(client, form, f"{whose}@{asking.uri.split('://')[-1]}").run()
         else:
             _run(client, script, form)
@@ -87,19 +72,6 @@ def _run(client: Client, script: str, form: Format) -> None:
         with client.query(statement) as reader:
             write(reader, form, sys.stdout)
     sys.stdout.flush()
-
-
-def _options(said: list[str]) -> dict[str, str]:
-    """Session options written NAME=VALUE; the server passes over names that it does not know."""
-    if not said:
-        return {}
-    from server.sessions import OPTIONS
-
-    options = {name: value for name, _, value in (each.partition("=") for each in said)}
-    for name, value in options.items():
-        if name not in OPTIONS or not value:
-            raise typer.BadParameter(f"--option is NAME=VALUE, of one of {', '.join(OPTIONS)}")
-    return options
 
 
 def _script(command: str, file: Path | None) -> str | None:

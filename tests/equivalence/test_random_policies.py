@@ -130,6 +130,7 @@ def restricted(both: Both) -> Iterator[App]:
     with pytest.MonkeyPatch.context() as patched:
         # Whatever can wait for keys waits for them.
         patched.setattr(dynamic_filters, "_LARGEST_PART", 1.0)
+        patched.setattr(dynamic_filters, "_LARGEST_UNKNOWN_PART", 1.0)
         patched.setattr(dynamic_filters, "_wins", lambda *known: True)
         with closing(build(project)) as app:
             assert not app.governor.errors()

@@ -201,3 +201,21 @@ def test_a_relation_in_a_recursion_is_read_more_than_once(engine: Engine) -> Non
 
 def test_a_relation_that_cannot_matter_is_not_read(engine: Engine) -> None:
     assert demanded(engine, "SELECT * FROM db.t WHERE k = 1 AND k = 2") == []
+
+
+@pytest.mark.parametrize(
+    ("sql", "columns"),
+    [
+        ("SELECT count(*) FROM db.t", set()),
+        ("SELECT count(*) + 1 FROM (SELECT s, f FROM db.t) AS x", set()),
+        ("SELECT count(*) FROM db.t WHERE day > DATE '2020-01-01'", {4}),
+        ('SELECT count("42") FROM (SELECT s AS "42" FROM db.t) AS x', {1}),
+        ('SELECT sum(k) AS "count_star()" FROM db.t', {0}),
+        ("SELECT count(*), max(k) FROM db.t", {0}),
+        ("SELECT count(*) FILTER (k > 3) FROM db.t", {0}),
+        ("SELECT s, count(*) FROM db.t GROUP BY s", {1}),
+    ],
+)
+def test_what_is_only_counted_needs_no_column(engine: Engine, sql: str, columns: set[int]) -> None:
+    (demand,) = demanded(engine, sql)
+    assert demand.columns == columns

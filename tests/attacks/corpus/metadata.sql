@@ -59,7 +59,7 @@ SELECT CAST(column_name AS INTEGER) FROM information_schema.columns
 SELECT * FROM system.policies
 
 -- lineage [ana dora eve] search
-SELECT * FROM system.lineage
+SELECT * REPLACE (CASE WHEN query_id IS NULL THEN "column" END AS "column") FROM system.lineage
 
 -- the audit, but for what the user wrote [ana dora eve] search
 SELECT event, decision, reason, rules, rows FROM system.audit

@@ -127,3 +127,12 @@ SELECT regr_count(premium, renewals) AS n, count(DISTINCT (renewals, product_lin
 
 -- a distinct count over SQLite
 SELECT count(DISTINCT claim_id) AS exact FROM ledger.booking
+
+-- rows are counted, and a name looks like a number
+SELECT count("42") AS n FROM (SELECT risk AS "42" FROM policy_db.policy) x
+
+-- rows of all kinds of sources are counted
+SELECT (SELECT count(*) FROM policy_db.policy) AS a, (SELECT count(*) FROM ledger.booking) AS b, (SELECT count(*) FROM fraud_api.score) AS c, (SELECT count(*) FROM claims_lake.claim) AS d, (SELECT count(*) FROM policy_db.customer WHERE region = 'EU') AS e
+
+-- few different rows among many
+SELECT product_line, renewals, count(*) AS n, min(renewals) AS l, count(DISTINCT product_line) AS k FROM policy_db.policy GROUP BY product_line, renewals
