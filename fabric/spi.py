@@ -25,14 +25,13 @@ from fabric.types import (
     RowFilter,
     Scan,
     Split,
+    StoredTable,
     Table,
     TableName,
 )
 
 if TYPE_CHECKING:
     from sqlglot import exp
-
-    from fabric.stored import StoredTable
 
 
 @dataclass

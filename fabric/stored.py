@@ -4,31 +4,15 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any
+from dataclasses import replace
 
 from sqlglot import exp
 
 from fabric.errors import ResultOutdated
 from fabric.resolve import relations
-from fabric.types import Decision, Governed, Mask, Product, Relation, Resolved, Table
-
-Ruled = dict[str, Any]
-"""What was decided on one relation, as JSON has it."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredTable(Table):
-    """A table in the lake: ``made_of`` is the statement that made it, as resolved for the one who reads now.
-
-    It is judged whenever the table is read, and never run. ``made_under`` is what was decided on it then, ``as_of`` when
-    that was.
-    """
-
-    made_of: Resolved | None = None
-    made_under: tuple[Ruled, ...] = ()
-    as_of: datetime | None = None
+from fabric.types import Decision, Governed, Mask, Product, Relation, Resolved
+from fabric.types import Ruled as Ruled
+from fabric.types import StoredTable as StoredTable
 
 
 def judged(resolved: Resolved, decisions: Mapping[str, Decision] | None = None) -> Iterator[Relation]:

@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from fabric.predicates import Predicate, PredicateWord
+from fabric.procedures import PROCEDURES as PROCEDURES
+from fabric.procedures import REFRESH as REFRESH
 from fabric.product_types import Definition as Definition
 from fabric.product_types import Origin as Origin
 from fabric.product_types import Product as Product
@@ -306,6 +308,198 @@ class Relation:
     body: Resolved | None = None
 
 
+Kind = Literal["table", "view", "materialized view", "foreign table", "partitioned table"]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of a source; ``layout`` is set when it lies in files, and then ``columns`` may be empty.
+
+    ``rows`` and ``statistics`` (by lower-cased column) are estimates.
+    """
+
+    name: TableName
+    columns: tuple[Column, ...]
+    comment: str = ""
+    kind: TableKind = "table"
+    rows: int | None = None
+    primary_key: tuple[str, ...] = ()
+    foreign_keys: tuple[ForeignKey, ...] = ()
+    layout: FileLayout | None = None
+    statistics: Mapping[str, ColumnStatistics] = field(default_factory=dict, compare=False, repr=False)
+
+    def column(self, name: str) -> Column | None:
+        """The column of that name, compared without case."""
+        wanted = name.lower()
+        return next((c for c in self.columns if c.name.lower() == wanted), None)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderKey:
+    """One key of ORDER BY over a plain column."""
+
+    column: str
+    descending: bool = False
+    nulls_first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a source applies exactly as DuckDB would, for one table.
+
+    ``predicates`` maps a column's lower-cased name to the words it takes; ``order`` names the columns
+    that it sorts as DuckDB does. ``projection`` is false for a source that always sends every column.
+    Without values of its ``required`` columns, lower-cased, it does not answer.
+    """
+
+    predicates: Mapping[str, frozenset[PredicateWord]] = field(default_factory=dict)
+    order: frozenset[str] = frozenset()
+    limit: bool = False
+    projection: bool = True
+    required: frozenset[str] = frozenset()
+
+
+# ── scans ────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class SemiJoin:
+    """Only rows matter whose ``column`` equals a ``key`` of the rows of ``table`` that the rest leaves."""
+
+    column: str
+    table: Table
+    key: str
+    predicates: tuple[Predicate, ...] = ()
+    semi_joins: tuple[SemiJoin, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What the plan would like of one occurrence of a table.
+
+    ``columns`` is never empty. ``predicates`` are conjuncts. ``limit`` (rows) holds only together with
+    all ``predicates`` and all of ``order``: a source that leaves one of those must leave the limit.
+    ``semi_joins`` are with tables of the same source; each may be left, or taken with fewer conditions.
+    ``counts``: rows that are equal in all ``columns`` had better come once, with their number.
+    """
+
+    table: Table
+    columns: tuple[str, ...]
+    predicates: tuple[Predicate, ...] = ()
+    order: tuple[OrderKey, ...] = ()
+    limit: int | None = None
+    semi_joins: tuple[SemiJoin, ...] = ()
+    counts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A part of a scan that can be read by itself; ``payload`` is the connector's own: equal ones ask the same."""
+
+    label: str
+    payload: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A part of a scan that the source does not take, and why."""
+
+    what: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A connector's answer to a scan, in exact terms.
+
+    ``taken`` conjuncts are applied by the source exactly; Ripstop applies every one again. Together the
+    splits cover each row once. ``request`` is the text that EXPLAIN prints: the SQL or URL, no secret.
+    """
+
+    scan: Scan
+    taken: tuple[Predicate, ...]
+    splits: tuple[Split, ...]
+    request: str
+    order_taken: bool = False
+    limit_taken: bool = False
+    semi_joins: tuple[SemiJoin, ...] = ()
+    counts: bool = False
+    refused: tuple[Refusal, ...] = ()
+    rows: float | None = None
+
+
+# ── who asks, and what they may ───────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks: a user, the roles they hold beyond those that policies give, and their attributes."""
+
+    user: str
+    roles: frozenset[str] = frozenset()
+    attributes: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """A column mask: ``kind`` as a ``p2`` rule writes it, e.g. ``hash`` or ``last(4)``.
+
+    ``column`` is lower-cased. ``expression`` is DuckDB text over the one relation that has the column.
+    """
+
+    column: str
+    kind: str
+    expression: str
+
+
+@dataclass(frozen=True, slots=True)
+class RowFilter:
+    """A condition that an object's rows must meet, over the object's own unmasked columns.
+
+    ``text`` has the asking principal's values in it, and is what two equal decisions have in common.
+    ``condition`` is ``SELECT <condition>``, its subqueries' tables being relations; ``total`` says that it
+    can never raise.
+    """
+
+    text: str
+    condition: Resolved
+    total: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the policies say of one relation for one principal.
+
+    Of each group in ``rows`` one filter must hold. ``hidden`` are lower-cased names of columns that are not
+    there at all. ``columns`` are all of the object's, where ``masks`` or ``hidden`` say something of them.
+    ``rules`` are the ``file:line`` that decided, for the audit and for those who may ask why.
+    """
+
+    allow: bool
+    rows: tuple[tuple[RowFilter, ...], ...] = ()
+    masks: tuple[Mask, ...] = ()
+    hidden: frozenset[str] = frozenset()
+    columns: tuple[Column, ...] = ()
+    rules: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """One occurrence of an object in a statement.
+
+    ``id`` is the unguessable name that stands for it in the tree, ``written`` the name as the statement
+    spells it. ``reader`` is the subject that reads: the principal's user, ``domain:<d>`` beneath a product
+    or in a rule of that domain's file, ``FEDERATION`` in a rule of federation.csv. ``body`` is a product's own tree, None when the product is broken.
+    """
+
+    id: str
+    name: TableName
+    object: Table | Product
+    reader: str
+    written: str
+    body: Resolved | None = None
+
+
 PROCEDURES = {
     "system.request": "CALL system.request('<product>', '<why>')",
     "system.cancel": "CALL system.cancel('<query id>')",
@@ -371,6 +565,23 @@ class Resolved:
         if not self.texts:
             self.texts.append(self.tree.sql(dialect="duckdb"))
         return self.texts[0]
+
+
+Ruled = dict[str, Any]
+"""What was decided on one relation, as JSON has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTable(Table):
+    """A table in the lake: ``made_of`` is the statement that made it, as resolved for the one who reads now.
+
+    It is judged whenever the table is read, and never run. ``made_under`` is what was decided on it then, ``as_of`` when
+    that was.
+    """
+
+    made_of: Resolved | None = None
+    made_under: tuple[Ruled, ...] = ()
+    as_of: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """A small estate to write rules about, and statements' relations as ``resolve`` makes them."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from fabric.types import (
     Relation,
     Resolved,
     RowFilter,
+    StoredTable,
     Table,
     TableName,
 )
@@ -37,6 +38,9 @@ class Plain:
 
     def bind(self, condition: exp.Expr, found: Table | Product, reader: str) -> RowFilter:
         raise AssertionError("no row rule was expected")
+
+    def snapshots(self) -> Callable[[Product], StoredTable | None]:
+        return lambda product: None
 
     def type_of(self, expression: str, columns: Sequence[Column]) -> str:
         raise AssertionError("no mask was expected")

@@ -127,7 +127,9 @@ def test_a_snapshot_outlives_the_server_and_is_served_when_its_source_is_down(tm
 
 def test_a_changed_select_is_not_answered_from_the_old_snapshot(app: App, tmp_path: Path) -> None:
     file = tmp_path / "products" / "claims" / "stored.sql"
-    file.write_text(PRODUCTS[STORED].replace("FROM lake.claim", "FROM lake.claim WHERE amount > 100"))
+    new = tmp_path / "stored.sql"
+    new.write_text(PRODUCTS[STORED].replace("FROM lake.claim", "FROM lake.claim WHERE amount > 100"))
+    new.replace(file)
     until(lambda: rows(app, "SELECT count(*) AS n FROM claims.stored") == [(3,)], 30.0)
 
 

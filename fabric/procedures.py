@@ -1,0 +1,1 @@
+"""What statements do beside reading, by name."""
