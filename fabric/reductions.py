@@ -5,6 +5,7 @@ What is chosen changes no answer, whatever the estimates say: ``join_graph`` kno
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -37,8 +38,9 @@ class Reducible:
 
     @property
     def rows(self) -> float | None:
-        """Rows that it would give."""
-        return rows_left(self.scan.table, self.scan.predicates)
+        """Rows that it would give, if its source takes what it is asked."""
+        known, limit = rows_left(self.scan.table, self.scan.predicates), self.scan.limit
+        return known if limit is None else min(float(limit), known if known is not None else math.inf)
 
 
 @dataclass(frozen=True, slots=True)
