@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -260,3 +263,44 @@ def test_a_rule_reads_no_more_than_its_domain_may(project: Path) -> None:
     file = project / "products/claims/late.sql"
     file.write_text(file.read_text().replace("amount > 0", "(SELECT count(*) FROM crm_db.customer) > 99"))
     assert "crm_db.customer" in verdicts(project)["claims.late: amount is positive"]
+
+
+def aged(project: Path, name: str, hours: float) -> None:
+    at = time.time() - hours * 3600
+    os.utime(project / name, (at, at))
+
+
+def test_freshness_is_that_of_the_newest_file_beneath(project: Path) -> None:
+    text = "/*---\nfreshness: 2h\n---*/\nSELECT claim_id FROM {}"
+    (project / "products/claims/late.sql").write_text(text.format("lake.claim"))
+    (project / "products/claims/scored.sql").write_text(text.format("claims.risk"))
+    (project / "products/claims/mixed.sql").write_text(text.format("claims.open"))  # of a database too
+    aged(project, "lake/claim.csv", 1)
+    aged(project, "fraud/score.csv", 5)
+    assert verdicts(project) == {"claims.late: freshness": "", "claims.scored: freshness": ""}
+    aged(project, "lake/claim.csv", 3)
+    found = verdicts(project)
+    assert re.fullmatch(
+        r"the newest of its files is 10,8\d\d s old, and 7,200 s are promised",
+        found["claims.late: freshness"],
+    )
+    assert found["claims.scored: freshness"]
+    with closing(build(project)) as app:
+        (row,) = ask(app, "SELECT state, freshness FROM system.products WHERE name = 'late'", ANA).to_pylist()
+        assert row == {"state": "violated", "freshness": 7200.0}
+    aged(project, "lake/claim.csv", 0)
+    assert set(verdicts(project).values()) == {""}
+
+
+def test_of_files_that_a_domain_may_not_read_it_learns_no_age(project: Path) -> None:
+    (project / "products/claims/late.sql").write_text("SELECT claim_id FROM lake.claim")
+    (project / "products/crm").mkdir(exist_ok=True)
+    (project / "products/crm/spied.sql").write_text(
+        "/*---\nfreshness: 2h\n---*/\nSELECT score FROM scores.score"
+    )
+    aged(project, "fraud/score.csv", 5)
+    told = verdicts(project)["crm.spied: freshness"]
+    assert told.startswith("the query failed: ")
+    assert " s old" not in told
+    (project / "fraud/score.csv").rename(project / "fraud/gone")
+    assert verdicts(project)["crm.spied: freshness"] == told
