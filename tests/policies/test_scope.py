@@ -11,7 +11,7 @@ from fabric.errors import AccessDenied, InvalidConfig, NotFound
 from fabric.types import Principal, Relation, TableName
 from policies.load import read_rules
 from policies.scope import ScopedGovernor, ScopedPrincipal
-from tests.policies.estate import ESTATE, governor, person, product, statement, table
+from tests.policies.estate import ESTATE, Plain, governor, person, product, statement, table
 
 POLICY = "policy_db.public.policy"
 RULES = """p, role:analyst, policy_db.public.policy, read, allow
@@ -36,7 +36,7 @@ def judge(directory: Path) -> ScopedGovernor:
 
 
 def govern(by: ScopedGovernor, who: Principal, *relations: Relation) -> Any:
-    return by.govern(statement(*relations), who, None)  # type: ignore[arg-type]
+    return by.govern(statement(*relations), who, Plain())
 
 
 ANA = ("role:analyst", "role:contractor")
