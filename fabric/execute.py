@@ -266,7 +266,7 @@ class Answer:
 
     def _look(self) -> None:
         """For the watchdog, again and again until the query has ended."""
-        if self._stop is not None:
+        if self._stop is not None or self._closed.is_set():
             self._interrupt()
         else:
             try:
