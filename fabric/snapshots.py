@@ -218,4 +218,4 @@ class SnapshotTables:
         columns, layout = self.columns(file, types), FileLayout(file, "parquet", declared=types)
         ruled: tuple[Ruled, ...] = tuple(json.loads(made_under))
         at = datetime.fromtimestamp(as_of, UTC)
-        return StoredTable(name, columns, layout=layout, made_under=ruled, as_of=at)
+        return StoredTable(name, columns, layout=layout, made_under=ruled, as_of=at, is_snapshot=True)
