@@ -187,7 +187,7 @@ class Procedures:
         found = self._known(written, principal, schema).object
         if not self._governor.may(principal, "refresh", found.name):
             raise AccessDenied(f"'{written}': not allowed; ask {self._governor.owner(found)}")
-        if not isinstance(found, Product) or not found.refresh:
+        if not isinstance(found, Product) or found.stored is None:
             raise InvalidValue(f"'{written}' is not stored", hint="materialize: in a product's metadata")
         if self.refresher is None:
             raise NotSupported("this fabric stores nothing", hint="ask a server started with `serve`")

@@ -67,6 +67,7 @@ class _Output:
 
 
 _Outputs = list[_Output | None]
+"""None for a column of which nothing is known; empty where not even their number is."""
 
 
 def edges(plan: str, relation_of: Callable[[str, int], Key | None]) -> tuple[Edge, ...]:
@@ -99,8 +100,10 @@ class _Reader:
 
     def _get(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
         table = (node.get("function_data") or {}).get("table")
-        if inputs or not isinstance(table, str):
+        if inputs:
             return []
+        if not isinstance(table, str):
+            return [None] * len(node["projection_ids"] or node["column_indexes"])
         tested = {each["key"] for each in node["table_filters"]["filters"] if _requires(each["value"])}
         positions = [each["index"] for each in node["column_indexes"]]
         found: _Outputs = []
@@ -132,13 +135,23 @@ class _Reader:
         return groups + [None] * (len(node["expressions"]) + len(node.get("grouping_functions") or ()))
 
     def _window(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
-        return _parted(inputs[0]) + [None] * len(node["expressions"])
+        return _beside(_parted(inputs[0]), [None] * len(node["expressions"]))
+
+    def _combined(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+        count: int = node["column_count"]
+        return [None] * count
+
+    def _kept(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+        return [None] * len(node["chunk_types"])
+
+    def _listed(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+        return [None] * len(node["expr_types"])
 
     def _body(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
         return inputs[1]
 
     def _cross(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
-        return inputs[0] + inputs[1]
+        return _beside(*inputs)
 
     def _join(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
         left, right = inputs
@@ -155,7 +168,7 @@ class _Reader:
         )
         if kind in ("SEMI", "ANTI"):
             return left
-        return [*left, None] if kind == "MARK" else left + right
+        return _beside(left, [None] if kind == "MARK" else right)
 
     def _note(self, kind: str, condition: Node, left: _Outputs, right: _Outputs) -> None:
         comparison = condition["comparison"]
@@ -184,6 +197,12 @@ class _Reader:
         "LOGICAL_CROSS_PRODUCT": _cross,
         "LOGICAL_COMPARISON_JOIN": _join,
         "LOGICAL_WINDOW": _window,
+        "LOGICAL_UNNEST": _window,
+        "LOGICAL_UNION": _combined,
+        "LOGICAL_EXCEPT": _combined,
+        "LOGICAL_INTERSECT": _combined,
+        "LOGICAL_CTE_REF": _kept,
+        "LOGICAL_EXPRESSION_GET": _listed,
         "LOGICAL_MATERIALIZED_CTE": _body,
     }
 
@@ -225,6 +244,11 @@ def _widens(inner: Node, outer: Node) -> bool:
 
 def _mapped(outputs: _Outputs, places: Sequence[int] | None) -> _Outputs:
     return [outputs[place] for place in places if place < len(outputs)] if places else outputs
+
+
+def _beside(left: _Outputs, right: _Outputs) -> _Outputs:
+    """The columns of both; nobody knows the places of any where the number of some is not known."""
+    return left + right if left and right else []
 
 
 def _parted(outputs: _Outputs) -> _Outputs:

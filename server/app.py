@@ -168,6 +168,7 @@ def build(
     if recorded:
         line.procedures.runs = RunPool(journal.runs, lake, line.run, config.name)
         tables = SnapshotTables(journal.snapshots, stored, files)
+        catalog.retained = tables
         line.procedures.refresher = Refresher(catalog, journal.snapshots, tables, lake, line.run)
     ingest = Ingest(
         catalog,

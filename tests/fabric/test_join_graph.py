@@ -78,6 +78,18 @@ BOTH = {"a.k < b.k", "b.k < a.k"}
          {"b.k < a.k"}),
         ("SELECT k FROM a UNION ALL SELECT b.k FROM b JOIN c USING (k)", {"b.k < c.k", "c.k < b.k"}),
         ("SELECT * FROM (SELECT k FROM a UNION ALL SELECT k FROM c) u JOIN b USING (k)", set()),
+        # of what is not known, only how many columns it has: what stands beside it keeps its place
+        ("SELECT * FROM (SELECT n, k FROM a UNION ALL SELECT n, k FROM a) u JOIN b ON u.n = b.n JOIN c ON u.n = c.k",
+         set()),
+        ("SELECT * FROM (SELECT n, k FROM a UNION ALL SELECT n, k FROM a) u JOIN b ON u.n = b.n JOIN c ON b.k = c.k",
+         {"b.k < c.k", "c.k < b.k"}),
+        ("SELECT * FROM range(5) u(x) JOIN b ON b.n > u.x JOIN c ON u.x = c.k", set()),
+        ("SELECT * FROM (VALUES (1, 2)) u(x, y) JOIN b ON b.n > u.y JOIN c ON u.y = c.n", set()),
+        ("SELECT * FROM (SELECT unnest([1, 2]) AS x, n FROM a) u JOIN b ON b.n > u.x JOIN c ON u.n = c.n",
+         {"c.n < a.n"}),
+        ("WITH m AS MATERIALIZED (SELECT n, k FROM a) SELECT * FROM m JOIN m o ON m.n > o.k JOIN b ON b.n > m.k "
+         "JOIN c ON c.n = m.n", set()),
+        ("SELECT * FROM (SELECT a.n, x.k FROM a POSITIONAL JOIN a x) u JOIN b ON u.n > b.n JOIN c ON u.n = c.n", set()),
     ],
 )  # fmt: skip
 def test_edges(engine: Engine, sql: str, expected: set[str]) -> None:
