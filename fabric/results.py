@@ -32,19 +32,29 @@ _SHARE = 16  # a single result takes at most this part of the budget
 
 
 @dataclass(frozen=True, slots=True)
-class Versions:
-    """What a plan reads: the ``files`` of each scan, and the ``unversioned`` sources, in lower case."""
+class Basis:
+    """What an answer rests on: the ``files`` of each scan, and the ``unversioned`` sources, in lower case.
+
+    ``reduced_by`` are for each scan the places of the relations of which keys or filters stand in what was asked: what may
+    be told of it rests on them.
+    """
 
     files: tuple[tuple[FileStat, ...], ...]
     unversioned: frozenset[str]
+    reduced_by: tuple[frozenset[int], ...]
 
 
-def versions_of(plan: Plan) -> Versions | None:
-    """The versions of all that a plan reads; None when it reads the fabric's own tables."""
+def basis_of(plan: Plan) -> Basis | None:
+    """What the answer of a plan rests on; None when it reads the fabric's own tables."""
     if not all(isinstance(read, FileRead | LiveRead | Unread) for read in plan.reads):
         return None
-    files = tuple(read.scan.files for read in plan.reads if isinstance(read, FileRead))
-    return Versions(files, frozenset(r.connector.name.lower() for r in plan.reads if isinstance(r, LiveRead)))
+    governed, reads = plan.governed, [r for r in plan.reads if isinstance(r, FileRead | LiveRead)]
+    places = {each.id: n for n, each in enumerate(relations(governed.resolved, governed.decisions))}
+    return Basis(
+        files=tuple(read.scan.files for read in reads if isinstance(read, FileRead)),
+        unversioned=frozenset(r.connector.name.lower() for r in reads if isinstance(r, LiveRead)),
+        reduced_by=tuple(frozenset(places[id] for id in read.reduced_by) for read in reads),
+    )
 
 
 def content_of(governed: Governed) -> str:
@@ -84,7 +94,7 @@ def _own_ids(governed: Governed) -> set[str]:
 class Result:
     """Every batch of a query that succeeded; ``at`` is when its oldest live rows were read, on the monotonic clock."""
 
-    versions: Versions
+    basis: Basis
     schema: pa.Schema
     batches: tuple[pa.RecordBatch, ...]
     scans: tuple[ScanReceipt, ...]
@@ -131,7 +141,7 @@ class ResultCache:
 
     def get(self, question: Question, plan: Plan) -> Result | None:
         """The result of a question, if all that its plan reads is still what it was made of, and young enough."""
-        now = self._versions(plan)
+        now = self._basis(plan)
         if now is None:
             return None
         key = self._key(question, plan.governed)
@@ -139,7 +149,7 @@ class ResultCache:
             found = self._results.get(key)
             if found is None:
                 return None
-            if found.versions != now or found.schema != plan.schema:
+            if found.basis != now or found.schema != plan.schema:
                 self._drop(key)
                 return None
             if not self._is_young(found, question.max_staleness):
@@ -151,12 +161,12 @@ class ResultCache:
         self, question: Question, plan: Plan, batches: Sequence[pa.RecordBatch], outcome: Outcome
     ) -> None:
         """Keep a question's result, if it can be known again and is not too large."""
-        versions = self._versions(plan)
-        key = self._key(question, plan.governed) if versions is not None else ""
-        if versions is None or not key:
+        basis = self._basis(plan)
+        key = self._key(question, plan.governed) if basis is not None else ""
+        if basis is None or not key:
             return
         at = time.monotonic() - (time.time() - _oldest(plan, outcome))
-        result = Result(versions, plan.schema, tuple(batches), outcome.scans, at)
+        result = Result(basis, plan.schema, tuple(batches), outcome.scans, at)
         if result.bytes > self.largest or not self._is_young(result, None):
             return
         with self._lock:
@@ -171,16 +181,16 @@ class ResultCache:
         who = "" if self._shared else question.who
         return content and repr((content, question.session.zone, question.pushes, who))
 
-    def _versions(self, plan: Plan) -> Versions | None:
-        """The versions of all that a plan reads; None where it reads what has none, and may not be kept either."""
-        found = versions_of(plan)
+    def _basis(self, plan: Plan) -> Basis | None:
+        """What the answer of a plan rests on; None where that has no version, and may not be kept either."""
+        found = basis_of(plan)
         lasts = found is not None and all(self.scans.max_age(each) is not None for each in found.unversioned)
         return found if lasts else None
 
     def _is_young(self, result: Result, max_staleness: float | None) -> bool:
         if max_staleness is not None and result.age >= max_staleness:
             return False
-        most = (self.scans.max_age(source, max_staleness) for source in result.versions.unversioned)
+        most = (self.scans.max_age(source, max_staleness) for source in result.basis.unversioned)
         return all(age is not None and result.age < age for age in most)
 
     def _drop(self, key: str) -> None:
