@@ -281,4 +281,4 @@ class SnapshotTables:
         made_under: tuple[Ruled, ...] = tuple(json.loads(kept.made_under))
         name = TableName(RESULTS, DEFAULT_SCHEMA, kept.product)
         at = datetime.fromtimestamp(kept.as_of, UTC)
-        return StoredTable(name, columns, layout=layout, made_under=made_under, as_of=at)
+        return StoredTable(name, columns, layout=layout, made_under=made_under, as_of=at, is_snapshot=True)
