@@ -79,10 +79,10 @@ class Plan:
         return _Composing(self, paths, alone=read).statement()
 
     def is_guarded(self, read: Read) -> TypeGuard[LiveRead | FileRead]:
-        """Whether a read has a statement of its own: a live scan of which rows are hidden, or files that give keys."""
+        """Whether a read has a statement of its own: a live scan of which rows are hidden, or files read first."""
         if isinstance(read, LiveRead):
             return bool(self.decision(read.relation).rows)
-        return isinstance(read, FileRead) and read.gives_keys
+        return isinstance(read, FileRead) and read.ahead
 
     def guarded_columns(self, read: LiveRead | FileRead) -> tuple[Column, ...]:
         """What the statement of a guarded read hands over: the visible ones of the columns fetched."""
@@ -223,8 +223,7 @@ def plan(
         elif not computed and not demand.repeated:
             asked = demand.of_columns() if off and not able_of(table, catalog).required else demand
             scans[relation.id] = Reducible(table.name.catalog.lower(), scan_of(table, asked), unpushed=off)
-    reductions = reductions_of(governed, catalog, engine, probed.veiled, scans, opened)
-    givers = {edge.source.relation for each in reductions.values() for edge in each.awaits}
+    reductions, ahead = reductions_of(governed, catalog, engine, probed.veiled, scans, opened)
     reads: list[Read] = []
     for relation, table in tables:
         demand = wanted.get(relation.id)
@@ -235,7 +234,7 @@ def plan(
         else:
             read: LiveRead | FileRead
             if relation.id in opened:
-                read = replace(opened[relation.id], gives_keys=relation.id in givers)
+                read = replace(opened[relation.id], ahead=relation.id in ahead)
             else:
                 known, off = reductions.get(relation.id), relation.id in unpushed
                 with discretion.telling(relation):

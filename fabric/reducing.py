@@ -1,10 +1,11 @@
-"""What reduces the scans of a governed statement."""
+"""What reduces the scans of a governed statement, and what of it is read first."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
 
+from fabric.ahead import read_ahead
 from fabric.catalog import Catalog
 from fabric.compose import meaning, raw_name, table_relations, veiled_meaning
 from fabric.demand import Demand
@@ -36,16 +37,20 @@ def reductions_of(
     veiled: bool,
     scans: Mapping[str, Reducible],
     opened: Mapping[str, FileRead],
-) -> Mapping[str, Reduced]:
-    """What reduces each live scan; ``opened`` are the files that may give keys."""
-    edges = _edges(governed, engine, veiled) if scans and len(scans) + len(opened) > 1 else ()
+) -> tuple[Mapping[str, Reduced], frozenset[str]]:
+    """What reduces each live scan, and the ids of the files among ``opened`` that are read ahead."""
+    wanted = bool(scans) or any(read.demand.predicates for read in opened.values())
+    edges = _edges(governed, engine, veiled) if wanted and len(scans) + len(opened) > 1 else ()
     if not edges:
-        return {}
+        return {}, frozenset()
     files = {
         id: Reducible(read.scan.source, scan_of(read.scan.estimated or read.scan.table, read.demand))
         for id, read in opened.items()
     }
-    return semi_joins(scans, files, edges, lambda id: able_of(scans[id].scan.table, catalog))
+    found = semi_joins(scans, files, edges, lambda id: able_of(scans[id].scan.table, catalog))
+    givers = {edge.source.relation for each in found.values() for edge in each.awaits}
+    alone = [id for id, read in opened.items() if not (read.unpushed or read.demand.repeated)]
+    return found, read_ahead({**scans, **files}, edges, alone) | (givers & opened.keys())
 
 
 def _edges(governed: Governed, engine: Engine, veiled: bool) -> tuple[Edge, ...]:

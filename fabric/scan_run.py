@@ -61,6 +61,8 @@ class ScanRun:
     def receipt(self, discretion: Discretion) -> ScanReceipt:
         """What it did so far, as far as it may be told."""
         read, context = self.read, self.context
+        # Of files nobody is told whether they were read first: that rests on statistics of the others (ADR 23).
+        guarded = self.guarded if isinstance(read, LiveRead) else None
         pushed, asked, touched, by = "", "", set[int](), frozenset[str]()
         if isinstance(read, LiveRead):
             taken = [describe(predicate) for predicate in read.offer.taken]
@@ -78,13 +80,13 @@ class ScanRun:
             object=str(read.relation.name),
             pushed=pushed,
             asked=asked,
-            rows=self.guarded.rows if self.guarded else context.rows,
+            rows=guarded.rows if guarded else context.rows,
             bytes=context.bytes,
             requests=context.requests,
             seconds=self.feed.seconds if self.feed else (time.time() - self.began.timestamp()),
             cache=context.cached,
             as_of=stored or context.as_of or self.began,
-            guarded=self.guarded is not None and discretion.counts(read.relation) and not by,
+            guarded=guarded is not None and discretion.counts(read.relation) and not by,
             veiled=not discretion.shows_read(read.relation, by),
             unnamed=not discretion.shows(read.relation),
             columns=tuple(columns[n].name for n in sorted(touched)),
