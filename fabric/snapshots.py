@@ -337,7 +337,9 @@ class SnapshotTables:
             FabricError: the state or the file cannot be read.
         """
         found = self._snapshots.kept(product, product.at)
-        return self.table(found) if found is not None and found.sql == product.sql else None
+        if found is None or found.sql != product.sql:
+            return None
+        return replace(self.table(found), is_snapshot=False)  # it may be dropped while plans hold
 
     def lake_table(self, file: str, types: Mapping[str, str]) -> StoredTable:
         """A file in the lake, which Parquet may hold as other types than its columns have."""
@@ -353,4 +355,5 @@ class SnapshotTables:
             name=TableName(RESULTS, DEFAULT_SCHEMA, kept.product),
             made_under=made_under,
             as_of=datetime.fromtimestamp(kept.as_of, UTC),
+            is_snapshot=True,
         )
