@@ -188,7 +188,7 @@ class Scan:
     ``columns`` is never empty. ``predicates`` are conjuncts. ``limit`` (rows) holds only together with
     all ``predicates`` and all of ``order``: a source that leaves one of those must leave the limit.
     ``semi_joins`` are with tables of the same source; each may be left, or taken with fewer conditions.
-    ``counts``: rows that are equal in all ``columns`` had better come once, with their number.
+    ``counts``: rows that are equal in all ``columns`` had better come once, with their number; ``distinct``: once.
     """
 
     table: Table
@@ -198,6 +198,7 @@ class Scan:
     limit: int | None = None
     semi_joins: tuple[SemiJoin, ...] = ()
     counts: bool = False
+    distinct: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +233,7 @@ class Offer:
     limit_taken: bool = False
     semi_joins: tuple[SemiJoin, ...] = ()
     counts: bool = False
+    distinct: bool = False
     refused: tuple[Refusal, ...] = ()
     rows: float | None = None
 
