@@ -351,13 +351,13 @@ def test_which_columns_are_never_null(
         assert [column.never_null for column in table.columns] == [known, False]
         if known:
             relying = replace(scan_of(table, columns=["x"]), never_null=("i",))
-            assert read(connector, relying).num_rows == 0
+            assert not read(connector, relying)
             server.execute(
                 "ALTER TABLE full_ DROP CONSTRAINT IF EXISTS full__pkey; ALTER TABLE full_ ALTER i DROP NOT NULL"
             )
             with pytest.raises(SchemaChanged):
                 read(connector, relying)
-            assert read(connector, scan_of(table, columns=["x"])).num_rows == 0
+            assert not read(connector, scan_of(table, columns=["x"]))
     finally:
         server.execute(f"DROP {'VIEW' if 'VIEW' in made else 'TABLE'} full_ CASCADE")
 
