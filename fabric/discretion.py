@@ -159,7 +159,7 @@ def _restricted(governed: Governed, named: Relation) -> str:
     # What row rules read restricts nothing of its own.
     read = [*beneath(named), named]
     results = [
-        each.object for each in read if isinstance(each.object, StoredTable) and not each.object.is_snapshot
+        each.object for each in read if isinstance(each.object, StoredTable) and each.object.expires_at
     ]
     made_of = [part for found in results if found.made_of is not None for part in judged(found.made_of)]
     decided = [governed.decisions[part.id] for part in (*read, *made_of)]

@@ -188,7 +188,7 @@ class Scan:
     ``columns`` is never empty. ``predicates`` are conjuncts. ``limit`` (rows) holds only together with
     all ``predicates`` and all of ``order``: a source that leaves one of those must leave the limit.
     ``semi_joins`` are with tables of the same source; each may be left, or taken with fewer conditions.
-    ``counts``: rows that are equal in all ``columns`` had better come once, with their number.
+    ``counts``: rows that are equal in all ``columns`` had better come once, with their number; ``distinct``: once.
     """
 
     table: Table
@@ -198,6 +198,7 @@ class Scan:
     limit: int | None = None
     semi_joins: tuple[SemiJoin, ...] = ()
     counts: bool = False
+    distinct: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +233,7 @@ class Offer:
     limit_taken: bool = False
     semi_joins: tuple[SemiJoin, ...] = ()
     counts: bool = False
+    distinct: bool = False
     refused: tuple[Refusal, ...] = ()
     rows: float | None = None
 
@@ -372,7 +374,7 @@ class StoredTable(Table):
     """A table in the lake: ``made_of`` is the statement that made it, as resolved for the one who reads now.
 
     It is judged whenever the table is read, and never run. ``made_under`` is what was decided on it then, ``as_of`` when
-    that was. ``is_snapshot``: of a product; else the result of a run, which is there until ``expires_at``.
+    that was. ``is_snapshot``: a product is served from it now; else it may expire, a result at ``expires_at``.
     """
 
     made_of: Resolved | None = None
