@@ -375,12 +375,13 @@ class StoredTable(Table):
     """A table in the lake: ``made_of`` is the statement that made it, as resolved for the one who reads now.
 
     It is judged whenever the table is read, and never run. ``made_under`` is what was decided on it then, ``as_of`` when
-    that was. ``is_snapshot``: a product is served from it now; else it may expire.
+    that was. ``is_snapshot``: a product is served from it now; else it may expire, a result at ``expires_at``.
     """
 
     made_of: Resolved | None = None
     made_under: tuple[Ruled, ...] = ()
     as_of: datetime | None = None
+    expires_at: datetime | None = None
     is_snapshot: bool = False
 
 
