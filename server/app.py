@@ -30,6 +30,7 @@ from fabric.registry import build_connector
 from fabric.results import ResultCache
 from fabric.run_pool import RunPool
 from fabric.scan_cache import ScanCache
+from fabric.seal import Seal
 from fabric.secrets import redact
 from fabric.snapshot_maker import SnapshotMaker
 from fabric.snapshots import SnapshotTables
@@ -139,7 +140,9 @@ def build(
     )
     estate = estate_of(config)
     governor = CasbinGovernor(config.directory, estate, signer.derived("mask"))
-    journal = Journal(store, redact, config.history, estate.sources, config.lake)
+    journal = Journal(
+        store, redact, config.history, estate.sources, config.lake, Seal(signer.derived("runs"))
+    )
     scoped = ScopedGovernor(governor, config.name)
     audit = Audit(folder / "audit", load_key(config), config.audit.fsync, redact) if recorded else None
     if audit is not None:
