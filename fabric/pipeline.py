@@ -290,11 +290,11 @@ class Line:
 
     def _governed(self, parsed: Parsed, question: Question) -> Governed:
         principal, session = question.principal, question.session
-        bound = bind(parsed, question.parameters)
         names = self.catalog.names(principal, self._governor)
-        resolved = resolve(bound, names, session.schema, principal.user)
+        resolved = resolve(bind(parsed, question.parameters), names, session.schema, principal.user)
         bodies = [relation.body for relation in relations(resolved) if relation.body is not None]
-        governed = self._governor.govern(resolved, principal, self._binder)
+        binder = self._binder.answering(question, parsed, self._governor)
+        governed = self._governor.govern(resolved, principal, binder)
         for part in (resolved, *bodies):
             confirm(part.text, self._engine.serialize, {relation.id for relation in part.relations})
         if session.zone != UTC:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -169,6 +169,16 @@ class Product:
 def key_of(product: Product) -> str:
     """What is stored of a product is kept under this: each major version has its own."""
     return f"{product.domain}.{product.bare}@{product.major}".lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """A snapshot that might answer a statement: of which product, as of when, whether it does, and why (not)."""
+
+    product: str
+    as_of: datetime | None
+    chosen: bool
+    why: str
 
 
 Action = Literal["create", "drop", "comment"]

@@ -23,7 +23,7 @@ from fabric.errors import Cancelled, FabricError, InternalError, InvalidValue, L
 from fabric.file_shapes import name as quoted
 from fabric.lake import Lake
 from fabric.product_types import key_of
-from fabric.questions import Session
+from fabric.questions import MAX_STALENESS, Session
 from fabric.replies import Reply
 from fabric.row_groups import write_parquet
 from fabric.run_pool import governed_of, require_storable
@@ -38,6 +38,9 @@ log = logging.getLogger("ripstop.snapshots")
 FOLDER = "snapshots"
 LEASE_SECONDS = 60.0
 """How long after a process has died its refresh is done by another."""
+
+_ANEW = {MAX_STALENESS: "0"}
+"""A snapshot is as old as it says: nothing that was kept goes into it."""
 
 _TICK_SECONDS = 1.0
 _SWEEP_SECONDS = 60.0
@@ -148,7 +151,7 @@ class Refresher:
                 yield batch
 
         domain = DomainPrincipal(f"domain:{product.domain}")
-        with self._run(asked, domain, Session(stop=stop)) as reply:
+        with self._run(asked, domain, Session(options=_ANEW, stop=stop)) as reply:
             governed = governed_of(reply)
             (named,) = governed.resolved.relations
             if governed.decisions[named.id] != Decision(True, rules=governed.decisions[named.id].rules):

@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from fabric.errors import ResultOutdated
 from fabric.resolve import relations
-from fabric.types import Decision, Governed, Mask, Product, Relation, Resolved
+from fabric.types import Decision, Governed, Mask, Product, Relation, Resolved, Table
 from fabric.types import Ruled as Ruled
 from fabric.types import StoredTable as StoredTable
 
@@ -32,6 +32,25 @@ def asked_for(resolved: Resolved) -> Iterator[Relation]:
             yield relation
 
 
+def asked(governed: Governed) -> Resolved:
+    """The statement as it was asked, whatever answers it."""
+    return governed.asked or governed.resolved
+
+
+def answering(found: Resolved, question: Resolved) -> Resolved:
+    """A statement over a snapshot, which was made of what another asks."""
+
+    def over(relation: Relation) -> Relation:
+        stored = relation.object
+        return (
+            replace(relation, object=replace(stored, made_of=question))
+            if isinstance(stored, StoredTable)
+            else relation
+        )
+
+    return replace(found, relations=tuple(map(over, found.relations)))
+
+
 def stored_parts(found: StoredTable) -> Sequence[Relation]:
     """What the statement that made it names."""
     return found.made_of.relations if found.made_of is not None else ()
@@ -47,7 +66,7 @@ def outdated(written: str) -> ResultOutdated:
 
 def ruled(governed: Governed) -> list[Ruled]:
     """The decisions on a statement, for ``is_no_stricter``."""
-    return _ruled(governed.resolved, governed.decisions, governed.principal.user)
+    return _ruled(asked(governed), governed.decisions, governed.principal.user)
 
 
 def is_no_stricter(
@@ -66,8 +85,12 @@ def is_no_stricter(
 
 
 def beneath_ruled(resolved: Resolved, decisions: Mapping[str, Decision]) -> list[Ruled]:
-    """The decisions on what a product is made of, for ``is_no_stricter`` with nobody's name."""
-    return _ruled(resolved, decisions, "")
+    """The decisions on what a product is made of, for ``is_no_stricter`` with nobody's name, and the types of its tables."""
+    found = _ruled(resolved, decisions, "")
+    for relation, each in zip(judged(resolved, decisions), found, strict=True):
+        if isinstance(relation.object, Table):
+            each["types"] = {column.name.lower(): column.type for column in relation.object.columns}
+    return found
 
 
 def parts_of(relation: Relation) -> tuple[Relation, ...]:

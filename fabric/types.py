@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from fabric.predicates import Predicate, PredicateWord
 from fabric.procedures import PROCEDURES as PROCEDURES
 from fabric.procedures import REFRESH as REFRESH
+from fabric.product_types import Considered as Considered
 from fabric.product_types import Definition as Definition
 from fabric.product_types import Origin as Origin
 from fabric.product_types import Product as Product
@@ -379,11 +380,17 @@ class StoredTable(Table):
     made_under: tuple[Ruled, ...] = ()
     as_of: datetime | None = None
 
+    @property
+    def age(self) -> float:
+        """Seconds."""
+        return (datetime.now(UTC) - self.as_of).total_seconds() if self.as_of else float("inf")
+
 
 @dataclass(frozen=True, slots=True)
 class Governed:
     """A resolved tree with a decision for every relation in it. Only ``policies.govern`` makes one.
 
+    ``asked`` is the statement where another answers it from a snapshot; ``considered`` are the snapshots that might have.
     ``composed`` holds texts that were once composed of it, by their purpose.
     """
 
@@ -391,4 +398,6 @@ class Governed:
     principal: Principal
     decisions: Mapping[str, Decision]
     policy_version: str
+    asked: Resolved | None = None
+    considered: tuple[Considered, ...] = ()
     composed: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from fabric.domains import DomainPrincipal
-from fabric.spi import Binder, Finding, Rule, View
-from fabric.stored import served_from
+from fabric.spi import Binder, Finding, Rule, StandIn, View
+from fabric.stored import answering, served_from
 from fabric.types import Decision, Governed, Principal, Product, Resolved, RowFilter, Table, TableName
 from policies.case import Case
 from policies.files import Changed, PolicyFiles, Snapshot
@@ -76,10 +76,16 @@ class CasbinGovernor:
         for relation in resolved.relations:
             case.decide(relation)
         case.require_apart(resolved)
-        served, more = resolved, dict[str, Decision]()
+        served, more, found = resolved, dict[str, Decision](), StandIn()
         if not isinstance(principal, DomainPrincipal):  # as whom they are made
-            served, more = served_from(resolved, case.decisions, binder.snapshots())
-        return Governed(served, principal, case.decisions | more, case.snapshot.version)
+            found = binder.stand_in(resolved, case.decisions)
+            if found.resolved is None:
+                served, more = served_from(resolved, case.decisions, binder.snapshots())
+            else:
+                served, more = answering(found.resolved, resolved), dict(found.decisions)
+        asked = None if found.resolved is None else resolved
+        decisions, version = case.decisions | more, case.snapshot.version
+        return Governed(served, principal, decisions, version, asked, found.considered)
 
     def may(self, principal: Principal, action: str, object_name: str | TableName) -> bool:
         """Whether the principal may do ``action`` with the object.
