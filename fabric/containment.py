@@ -14,7 +14,7 @@ from sqlglot import exp
 
 from fabric.implication import ColumnKey, Facts
 from fabric.rollups import Rollups, Stored, Unmatched
-from fabric.select_blocks import Block, Leaf, has_aggregate
+from fabric.select_blocks import Block, Leaf
 
 _MOST_PAIRINGS = 24
 """Ways of pairing tables that stand there more than once; four of one table have as many."""
@@ -174,8 +174,6 @@ class _Proof:
             select.set("limit", exp.Limit(expression=query.limit.copy()))
         if query.offset is not None:
             select.set("offset", exp.Offset(expression=query.offset.copy()))
-        if query.keys == () and not any(has_aggregate(made) for made in (*outputs, query.having) if made):
-            raise Unmatched("nothing of it is aggregated")
         return Found(select, self._pairs, self._filters.column)
 
     def _ordered(self, key: exp.Ordered) -> exp.Ordered:

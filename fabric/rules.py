@@ -18,7 +18,7 @@ from fabric.questions import Question
 from fabric.resolve import Whole, relations, resolve, resolve_rule
 from fabric.snapshots import has_columns
 from fabric.spi import Governor, StandIn
-from fabric.stored import StoredTable
+from fabric.stored import StoredTable, age_of
 from fabric.substitution import Looks, substitution_for
 from fabric.types import DEFAULT_SCHEMA, Column, Decision, Parsed, Product, Resolved, RowFilter, Table
 
@@ -68,7 +68,7 @@ class RuleBinder:
 
         def snapshot(product: Product) -> StoredTable | None:
             found = current.get(f"{key_of(product)}\0{product.sql}") if current else None
-            if found is None or (self._accepted is not None and found.age > self._accepted):
+            if found is None or (self._accepted is not None and age_of(found) > self._accepted):
                 return None
             return found if has_columns(found.columns, self.shaped(product).columns) else None
 

@@ -480,6 +480,8 @@ def shape_of(node: exp.Expr) -> Shape:
     turned = _TURNED.get(type(node))
     if turned is not None:
         return (turned.__name__, shape_of(node.expression), shape_of(node.this))
+    if isinstance(node, exp.LT | exp.LTE):
+        return (type(node).__name__, shape_of(node.this), shape_of(node.expression))
     if isinstance(node, _UNORDERED):
         return (type(node).__name__, *sorted((shape_of(node.this), shape_of(node.expression)), key=repr))
     return (

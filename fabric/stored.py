@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from sqlglot import exp
 
@@ -35,6 +36,11 @@ def asked_for(resolved: Resolved) -> Iterator[Relation]:
 def asked(governed: Governed) -> Resolved:
     """The statement as it was asked, whatever answers it."""
     return governed.asked or governed.resolved
+
+
+def age_of(stored: StoredTable) -> float:
+    """How many seconds old what is stored is."""
+    return (datetime.now(UTC) - stored.as_of).total_seconds() if stored.as_of else float("inf")
 
 
 def answering(found: Resolved, question: Resolved) -> Resolved:

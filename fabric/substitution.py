@@ -28,7 +28,7 @@ from fabric.rewriting import Rewriting, View
 from fabric.rollups import Unmatched
 from fabric.select_blocks import NotRead
 from fabric.spi import Binder, Governor, StandIn
-from fabric.stored import StoredTable, judged
+from fabric.stored import StoredTable, age_of, judged
 from fabric.types import Decision, Kind, Parsed, Product, Relation, Resolved, Table
 
 log = logging.getLogger("ripstop.substitution")
@@ -78,7 +78,7 @@ class Substitution:
         found = list(self._matches(resolved, decisions))
         accepted = self._question.max_staleness
         matches = [each for each in found if isinstance(each, _Match)]
-        fresh = [each for each in matches if accepted is not None and each.stored.age <= accepted]
+        fresh = [each for each in matches if accepted is not None and age_of(each.stored) <= accepted]
         # A snapshot of groups has fewer rows than one of their rows.
         chosen = min(fresh, key=lambda m: (m.stored.rows or 0, len(m.stored.columns)), default=None)
         considered = tuple(
@@ -94,7 +94,7 @@ class Substitution:
             why = "it matches, and another is smaller"
             if accepted is None:
                 why = "it matches, but max_staleness is not set"
-            elif match.stored.age > accepted:
+            elif age_of(match.stored) > accepted:
                 why = "it matches, but is older than max_staleness"
         return Considered(match.product.written, match.stored.as_of, match is chosen, why)
 

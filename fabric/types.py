@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from fabric.predicates import Predicate, PredicateWord
@@ -379,11 +379,6 @@ class StoredTable(Table):
     made_of: Resolved | None = None
     made_under: tuple[Ruled, ...] = ()
     as_of: datetime | None = None
-
-    @property
-    def age(self) -> float:
-        """Seconds."""
-        return (datetime.now(UTC) - self.as_of).total_seconds() if self.as_of else float("inf")
 
 
 @dataclass(frozen=True, slots=True)
