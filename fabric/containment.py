@@ -13,7 +13,7 @@ from itertools import islice, permutations, product
 from sqlglot import exp
 
 from fabric.implication import ColumnKey, Facts
-from fabric.rollups import Rollups, Stored, Unmatched
+from fabric.rollups import Rollups, Stored, Unmatched, sums_in
 from fabric.select_blocks import Block, Leaf
 
 _MOST_PAIRINGS = 24
@@ -130,7 +130,15 @@ class _Proof:
         stored = [replace(s, expression=o.expression) for s, o in zip(columns, view.outputs, strict=True)]
         grouped = view.keys is not None
         self._filters = Rollups(stored, alias, self._held, types, grouped=grouped)
-        self._rollups = Rollups(stored, alias, self._asked, types, grouped=grouped, exact=self._is_exact())
+        self._rollups = Rollups(
+            stored,
+            alias,
+            self._asked,
+            types,
+            grouped=grouped,
+            exact=self._is_exact(),
+            sums=sums_in(query.expressions(), self._asked),
+        )
 
     def _is_exact(self) -> bool:
         """Whether each group of the query is one row of the view."""

@@ -1,7 +1,8 @@
 """Expressions over a block's tables, computed from the columns that are stored of another: aggregates roll up.
 
 A sum or an average is computed from others only where the order of adding does not matter: of integers and DECIMAL, not of
-DOUBLE. An average is no quotient of a stored sum and count: DuckDB divides with more digits than DOUBLE has.
+DOUBLE. An average is no quotient of a stored sum and count: DuckDB divides long doubles (avg.cpp of 1.x), but DOUBLEs where the sum
+stands beside it (seen in plans of 2.0.0). So a stored one is taken as it is, where both or neither have the sum.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ class Rollups:
         types: of the leaves' columns.
         grouped: whether a stored row stands for a group of rows.
         exact: whether each group that is asked for is one stored row.
+        sums: the sums that the query asks for.
     """
 
     def __init__(
@@ -59,12 +61,15 @@ class Rollups:
         *,
         grouped: bool,
         exact: bool = False,
+        sums: frozenset[Shape] = frozenset(),
     ) -> None:
         self._alias = alias
         self._facts = facts
         self._types = types
         self._grouped = grouped
         self._exact = exact
+        self._sums = sums
+        self._stored_sums = sums_in((each.expression for each in stored), facts)
         self._scalars: dict[Shape, Stored] = {}
         self._aggregates: dict[Shape, Stored] = {}
         for each in stored:
@@ -104,13 +109,18 @@ class Rollups:
             return self.scalar(node)
         if self._exact:
             found = self._aggregates.get(self._facts.shape(node))
-            if found is not None:
+            if found is not None and self._averages_alike(node):
                 return exp.AnyValue(this=self._read(found))
         if isinstance(node, exp.Filter):
             return self._aggregate(node.this, node.expression.this)
         if isinstance(node, AGGREGATES):
             return self._aggregate(node, None)
         return self._rebuilt(node, self.value)
+
+    def _averages_alike(self, node: exp.Expr) -> bool:
+        """Whether DuckDB computes each average in it as that which is stored."""
+        sums = [self._facts.shape(exp.Sum(this=each.this.copy())) for each in node.find_all(exp.Avg)]
+        return all((each in self._sums) == (each in self._stored_sums) for each in sums)
 
     def _rebuilt(self, node: exp.Expr, through: object) -> exp.Expr:
         def each(value: object) -> object:
@@ -263,6 +273,12 @@ class Rollups:
             return False
         parts: Iterable[exp.Expr] = node.iter_expressions()
         return all(map(self._is_exact_number, parts)) if not isinstance(node, exp.Null) else True
+
+
+def sums_in(nodes: Iterable[exp.Expr], facts: Facts) -> frozenset[Shape]:
+    """The sums over all rows that are computed."""
+    found = (each for node in nodes for each in node.find_all(exp.Sum))
+    return frozenset(facts.shape(each) for each in found if not isinstance(each.parent, exp.Filter))
 
 
 def _written(node: exp.Expr) -> str:

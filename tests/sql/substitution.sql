@@ -268,3 +268,12 @@ live: it has QUALIFY;
 SELECT region, n, count(*) AS k FROM lake.claim GROUP BY ALL;
 SELECT region, n, count(*) AS k FROM lake.claim GROUP BY ROLLUP (region, n);
 live: 'ROLLUP (region, n)' is of no form that is compared;
+
+-- DuckDB divides otherwise where a sum stands beside an average: that is another last digit
+SELECT region, avg(amount) AS a, sum(amount) AS s FROM lake.claim GROUP BY region;
+SELECT region, avg(amount) AS a FROM lake.claim GROUP BY region;
+live: 'AVG(amount)' does not roll up from it;
+
+SELECT region, avg(amount) AS a, sum(amount) AS s FROM lake.claim GROUP BY region;
+SELECT region, avg(amount) AS a, sum(amount) AS s FROM lake.claim GROUP BY region;
+SELECT v.region AS region, ANY_VALUE(v.a) AS a, ANY_VALUE(v.s) AS s FROM view AS v GROUP BY v.region;
