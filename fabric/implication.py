@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import islice
 
 from sqlglot import exp
 
-from fabric.select_blocks import Shape, shape_of
+from fabric.select_blocks import Shape, conjuncts_of, shape_of
 
 ColumnKey = tuple[str, str]
 """A leaf's key and a lower-cased column."""
@@ -34,6 +35,10 @@ _TURNED: Mapping[type[exp.Expr], type[exp.Expr]] = {
     exp.LT: exp.GT, exp.LTE: exp.GTE, exp.GT: exp.LT, exp.GTE: exp.LTE, exp.EQ: exp.EQ, exp.NEQ: exp.NEQ,
 }  # fmt: skip
 _NULL_REJECTING = (*_TURNED, exp.Like, exp.ILike)
+
+
+_MOST_SIDES = 16
+"""How many sides an OR may have that are looked at one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,8 @@ class Facts:
         self._type_of = type_of
         self._parents: dict[ColumnKey, ColumnKey] = {}
         self._known: dict[ColumnKey, _Known] = {}
-        conjuncts = list(conjuncts)
+        self._conjuncts = conjuncts = list(conjuncts)
+        self._choices = [each for each in conjuncts if isinstance(each, exp.Or)]
         for each in conjuncts:
             equal = equal_columns(each, type_of)
             if equal is not None:
@@ -118,7 +124,7 @@ class Facts:
 
     def implies(self, conjunct: exp.Expr) -> bool:
         """Whether every row that meets the conjuncts meets this one."""
-        if self.says(conjunct):
+        if self.says(conjunct) or any(self._side_by_side(each, conjunct) for each in self._choices):
             return True
         tested = not_null(conjunct)
         if tested is not None:
@@ -129,6 +135,14 @@ class Facts:
             return known.among is not None and known.among <= listed[1]
         found = compared(conjunct, self._type_of)
         return found is not None and _holds(found, self._of(found.column))
+
+    def _side_by_side(self, choice: exp.Or, conjunct: exp.Expr) -> bool:
+        """Whether each side of an OR implies it, with what else is known but other ORs."""
+        sides = list(islice(choice.flatten(), _MOST_SIDES + 1))
+        rest = [each for each in self._conjuncts if not isinstance(each, exp.Or)]
+        return len(sides) <= _MOST_SIDES and all(
+            Facts([*rest, *conjuncts_of(side)], self._type_of).implies(conjunct) for side in sides
+        )
 
     # ── learning ────────────────────────────────────────────────────────────────────────────
 

@@ -95,6 +95,8 @@ class Rollups:
             return self._read(found)
         if isinstance(node, exp.Column):
             raise Unmatched(f"'{node.name}' is not in it")
+        if isinstance(node, exp.EQ) and self._facts.says(node):
+            return exp.true()
         if isinstance(node, AGGREGATES):
             raise Unmatched(f"'{_written(node)}' is not in it")
         return self._rebuilt(node, self.scalar)

@@ -113,7 +113,7 @@ class Substitution:
                 yield self._match(product, stored, resolved, decisions)
             except (NotRead, Unmatched) as error:
                 yield Considered(product.written, stored.as_of, False, error.why)
-            except FabricError as error:
+            except (FabricError, RecursionError) as error:
                 log.info("%s does not stand in: %s", product.written, error)
                 yield Considered(product.written, stored.as_of, False, "it is not proven to be the same")
 

@@ -277,3 +277,12 @@ live: 'AVG(amount)' does not roll up from it;
 SELECT region, avg(amount) AS a, sum(amount) AS s FROM lake.claim GROUP BY region;
 SELECT region, avg(amount) AS a, sum(amount) AS s FROM lake.claim GROUP BY region;
 SELECT v.region AS region, ANY_VALUE(v.a) AS a, ANY_VALUE(v.s) AS s FROM view AS v GROUP BY v.region;
+
+-- what each side of an OR says is said by the OR
+SELECT p.holder, c.status, c.amount FROM lake.claim AS c, lake.policy AS p WHERE p.policy_id = c.policy_id AND c.status IN ('open', 'closed');
+SELECT count(*) AS n FROM lake.claim AS c, lake.policy AS p WHERE (p.policy_id = c.policy_id AND c.status = 'open' AND amount > 5) OR (c.policy_id = p.policy_id AND c.status = 'closed' AND holder = 'holder 1');
+SELECT COUNT(*) AS n FROM view AS v WHERE (TRUE AND v.status = 'open' AND v.amount > 5) OR (TRUE AND v.status = 'closed' AND v.holder = 'holder 1');
+
+SELECT p.holder, c.status, c.amount FROM lake.claim AS c, lake.policy AS p WHERE p.policy_id = c.policy_id AND c.status IN ('open', 'closed');
+SELECT count(*) AS n FROM lake.claim AS c, lake.policy AS p WHERE (p.policy_id = c.policy_id AND c.status = 'open') OR (c.status = 'closed' AND holder = 'holder 1');
+live: it may hold fewer rows;
