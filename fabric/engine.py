@@ -21,7 +21,7 @@ from fabric.dialect_macros import definitions
 from fabric.engine_blueprints import Blueprints, serialized
 from fabric.engine_errors import translate, translated
 from fabric.errors import FabricError, InvalidConfig, InvalidValue
-from fabric.join_graph import Edge, Key, edges
+from fabric.join_graph import JoinGraph, Key, join_graph
 from fabric.pushdown import literal
 from fabric.remembered import Numbered, Remembered
 from fabric.totality import is_total
@@ -106,7 +106,7 @@ class Engine:
         self._named: dict[str, str] = {}
         self._probes: Remembered[tuple[tuple[str, ...], tuple[str, ...], str]] = Remembered(_REMEMBERED)
         self._parses: Remembered[str] = Remembered(_REMEMBERED)
-        self._edges: Remembered[tuple[Edge, ...]] = Remembered(_REMEMBERED)
+        self._graphs: Remembered[JoinGraph] = Remembered(_REMEMBERED)
         self._blueprints = Blueprints(zone)
         self._totals: Remembered[bool] = Remembered(_REMEMBERED)
         self._types_lock = threading.Lock()
@@ -225,8 +225,8 @@ class Engine:
         with self.cursor() as cursor:
             return serialized(cursor, sql, relations, optimize=False)
 
-    def join_edges(self, sql: str, relations: Mapping[str, Sequence[tuple[str, str]]]) -> tuple[Edge, ...]:
-        """What the keys of one relation say of the rows of another; arguments as for ``bound_plan``.
+    def join_graph(self, sql: str, relations: Mapping[str, Sequence[tuple[str, str]]]) -> JoinGraph:
+        """What the keys of one relation say of the rows of another, and more; arguments as for ``bound_plan``.
 
         A key's column is the position in what is listed of its relation, whose name it has.
         """
@@ -236,22 +236,16 @@ class Engine:
             for name, columns in relations.items()
         }
 
-        def read() -> tuple[Edge, ...]:
-            plan = self._blueprints.logical_plan(numbered.text, typed)
+        def read() -> JoinGraph:
+            plan = self._blueprints.logical_plan(numbered.text, typed) or '{"plans": []}'
             try:
-                return edges(plan, lambda table, n: Key(table, n) if table in typed else None) if plan else ()
+                return join_graph(plan, lambda table, n: Key(table, n) if table in typed else None)
             except (LookupError, TypeError, ValueError):
-                return ()  # a plan of another shape says nothing
+                return JoinGraph()  # a plan of another shape says nothing
 
-        found = self._edges.get(f"{numbered.text}\n{typed}", read)
+        found = self._graphs.get(f"{numbered.text}\n{typed}", read)
         restored = {name: numbered.restore(name) for name in typed}
-        return tuple(
-            Edge(
-                replace(edge.target, relation=restored[edge.target.relation]),
-                replace(edge.source, relation=restored[edge.source.relation]),
-            )
-            for edge in found
-        )
+        return found.named(restored)
 
     def is_total(self, sql: str, relations: Mapping[str, Sequence[tuple[str, str]]]) -> bool:
         """Whether no expression of a statement can raise for any row; arguments as for ``bound_plan``."""

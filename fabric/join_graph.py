@@ -1,4 +1,4 @@
-"""Which relation's keys decide what of another one matters, read from DuckDB's own logical plan.
+"""Which relation's keys decide what of another one matters, and of which equal rows count once; from DuckDB's logical plan.
 
 Rows of a relation that meet nobody in a join change no answer. Where the join's key is a plain column on both sides,
 the keys of the one side are therefore a filter on the other: a semi-join. The plan is the one that
@@ -55,6 +55,25 @@ class Edge:
 
 
 @dataclass(frozen=True, slots=True)
+class JoinGraph:
+    """What a statement's joins say: ``sets`` are the relations of which it is the same how often each row is there."""
+
+    edges: tuple[Edge, ...] = ()
+    sets: frozenset[str] = frozenset()
+
+    def named(self, names: Mapping[str, str]) -> JoinGraph:
+        """The same with other names of its relations."""
+        edges = (
+            Edge(
+                replace(edge.target, relation=names[edge.target.relation]),
+                replace(edge.source, relation=names[edge.source.relation]),
+            )
+            for edge in self.edges
+        )
+        return JoinGraph(tuple(edges), frozenset(names[relation] for relation in self.sets))
+
+
+@dataclass(frozen=True, slots=True)
 class _Output:
     """A column of an operator that is a relation's own; ``whole``: each row of the relation stands by itself in it.
 
@@ -67,10 +86,11 @@ class _Output:
 
 
 _Outputs = list[_Output | None]
+"""None for a column of which nothing is known; empty where not even their number is."""
 
 
-def edges(plan: str, relation_of: Callable[[str, int], Key | None]) -> tuple[Edge, ...]:
-    """The edges of a logical plan, each once.
+def join_graph(plan: str, relation_of: Callable[[str, int], Key | None]) -> JoinGraph:
+    """What a logical plan says, each edge once.
 
     Args:
         plan: as JSON.
@@ -80,9 +100,10 @@ def edges(plan: str, relation_of: Callable[[str, int], Key | None]) -> tuple[Edg
     reader = _Reader(relation_of)
     for node in answer["plans"]:
         reader.outputs(node)
-    once = {relation for relation, count in reader.seen.items() if count == 1}
     # A relation that is read twice must keep what either reading needs.
-    return tuple(dict.fromkeys(edge for edge in reader.edges if edge.target.relation in once))
+    alone = {relation for relation, count in reader.seen.items() if count == 1}
+    edges = dict.fromkeys(edge for edge in reader.edges if edge.target.relation in alone)
+    return JoinGraph(tuple(edges), frozenset(reader.sets & alone))
 
 
 class _Reader:
@@ -90,6 +111,7 @@ class _Reader:
         self._relation_of = relation_of
         self.edges: list[Edge] = []
         self.seen: Counter[str] = Counter()
+        self.sets: set[str] = set()
 
     def outputs(self, node: Node) -> _Outputs:
         """The columns that an operator hands on; the edges beneath it are noted on the way."""
@@ -99,8 +121,10 @@ class _Reader:
 
     def _get(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
         table = (node.get("function_data") or {}).get("table")
-        if inputs or not isinstance(table, str):
+        if inputs:
             return []
+        if not isinstance(table, str):
+            return [None] * len(node["projection_ids"] or node["column_indexes"])
         tested = {each["key"] for each in node["table_filters"]["filters"] if _requires(each["value"])}
         positions = [each["index"] for each in node["column_indexes"]]
         found: _Outputs = []
@@ -126,19 +150,31 @@ class _Reader:
         return _parted(inputs[0])
 
     def _aggregate(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+        if all(map(_ignores_repeats, node["expressions"])):
+            self._note_set(node["children"][0])
         groups = [_of(group, inputs[0]) for group in node["groups"]]
         if len(node.get("grouping_sets") or ()) > 1:
             groups = [None] * len(groups)
         return groups + [None] * (len(node["expressions"]) + len(node.get("grouping_functions") or ()))
 
     def _window(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
-        return _parted(inputs[0]) + [None] * len(node["expressions"])
+        return _beside(_parted(inputs[0]), [None] * len(node["expressions"]))
+
+    def _combined(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+        count: int = node["column_count"]
+        return [None] * count
+
+    def _kept(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+        return [None] * len(node["chunk_types"])
+
+    def _listed(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+        return [None] * len(node["expr_types"])
 
     def _body(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
         return inputs[1]
 
     def _cross(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
-        return inputs[0] + inputs[1]
+        return _beside(*inputs)
 
     def _join(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
         left, right = inputs
@@ -148,6 +184,8 @@ class _Reader:
             return []
         for condition in node["conditions"]:
             self._note(kind, condition, left, right)
+        if kind in ("SEMI", "ANTI", "MARK"):
+            self._note_set(node["children"][1])
         left = _mapped(left, node.get("left_projection_map"))
         right = _mapped(right, node.get("right_projection_map"))
         left, right = (
@@ -155,7 +193,7 @@ class _Reader:
         )
         if kind in ("SEMI", "ANTI"):
             return left
-        return [*left, None] if kind == "MARK" else left + right
+        return _beside(left, [None] if kind == "MARK" else right)
 
     def _note(self, kind: str, condition: Node, left: _Outputs, right: _Outputs) -> None:
         comparison = condition["comparison"]
@@ -172,6 +210,24 @@ class _Reader:
             if reduces and target.whole and (comparison == "COMPARE_EQUAL" or target.required):
                 self.edges.append(Edge(target.key, source.key))
 
+    def _distinct(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+        if node["distinct_type"] == "DISTINCT":
+            self._note_set(node["children"][0])
+        return self._cut(node, inputs)
+
+    def _note_set(self, node: Node) -> None:
+        """Note the relation whose rows an operator hands on one by one, if it is one, where only the different ones count."""
+        while (
+            node["type"] in ("LOGICAL_PROJECTION", "LOGICAL_FILTER", "LOGICAL_ORDER_BY")
+            or node.get("join_type") in ("SEMI", "ANTI")
+        ):  # fmt: skip
+            node = node["children"][0]
+        table = (node.get("function_data") or {}).get("table")
+        if node["type"] == "LOGICAL_GET" and not node["children"] and isinstance(table, str):
+            first = self._relation_of(table, 0)
+            if first is not None:
+                self.sets.add(first.relation)
+
     _READERS: Mapping[str, Callable[[_Reader, Node, list[_Outputs]], _Outputs]] = {
         "LOGICAL_GET": _get,
         "LOGICAL_PROJECTION": _projection,
@@ -179,13 +235,28 @@ class _Reader:
         "LOGICAL_ORDER_BY": _ordered,
         "LOGICAL_LIMIT": _cut,
         "LOGICAL_TOP_N": _cut,
-        "LOGICAL_DISTINCT": _cut,
+        "LOGICAL_DISTINCT": _distinct,
         "LOGICAL_AGGREGATE_AND_GROUP_BY": _aggregate,
         "LOGICAL_CROSS_PRODUCT": _cross,
         "LOGICAL_COMPARISON_JOIN": _join,
         "LOGICAL_WINDOW": _window,
+        "LOGICAL_UNNEST": _window,
+        "LOGICAL_UNION": _combined,
+        "LOGICAL_EXCEPT": _combined,
+        "LOGICAL_INTERSECT": _combined,
+        "LOGICAL_CTE_REF": _kept,
+        "LOGICAL_EXPRESSION_GET": _listed,
         "LOGICAL_MATERIALIZED_CTE": _body,
     }
+
+
+def _ignores_repeats(aggregate: Node) -> bool:
+    """Whether an aggregate is the same however often a value is there."""
+    return (
+        aggregate["type"] == "BOUND_AGGREGATE"
+        and not aggregate["order_bys"]
+        and (aggregate["aggregate_type"] == "DISTINCT" or aggregate["qname"]["path"][-1] in ("min", "max"))
+    )
 
 
 def _requires(filtered: Node) -> bool:
@@ -225,6 +296,11 @@ def _widens(inner: Node, outer: Node) -> bool:
 
 def _mapped(outputs: _Outputs, places: Sequence[int] | None) -> _Outputs:
     return [outputs[place] for place in places if place < len(outputs)] if places else outputs
+
+
+def _beside(left: _Outputs, right: _Outputs) -> _Outputs:
+    """The columns of both; nobody knows the places of any where the number of some is not known."""
+    return left + right if left and right else []
 
 
 def _parted(outputs: _Outputs) -> _Outputs:

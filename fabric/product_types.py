@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -74,6 +74,17 @@ class Quality:
 
 
 @dataclass(frozen=True, slots=True)
+class Materialization:
+    """How a product is stored: anew by ``refresh``, as cron writes it in UTC.
+
+    ``keep`` says which snapshots stay: so many of the newest, or all of so long, and the newest.
+    """
+
+    refresh: str
+    keep: int | timedelta = 2
+
+
+@dataclass(frozen=True, slots=True)
 class Contract:
     """What a published version promises its readers; ``published`` is the day."""
 
@@ -97,8 +108,9 @@ class Product:
         reads: the names that stand in its SELECT.
         promised: what was published of this major version; None when nothing was.
         violations: the rules of its contract that its data broke when it was tested last.
-        refresh: when it is stored anew, as cron writes it; empty for a product that is live. The newest ``snapshots`` stay.
+        stored: how it is stored; None for a product that is live.
         refuses: a violation stops it from being served.
+        at: the id of the snapshot that it is read at, and ``sql`` what made that; empty for what it is now.
         replaced_by: the version that took its place, as users write it; of a deprecated or retired one.
     """
 
@@ -119,13 +131,13 @@ class Product:
     reads: tuple[tuple[str, ...], ...] = ()
     quality: tuple[Quality, ...] = ()
     freshness: float | None = None
-    refresh: str = ""
-    snapshots: int = 1
+    stored: Materialization | None = None
     sunset: date | None = None
     promised: Contract | None = None
     violations: tuple[str, ...] = ()
     refuses: bool = False
     replaced_by: str = ""
+    at: str = ""
 
     def column(self, name: str) -> Column | None:
         """The column of that name, compared without case."""
@@ -136,6 +148,11 @@ class Product:
     def origins(self) -> tuple[tuple[Origin, ...], ...]:
         """For each of ``columns``, what it is made of."""
         return self.lineage.origins
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Tells it from every other product, and from itself at another snapshot."""
+        return (*self.name.key, self.at)
 
     @property
     def written(self) -> str:

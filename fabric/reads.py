@@ -44,7 +44,7 @@ class LiveRead:
 
 @dataclass(frozen=True, slots=True)
 class FileRead:
-    """A relation that DuckDB reads from files; in a statement of its own where it ``gives_keys``.
+    """A relation that DuckDB reads from files; in a statement of its own where it is read ``ahead`` of what waits for its keys or its size.
 
     ``reduced_by`` and ``unpushed`` as of a live read.
     """
@@ -55,7 +55,7 @@ class FileRead:
     demand: Demand
     reduced_by: frozenset[str] = frozenset()
     unpushed: bool = False
-    gives_keys: bool = False
+    ahead: bool = False
 
     @property
     def positions(self) -> tuple[int, ...]:

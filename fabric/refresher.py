@@ -141,6 +141,7 @@ class Refresher:
 
     def _written(self, product: Product, made: str, file: str, stop: Stop) -> int:
         shape = self._catalog.shaped(product)
+        keep = product.stored.keep if product.stored is not None else 1
         asked = f"SELECT * FROM {quoted(product.domain)}.{quoted(product.name.name)}"
         rows = 0
 
@@ -162,7 +163,7 @@ class Refresher:
             under = beneath_ruled(named.body, governed.decisions) if named.body else []
         if not has_columns(self._tables.columns(file, types_of(shape)), shape.columns):
             raise InvalidValue("the columns have changed meanwhile, or Parquet does not hold their types")
-        if not self._snapshots.publish(made, rows, self._lake.size(file) or 0, under, product.snapshots):
+        if not self._snapshots.publish(made, rows, self._lake.size(file) or 0, under, keep):
             raise Cancelled("another process took the refresh over")
         return rows
 
@@ -199,12 +200,14 @@ class Refresher:
                 sweep(self._lake, FOLDER, self._snapshots.files, ("failed", "died"), ("dropped",))
 
     def _is_due(self, product: Product) -> bool:
-        if not product.refresh or product.broken or product.stopped:
+        if product.stored is None or product.broken or product.stopped:
             return False
         last = self._snapshots.last(product)
         if last is None or last.sql != product.sql:
             return True
-        return next(CronSim(product.refresh, datetime.fromtimestamp(last.as_of, UTC))) <= datetime.now(UTC)
+        return next(CronSim(product.stored.refresh, datetime.fromtimestamp(last.as_of, UTC))) <= datetime.now(
+            UTC
+        )
 
     def _refresh_due(self, product: Product) -> None:
         """Refresh it, unless another process does, or has done so since it was found to be due."""

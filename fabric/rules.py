@@ -18,7 +18,7 @@ from fabric.questions import Question
 from fabric.resolve import Whole, relations, resolve, resolve_rule
 from fabric.snapshots import has_columns
 from fabric.spi import Governor, StandIn
-from fabric.stored import StoredTable, age_of
+from fabric.stored import StoredTable, is_fresh
 from fabric.substitution import Looks, substitution_for
 from fabric.types import DEFAULT_SCHEMA, Column, Decision, Parsed, Product, Resolved, RowFilter, Table
 
@@ -63,14 +63,24 @@ class RuleBinder:
         return [relation.object for relation in resolved.relations]
 
     def snapshots(self) -> Callable[[Product], StoredTable | None]:
-        """The snapshot of a product that has one with the columns that its SELECT gives now, no older than is accepted."""
-        current = self._catalog.snapshots
+        """The snapshot of a product, or the one that it is read at, if its columns are those that its SELECT gives now.
+
+        It is no older than is accepted.
+        """
+        current, retained = self._catalog.snapshots, self._catalog.retained
 
         def snapshot(product: Product) -> StoredTable | None:
-            found = current.get(f"{key_of(product)}\0{product.sql}") if current else None
-            if found is None or (self._accepted is not None and age_of(found) > self._accepted):
-                return None
-            return found if has_columns(found.columns, self.shaped(product).columns) else None
+            if product.at:
+                found = retained.at(product) if retained is not None else None
+            else:
+                found = current.get(f"{key_of(product)}\0{product.sql}") if current else None
+                if found is not None and not is_fresh(found, self._accepted):
+                    return None
+            return (
+                found
+                if found is not None and has_columns(found.columns, self.shaped(product).columns)
+                else None
+            )
 
         return snapshot
 

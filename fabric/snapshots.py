@@ -6,17 +6,19 @@ A snapshot counts from the transaction that says so; until then, and when a refr
 from __future__ import annotations
 
 import json
+import math
 import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from fabric.file_scan import FileTables
 from fabric.lake import RESULTS, LakeTables
 from fabric.product_types import key_of
 from fabric.state import Part, State
+from fabric.state_databases import Row
 from fabric.stored import Ruled, StoredTable
 from fabric.types import DEFAULT_SCHEMA, Column, FileLayout, Product, Table, TableName
 
@@ -35,6 +37,32 @@ _PART = Part(
 
 _KEPT_SECONDS = 30 * 86_400.0
 """How long a refresh is told of whose file is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A snapshot that counts: ``as_of`` in seconds since 1970, ``types`` of its columns and what it was ``made_under`` as JSON."""
+
+    product: str
+    snapshot_id: str
+    sql: str
+    as_of: float
+    rows: int
+    bytes: int
+    file: str
+    types: str
+    made_under: str
+
+
+_KEPT = "product, snapshot_id, sql, as_of, rows, bytes, file, types, made_under"
+
+
+def _kept(row: Row) -> Kept:
+    product, snapshot_id, sql, as_of, rows, size, *texts = row
+    file, types, made_under = map(str, texts)
+    return Kept(
+        str(product), str(snapshot_id), str(sql), float(as_of), int(rows), int(size), file, types, made_under
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +109,21 @@ class Snapshots:
             )
         return made
 
-    def publish(self, snapshot_id: str, rows: int, size: int, made_under: Sequence[Ruled], keep: int) -> bool:
-        """Have a snapshot count, and those before the newest ``keep`` no more; false when it was given up meanwhile."""
+    def publish(
+        self, snapshot_id: str, rows: int, size: int, made_under: Sequence[Ruled], keep: int | timedelta
+    ) -> bool:
+        """Have a snapshot count, and of those before it only what shall be kept; false when it was given up meanwhile.
+
+        Args:
+            snapshot_id: of a refresh that is done.
+            rows: of its file.
+            size: in bytes.
+            made_under: what was decided.
+            keep: so many of the newest count, or all as of so long ago, and the newest.
+        """
         now = time.time()
+        most = keep if isinstance(keep, int) else 1
+        since = now - keep.total_seconds() if isinstance(keep, timedelta) else math.inf
         with self.state.transaction() as run:
             found = run(
                 "UPDATE snapshots SET state = 'good', ended_at = $2, rows = $3, bytes = $4, made_under = $5 "
@@ -95,8 +135,8 @@ class Snapshots:
             run(
                 "UPDATE snapshots SET state = 'dropped', ended_at = $3 WHERE product = $1 AND state = 'good' "
                 "AND number NOT IN (SELECT number FROM snapshots WHERE product = $1 AND state = 'good' "
-                "ORDER BY number DESC LIMIT $2)",
-                (found[0][0], keep, now),
+                "ORDER BY number DESC LIMIT $2) AND as_of < $4",
+                (found[0][0], most, now, since),
             )
         return True
 
@@ -129,15 +169,25 @@ class Snapshots:
         as_of, sql, state, error = found[0]
         return Attempt(float(as_of), str(sql), str(state), str(error))
 
-    def newest(self) -> list[tuple[str, ...]]:
-        """Of each product the newest one: product, id, SELECT, as of when, file, its types, and what it was made under."""
-        return [
-            tuple(map(str, row))
-            for row in self.state.read(
-                "SELECT product, snapshot_id, sql, as_of, file, types, made_under FROM snapshots WHERE number IN "
-                "(SELECT max(number) FROM snapshots WHERE state = 'good' GROUP BY product)"
-            )
-        ]
+    def newest(self) -> list[Kept]:
+        """Of each product the newest one."""
+        newest = "SELECT max(number) FROM snapshots WHERE state = 'good' GROUP BY product"
+        return list(map(_kept, self.state.read(f"SELECT {_KEPT} FROM snapshots WHERE number IN ({newest})")))
+
+    def kept(self, product: Product, snapshot_id: str) -> Kept | None:
+        """The product's snapshot with that id."""
+        found = self.state.read(
+            f"SELECT {_KEPT} FROM snapshots WHERE snapshot_id = $1 AND product = $2 AND state = 'good'",
+            (snapshot_id, key_of(product)),
+        )
+        return _kept(found[0]) if found else None
+
+    def all_kept(self) -> list[Kept]:
+        """All that are kept, those of a product from the newest on."""
+        found = self.state.read(
+            f"SELECT {_KEPT} FROM snapshots WHERE state = 'good' ORDER BY product, number DESC"
+        )
+        return list(map(_kept, found))
 
     def told(self) -> dict[str, tuple[datetime | None, str]]:
         """Of each product as of when its newest snapshot is, and why the last refresh failed, if it did."""
@@ -169,7 +219,7 @@ class Snapshots:
 
 
 class SnapshotTables:
-    """The snapshots that are served now, as tables; one mapping for all of a query.
+    """Snapshots as tables: those that are served now, in one mapping for all of a query, and those that are kept.
 
     Args:
         snapshots: where they are written down.
@@ -194,16 +244,30 @@ class SnapshotTables:
         """
         with self._lock:
             found: dict[str, tuple[str, StoredTable, str]] = {}
-            for product, id, sql, as_of, file, types, made_under in self._snapshots.newest():
-                known = self._known.get(product)
-                if known is None or known[0] != id:
-                    known = (id, self._table(product, float(as_of), file, json.loads(types), made_under), sql)
-                found[product] = known
+            for kept in self._snapshots.newest():
+                known = self._known.get(kept.product)
+                if known is None or known[0] != kept.snapshot_id:
+                    known = (kept.snapshot_id, self._table(kept), kept.sql)
+                found[kept.product] = known
             changed = {p: k[0] for p, k in found.items()} != {p: k[0] for p, k in self._known.items()}
             if changed:
                 self._known = found
                 self.current = {f"{product}\0{sql}": table for product, (_, table, sql) in found.items()}
             return changed
+
+    def sql_of(self, product: Product, snapshot_id: str) -> str | None:
+        """The SELECT that made the product's snapshot of that id; None where it has none."""
+        found = self._snapshots.kept(product, snapshot_id)
+        return found.sql if found else None
+
+    def at(self, product: Product) -> StoredTable | None:
+        """The snapshot that a product is read at, if it is still kept.
+
+        Raises:
+            FabricError: the state or the file cannot be read.
+        """
+        found = self._snapshots.kept(product, product.at)
+        return self._table(found) if found is not None and found.sql == product.sql else None
 
     def columns(self, file: str, types: Mapping[str, str]) -> tuple[Column, ...]:
         """The columns of a file in the lake, which Parquet may hold as other types than they have."""
@@ -211,11 +275,12 @@ class SnapshotTables:
         table = Table(TableName(RESULTS, DEFAULT_SCHEMA, file), (), layout=layout)
         return self._files.columns(self._lake, table)
 
-    def _table(
-        self, product: str, as_of: float, file: str, types: Mapping[str, str], made_under: str
-    ) -> StoredTable:
-        name = TableName(RESULTS, DEFAULT_SCHEMA, product)
-        columns, layout = self.columns(file, types), FileLayout(file, "parquet", declared=types)
-        ruled: tuple[Ruled, ...] = tuple(json.loads(made_under))
-        at = datetime.fromtimestamp(as_of, UTC)
-        return StoredTable(name, columns, layout=layout, made_under=ruled, as_of=at)
+    def _table(self, kept: Kept) -> StoredTable:
+        types = json.loads(kept.types)
+        columns, layout = self.columns(kept.file, types), FileLayout(kept.file, "parquet", declared=types)
+        made_under: tuple[Ruled, ...] = tuple(json.loads(kept.made_under))
+        name = TableName(RESULTS, DEFAULT_SCHEMA, kept.product)
+        at = datetime.fromtimestamp(kept.as_of, UTC)
+        return StoredTable(
+            name, columns, rows=kept.rows, layout=layout, made_under=made_under, as_of=at, is_snapshot=True
+        )

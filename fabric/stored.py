@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from sqlglot import exp
 
 from fabric.errors import ResultOutdated
-from fabric.resolve import relations
+from fabric.resolve import beneath, relations
 from fabric.types import Decision, Governed, Mask, Product, Relation, Resolved, Table
 from fabric.types import Ruled as Ruled
 from fabric.types import StoredTable as StoredTable
@@ -43,6 +43,27 @@ def age_of(stored: StoredTable) -> float:
     return (datetime.now(UTC) - stored.as_of).total_seconds() if stored.as_of else float("inf")
 
 
+def is_fresh(stored: StoredTable, max_staleness: float | None) -> bool:
+    """Whether what is stored is no older than so many seconds; None, as old as it may be."""
+    return max_staleness is None or age_of(stored) <= max_staleness
+
+
+def rests_on_fresh(governed: Governed, max_staleness: float | None) -> bool:
+    """Whether no snapshot that a statement reads, but one that it names itself, is older than so many seconds."""
+    read = list(relations(governed.resolved, governed.decisions))
+    of_then = {
+        part.id
+        for each in read
+        if isinstance(each.object, Product) and each.object.at
+        for part in beneath(each)
+    }
+    return all(
+        is_fresh(each.object, max_staleness)
+        for each in read
+        if isinstance(each.object, StoredTable) and each.object.is_snapshot and each.id not in of_then
+    )
+
+
 def answering(found: Resolved, question: Resolved) -> Resolved:
     """A statement over a snapshot, which was made of what another asks."""
 
@@ -67,6 +88,14 @@ def outdated(written: str) -> ResultOutdated:
     return ResultOutdated(
         f"'{written}' was made under other decisions than those that hold for you now",
         hint="run its query again",
+    )
+
+
+def outdated_snapshot(written: str, snapshot_id: str) -> ResultOutdated:
+    """The answer to a snapshot that is there, and not to be read by this one as it is."""
+    return ResultOutdated(
+        f"snapshot '{snapshot_id}' of '{written}' was made under other rules or columns than hold for you now",
+        hint="read the product without AT",
     )
 
 
@@ -123,6 +152,9 @@ def served_from(
 
     Returns:
         The statement, and the decisions on the snapshots.
+
+    Raises:
+        ResultOutdated: it names a snapshot that does not show what this reader may see: of what was, there are no live parts.
     """
     more: dict[str, Decision] = {}
 
@@ -131,6 +163,8 @@ def served_from(
         if not isinstance(found, Product) or body is None:
             return relation
         stored = snapshot(found)
+        if found.at and (stored is None or not is_no_stricter(stored.made_under, body, decisions, "")):
+            raise outdated_snapshot(relation.written, found.at)
         if stored is not None and is_no_stricter(stored.made_under, body, decisions, ""):
             within = f"r_{secrets.token_hex(8)}"
             more[within] = Decision(True)

@@ -28,7 +28,7 @@ from fabric.rewriting import Rewriting, View
 from fabric.rollups import Unmatched
 from fabric.select_blocks import NotRead
 from fabric.spi import Binder, Governor, StandIn
-from fabric.stored import StoredTable, age_of, judged
+from fabric.stored import StoredTable, is_fresh, judged
 from fabric.types import Decision, Kind, Parsed, Product, Relation, Resolved, Table
 
 log = logging.getLogger("ripstop.substitution")
@@ -78,7 +78,7 @@ class Substitution:
         found = list(self._matches(resolved, decisions))
         accepted = self._question.max_staleness
         matches = [each for each in found if isinstance(each, _Match)]
-        fresh = [each for each in matches if accepted is not None and age_of(each.stored) <= accepted]
+        fresh = [m for m in matches if accepted is not None and is_fresh(m.stored, accepted)]
         # A snapshot of groups has fewer rows than one of their rows.
         chosen = min(fresh, key=lambda m: (m.stored.rows or 0, len(m.stored.columns)), default=None)
         considered = tuple(
@@ -94,7 +94,7 @@ class Substitution:
             why = "it matches, and another is smaller"
             if accepted is None:
                 why = "it matches, but max_staleness is not set"
-            elif age_of(match.stored) > accepted:
+            elif not is_fresh(match.stored, accepted):
                 why = "it matches, but is older than max_staleness"
         return Considered(match.product.written, match.stored.as_of, match is chosen, why)
 
@@ -121,7 +121,7 @@ class Substitution:
         snapshot = self._binder.snapshots()
         products = {id(each): each for each in self._catalog.products.current().values()}
         for product in products.values():
-            if product.refresh and not product.broken and not product.stopped:
+            if product.stored is not None and not product.broken and not product.stopped:
                 stored = snapshot(product)
                 if stored is not None:
                     yield product, stored
@@ -187,10 +187,15 @@ class Substitution:
 
 def _tables(resolved: Resolved) -> frozenset[tuple[str, ...]]:
     """The tables that a statement reads, none where it reads stored data."""
-    read = [each for each in relations(resolved) if isinstance(each.object, Table)]
-    if any(isinstance(each.object, StoredTable) for each in read):
+    read = list(relations(resolved))
+    if any(isinstance(each.object, StoredTable) or _is_of_then(each) for each in read):
         return frozenset()
-    return frozenset(each.name.key for each in read)
+    return frozenset(each.name.key for each in read if isinstance(each.object, Table))
+
+
+def _is_of_then(relation: Relation) -> bool:
+    """Whether a product is read as it was: of that there are no live parts."""
+    return isinstance(relation.object, Product) and bool(relation.object.at)
 
 
 def substitution_for(

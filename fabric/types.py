@@ -189,7 +189,7 @@ class Scan:
     ``columns`` is never empty. ``predicates`` are conjuncts. ``limit`` (rows) holds only together with
     all ``predicates`` and all of ``order``: a source that leaves one of those must leave the limit.
     ``semi_joins`` are with tables of the same source; each may be left, or taken with fewer conditions.
-    ``counts``: rows that are equal in all ``columns`` had better come once, with their number.
+    ``counts``: rows that are equal in all ``columns`` had better come once, with their number; ``distinct``: once.
     """
 
     table: Table
@@ -199,6 +199,7 @@ class Scan:
     limit: int | None = None
     semi_joins: tuple[SemiJoin, ...] = ()
     counts: bool = False
+    distinct: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +234,7 @@ class Offer:
     limit_taken: bool = False
     semi_joins: tuple[SemiJoin, ...] = ()
     counts: bool = False
+    distinct: bool = False
     refused: tuple[Refusal, ...] = ()
     rows: float | None = None
 
@@ -373,20 +375,20 @@ class StoredTable(Table):
     """A table in the lake: ``made_of`` is the statement that made it, as resolved for the one who reads now.
 
     It is judged whenever the table is read, and never run. ``made_under`` is what was decided on it then, ``as_of`` when
-    that was.
+    that was. ``is_snapshot``: of a product; else the result of a run.
     """
 
     made_of: Resolved | None = None
     made_under: tuple[Ruled, ...] = ()
     as_of: datetime | None = None
+    is_snapshot: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Governed:
     """A resolved tree with a decision for every relation in it. Only ``policies.govern`` makes one.
 
-    ``asked`` is the statement where another answers it from a snapshot; ``considered`` are the snapshots that might have.
-    ``composed`` holds texts that were once composed of it, by their purpose.
+    ``asked`` is what a snapshot answers, ``considered`` are those that might; ``composed`` holds texts by their purpose.
     """
 
     resolved: Resolved

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,6 +25,10 @@ _MOST_ASKERS = 1_000
 _NOBODY = " "  # a user whom no rule can name
 
 Filters = dict[object, RowFilter]
+
+
+def _no_snapshot(product: Product) -> None:
+    """What a domain is served from."""
 
 
 class CasbinGovernor:
@@ -76,16 +80,22 @@ class CasbinGovernor:
         for relation in resolved.relations:
             case.decide(relation)
         case.require_apart(resolved)
-        served, more, found = resolved, dict[str, Decision](), StandIn()
-        if not isinstance(principal, DomainPrincipal):  # as whom they are made
-            found = binder.stand_in(resolved, case.decisions)
-            if found.resolved is None:
-                served, more = served_from(resolved, case.decisions, binder.snapshots())
-            else:
-                served, more = answering(found.resolved, resolved), dict(found.decisions)
-        asked = None if found.resolved is None else resolved
-        decisions, version = case.decisions | more, case.snapshot.version
-        return Governed(served, principal, decisions, version, asked, found.considered)
+        is_domain = isinstance(principal, DomainPrincipal)  # as whom snapshots are made
+        found = StandIn() if is_domain else binder.stand_in(resolved, case.decisions)
+        decisions: Mapping[str, Decision] = found.decisions
+        if found.resolved is None:
+            snapshots = _no_snapshot if is_domain else binder.snapshots()
+            served, decisions = served_from(resolved, case.decisions, snapshots)
+        else:
+            served = answering(found.resolved, resolved)
+        return Governed(
+            served,
+            principal,
+            {**case.decisions, **decisions},
+            case.snapshot.version,
+            None if found.resolved is None else resolved,
+            found.considered,
+        )
 
     def may(self, principal: Principal, action: str, object_name: str | TableName) -> bool:
         """Whether the principal may do ``action`` with the object.

@@ -27,6 +27,7 @@ from fabric.query_lineage import QueryLineages
 from fabric.questions import hypothetical
 from fabric.refresher import Refresher
 from fabric.registry import build_connector
+from fabric.results import ResultCache
 from fabric.run_pool import RunPool
 from fabric.scan_cache import ScanCache
 from fabric.secrets import redact
@@ -145,6 +146,8 @@ def build(
     allowed = _allowed(config, governor)
     lineage = LineageHistory(store, config.name, config.history.keep) if recorded else None
     feeds = _feeds(config, catalog, engine, lineage) if lineage else ()
+    scans = ScanCache(cache.scans if cache else 0, max_ages)
+    results = ResultCache(cache.results, scans, shared=cache.shared_results) if cache else None
     line = Line(
         catalog,
         engine,
@@ -157,8 +160,7 @@ def build(
         audit=audit,
         principals=known_principal(config),
         secret=signer.derived("decisions"),
-        result_bytes=cache.results if cache else 0,
-        scans=ScanCache(cache.scans if cache else 0, max_ages),
+        results=results,
         feeds=feeds,
         lineage=lineage,
     )
@@ -166,6 +168,7 @@ def build(
     if recorded:
         line.procedures.runs = RunPool(journal.runs, lake, line.run, config.name)
         tables = SnapshotTables(journal.snapshots, stored, files)
+        catalog.retained = tables
         line.procedures.refresher = Refresher(catalog, journal.snapshots, tables, lake, line.run)
     ingest = Ingest(
         catalog,

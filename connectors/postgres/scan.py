@@ -56,8 +56,9 @@ def offer(scan: Scan) -> Offer:
     limited = takes_limit(scan, taken, able)
     ordered = limited and bool(scan.order)
     joined = _semi_joins(scan.semi_joins, scan.table)
-    counts = scan.counts and not limited and all(_is_itself(named(scan.table, name)) for name in scan.columns)
-    request = _request(scan, taken, joined, ordered, limited, counts)
+    once = not limited and all(_is_itself(named(scan.table, name)) for name in scan.columns)
+    counts, distinct = once and scan.counts, once and scan.distinct
+    request = _request(scan, taken, joined, ordered, limited, counts, distinct)
     if not limited and (scan.limit is not None or scan.order):
         what = "ORDER BY" if scan.limit is None else f"LIMIT {scan.limit}"
         refused = (*refused, Refusal(what, _why_unlimited(scan, able)))
@@ -70,8 +71,9 @@ def offer(scan: Scan) -> Offer:
         limit_taken=limited,
         semi_joins=joined,
         counts=counts,
+        distinct=distinct,
         refused=refused,
-        rows=_rows(scan, taken, limited) if not joined else None,
+        rows=_rows(scan, taken, limited) if not joined and not distinct else None,
     )
 
 
@@ -147,6 +149,7 @@ def _request(
     ordered: bool,
     limited: bool,
     counts: bool,
+    distinct: bool,
 ) -> Request:
     table = scan.table
     columns = [named(table, name) for name in scan.columns]
@@ -166,6 +169,8 @@ def _request(
         query = query.where(*conditions)
     if counts:
         query = query.group_by(*(exp.Literal.number(n + 1) for n in range(len(columns))))
+    if distinct:
+        query = query.distinct()
     if ordered:
         query = query.order_by(*(order_key(key, table) for key in scan.order))
     if limited and scan.limit is not None:

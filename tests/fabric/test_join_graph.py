@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from fabric.engine import Engine
-from fabric.join_graph import edges
+from fabric.join_graph import JoinGraph, join_graph
 
 _TABLES = {
     "a": [("k", "BIGINT"), ("n", "INTEGER"), ("s", "VARCHAR")],
@@ -28,7 +28,7 @@ def found(engine: Engine, sql: str) -> set[str]:
     return {
         f"{edge.target.relation}.{_TABLES[edge.target.relation][edge.target.column][0]}"
         f" < {edge.source.relation}.{_TABLES[edge.source.relation][edge.source.column][0]}"
-        for edge in engine.join_edges(sql, _TABLES)
+        for edge in engine.join_graph(sql, _TABLES).edges
     }
 
 
@@ -78,6 +78,18 @@ BOTH = {"a.k < b.k", "b.k < a.k"}
          {"b.k < a.k"}),
         ("SELECT k FROM a UNION ALL SELECT b.k FROM b JOIN c USING (k)", {"b.k < c.k", "c.k < b.k"}),
         ("SELECT * FROM (SELECT k FROM a UNION ALL SELECT k FROM c) u JOIN b USING (k)", set()),
+        # of what is not known, only how many columns it has: what stands beside it keeps its place
+        ("SELECT * FROM (SELECT n, k FROM a UNION ALL SELECT n, k FROM a) u JOIN b ON u.n = b.n JOIN c ON u.n = c.k",
+         set()),
+        ("SELECT * FROM (SELECT n, k FROM a UNION ALL SELECT n, k FROM a) u JOIN b ON u.n = b.n JOIN c ON b.k = c.k",
+         {"b.k < c.k", "c.k < b.k"}),
+        ("SELECT * FROM range(5) u(x) JOIN b ON b.n > u.x JOIN c ON u.x = c.k", set()),
+        ("SELECT * FROM (VALUES (1, 2)) u(x, y) JOIN b ON b.n > u.y JOIN c ON u.y = c.n", set()),
+        ("SELECT * FROM (SELECT unnest([1, 2]) AS x, n FROM a) u JOIN b ON b.n > u.x JOIN c ON u.n = c.n",
+         {"c.n < a.n"}),
+        ("WITH m AS MATERIALIZED (SELECT n, k FROM a) SELECT * FROM m JOIN m o ON m.n > o.k JOIN b ON b.n > m.k "
+         "JOIN c ON c.n = m.n", set()),
+        ("SELECT * FROM (SELECT a.n, x.k FROM a POSITIONAL JOIN a x) u JOIN b ON u.n > b.n JOIN c ON u.n = c.n", set()),
     ],
 )  # fmt: skip
 def test_edges(engine: Engine, sql: str, expected: set[str]) -> None:
@@ -86,8 +98,41 @@ def test_edges(engine: Engine, sql: str, expected: set[str]) -> None:
 
 def test_a_plan_of_another_shape_says_nothing() -> None:
     plan = '{"plans": [{"type": "LOGICAL_NEWS", "children": [{"type": "LOGICAL_OTHER", "children": []}]}]}'
-    assert edges(plan, lambda table, n: None) == ()
+    assert join_graph(plan, lambda table, n: None) == JoinGraph()
 
 
 def test_what_does_not_bind_has_no_edges(engine: Engine) -> None:
-    assert engine.join_edges("SELECT nothing FROM a JOIN b USING (k)", _TABLES) == ()
+    assert engine.join_graph("SELECT nothing FROM a JOIN b USING (k)", _TABLES) == JoinGraph()
+
+
+@pytest.mark.parametrize(
+    ("sql", "sets"),
+    [
+        ("SELECT * FROM a WHERE EXISTS (SELECT 1 FROM b WHERE b.k = a.k AND b.n = 3)", "b"),
+        ("SELECT * FROM a WHERE NOT EXISTS (SELECT 1 FROM b WHERE b.k = a.k)", "b"),
+        ("SELECT * FROM a WHERE NOT EXISTS (SELECT 1 FROM b WHERE b.k = a.k AND b.n > a.n)", ""),
+        ("SELECT DISTINCT n FROM a WHERE EXISTS (SELECT 1 FROM b WHERE b.k = a.k)", "ab"),
+        ("SELECT * FROM a WHERE EXISTS (SELECT 1 FROM b SEMI JOIN c USING (k) WHERE b.n = a.n)", "bc"),
+        ("SELECT * FROM a WHERE k NOT IN (SELECT k FROM b)", "b"),
+        ("SELECT k IN (SELECT n + 1 FROM b) FROM a", "b"),
+        ("SELECT DISTINCT k, n FROM a", "a"),
+        ("SELECT k, n FROM a GROUP BY ALL", "a"),
+        ("SELECT k, max(n), count(DISTINCT s) FROM a WHERE n > 1 GROUP BY k", "a"),
+        ("SELECT k FROM a UNION SELECT k FROM b", ""),
+        ("SELECT k, n FROM a", ""),
+        ("SELECT k, count(*) FROM a GROUP BY k", ""),
+        ("SELECT k, max(n), sum(n) FROM a GROUP BY k", ""),
+        ("SELECT sum(DISTINCT n), list(s) FROM a", ""),
+        ("SELECT string_agg(DISTINCT s, ',' ORDER BY s) FROM a", ""),
+        ("SELECT DISTINCT ON (k) k, n FROM a", ""),
+        ("SELECT DISTINCT k, row_number() OVER () FROM a", ""),
+        ("SELECT DISTINCT k FROM (SELECT * FROM a LIMIT 5)", ""),
+        ("SELECT DISTINCT k FROM (SELECT k, count(*) OVER (PARTITION BY n) AS c FROM a) WHERE c > 1", ""),
+        ("SELECT * FROM a WHERE (SELECT count(*) FROM b WHERE b.k = a.k) > 1", ""),
+        ("SELECT * FROM a WHERE k = (SELECT n FROM b)", ""),
+        ("SELECT * FROM a WHERE EXISTS (SELECT 1 FROM b JOIN c USING (k) WHERE b.n = a.n)", ""),
+        ("SELECT DISTINCT x.k FROM a x UNION ALL SELECT k FROM a", ""),
+    ],
+)
+def test_sets(engine: Engine, sql: str, sets: str) -> None:
+    assert engine.join_graph(sql, _TABLES).sets == frozenset(sets)

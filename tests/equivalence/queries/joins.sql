@@ -117,3 +117,9 @@ SELECT x, y FROM tariff_files.region AS r(x, y) WHERE x <> 'US'
 
 -- aliases that swap the names of columns
 SELECT a, b FROM fraud_api.model AS m(b, a, c)
+
+-- a union in front of two joins
+SELECT u.x, p.policy_id, c.customer_id
+FROM (SELECT renewals AS x, policy_id AS id FROM policy_db.policy UNION ALL SELECT renewals, policy_id FROM policy_db.policy) u
+JOIN policy_db.policy p ON u.id = p.policy_id
+JOIN policy_db.customer c ON u.x = c.customer_id
