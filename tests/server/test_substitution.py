@@ -139,6 +139,25 @@ def test_a_snapshot_holds_nothing_that_was_kept(tmp_path: Path) -> None:
         assert [session.max_staleness for session in asked] == [0]
 
 
+def test_a_known_plan_is_used_while_the_snapshot_is_young_enough(changing: App) -> None:
+    soon = Session(options={"max_staleness": "10s"})
+    refresher = changing.line.procedures.refresher
+    assert refresher is not None
+    refresher.refresh(changing.catalog.products.current()["claims", "by_region"])
+    change(Path(changing.config.directory))
+    assert {"region": "EU", "n": 3, "total": 5400} in rows(changing, TOTALS, session=soon)
+    until(lambda: {"region": "EU", "n": 4, "total": 10400} in rows(changing, TOTALS, session=soon), 30.0)
+
+
+def test_what_is_read_as_it_was_stays_so(app: App) -> None:
+    (id,) = {
+        row["snapshot_id"] for row in rows(app, "SELECT * FROM system.snapshots WHERE product = 'by_region'")
+    }
+    asked = f"SELECT sum(n) AS n FROM claims.by_region AT (VERSION => '{id}')"
+    assert rows(app, asked, session=Session(options={"max_staleness": "0"})) == [{"n": 4}]
+    assert "snapshot of" not in explained(app, asked)
+
+
 def test_another_time_zone_is_live(app: App) -> None:
     zoned = Session(timezone="Europe/Berlin", options={"max_staleness": "1h"})
     assert not is_stored(app, TOTALS, session=zoned)
