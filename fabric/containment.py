@@ -12,9 +12,9 @@ from itertools import islice, permutations, product
 
 from sqlglot import exp
 
+from fabric.block_types import Block, Leaf
 from fabric.implication import ColumnKey, Facts
 from fabric.rollups import Rollups, Stored, Unmatched, sums_in
-from fabric.select_blocks import Block, Leaf
 
 _MOST_PAIRINGS = 24
 """Ways of pairing tables that stand there more than once; four of one table have as many."""

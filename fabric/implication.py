@@ -15,7 +15,7 @@ from itertools import islice
 
 from sqlglot import exp
 
-from fabric.select_blocks import Shape, conjuncts_of, shape_of
+from fabric.expressions import Shape, conjuncts_of, shape_of
 
 ColumnKey = tuple[str, str]
 """A leaf's key and a lower-cased column."""

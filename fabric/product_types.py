@@ -73,15 +73,28 @@ class Quality:
     sql: str
 
 
+ON_CHANGE = "on change"
+
+
 @dataclass(frozen=True, slots=True)
 class Materialization:
-    """How a product is stored: anew by ``refresh``, as cron writes it in UTC.
+    """How a product is stored.
 
-    ``keep`` says which snapshots stay: so many of the newest, or all of so long, and the newest.
+    Args:
+        refresh: when it is stored anew, as cron writes it in UTC, or ``ON_CHANGE``.
+        every: seconds from one look for changes to the next.
+        keep: which snapshots stay: so many of the newest, or all of so long, and the newest.
+        watermark: the column that moves with every change of a row; empty where there is none.
+        key: the columns that tell a row from all others; with them only changed rows are asked.
+        full: when all rows are asked nevertheless, as cron writes it; empty for never.
     """
 
     refresh: str
+    every: float = 60.0
     keep: int | timedelta = 2
+    watermark: str = ""
+    key: tuple[str, ...] = ()
+    full: str = ""
 
 
 @dataclass(frozen=True, slots=True)

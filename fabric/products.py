@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import logging
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from cronsim import CronSim, CronSimError
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError
 from sqlglot import exp
 
 from fabric.errors import FabricError, InvalidConfig
+from fabric.materialize import Materialize
 from fabric.parse import parameter_count, parse
-from fabric.product_types import Materialization, Quality, Status
+from fabric.product_types import Quality, Status
 from fabric.settings import Seconds, Strict
 from fabric.types import Column, Parsed, Product, TableName
 
@@ -24,7 +24,6 @@ log = logging.getLogger("ripstop.products")
 # The one in C reads a thousand files in a fifth of the time.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _FRONT = re.compile(r"\A\s*/\*---\s*\n(?P<yaml>.*?)\n?\s*---\*/(?P<sql>.*)\Z", re.DOTALL)
-_MOST_KEPT = 1_000
 _NAME = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?:@(?P<major>[1-9][0-9]{0,5}))?")
 
 
@@ -43,37 +42,6 @@ class QualityRule(Strict):
 
     name: str
     sql: str
-
-
-class Materialize(Strict):
-    """When a product is stored anew, in UTC, and which of its snapshots stay: so many, or those of so long."""
-
-    refresh: str
-    keep: int | Seconds = 2
-
-    @field_validator("refresh")
-    @classmethod
-    def _cron(cls, refresh: str) -> str:
-        try:
-            CronSim(refresh, datetime.now(UTC))
-        except CronSimError:
-            raise ValueError("it is written as for cron, such as */15 * * * *") from None
-        return refresh
-
-    @field_validator("keep")
-    @classmethod
-    def _some(cls, keep: float) -> float:
-        if isinstance(keep, int) and not 1 <= keep <= _MOST_KEPT:
-            raise ValueError(
-                f"so many snapshots are kept: 1 to {_MOST_KEPT}; or those of a time, such as 30d"
-            )
-        return keep
-
-    @property
-    def materialization(self) -> Materialization:
-        """The same for those who store."""
-        keep = self.keep if isinstance(self.keep, int) else timedelta(seconds=self.keep)
-        return Materialization(self.refresh, keep)
 
 
 class ProductFront(Strict):

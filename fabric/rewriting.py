@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
+from fabric.block_types import Block, Leaf, NotRead
 from fabric.containment import Found, contained
 from fabric.implication import ColumnKey
 from fabric.remembered import depends_on_the_moment
 from fabric.rollups import Stored, Unmatched
-from fabric.select_blocks import Block, Entries, Leaf, NotRead, Reading, entries_of
+from fabric.select_blocks import Reading
+from fabric.select_scope import Entries, entries_of
 from fabric.types import Decision, Product, Relation, Resolved, RowFilter, Ruled, StoredTable, Table
 
 Relations = Mapping[str, Relation]

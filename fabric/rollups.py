@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
+from fabric.expressions import AGGREGATES, Shape, has_aggregate
 from fabric.implication import ColumnKey, Facts, is_interchangeable, key_of
-from fabric.select_blocks import AGGREGATES, Shape, has_aggregate
 
 _EXACT = re.compile(r"(U?(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)|DECIMAL\(.*\))$")
 _EXACT_NODES = (

@@ -11,7 +11,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from fabric.file_scan import FileTables
@@ -20,7 +20,7 @@ from fabric.product_types import key_of
 from fabric.state import Part, State
 from fabric.state_databases import Row
 from fabric.stored import Ruled, StoredTable
-from fabric.types import DEFAULT_SCHEMA, Column, FileLayout, Product, Table, TableName
+from fabric.types import DEFAULT_SCHEMA, Column, FileLayout, Product, TableName
 
 _PART = Part(
     "snapshots",
@@ -32,6 +32,11 @@ _PART = Part(
         );
         CREATE INDEX snapshots_product ON snapshots (product)
         """,
+        """
+        ALTER TABLE snapshots ADD COLUMN inputs TEXT;
+        ALTER TABLE snapshots ADD COLUMN mark TEXT;
+        ALTER TABLE snapshots ADD COLUMN whole_at {real}
+        """,
     ),
 )
 
@@ -41,7 +46,22 @@ _KEPT_SECONDS = 30 * 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A snapshot that counts: ``as_of`` in seconds since 1970, ``types`` of its columns and what it was ``made_under`` as JSON."""
+    """A snapshot that counts.
+
+    Args:
+        product: its ``key_of``.
+        snapshot_id: names it.
+        sql: the SELECT that made it.
+        as_of: the last time at which it was what the sources held, in seconds since 1970.
+        rows: how many.
+        bytes: of its file.
+        file: in the lake.
+        types: of its columns, as JSON.
+        made_under: what was decided, as JSON.
+        inputs: the digest of what it was made of; None where nothing tells that.
+        mark: the last watermark in it (``fabric.incremental.said``).
+        whole_at: when all rows were asked.
+    """
 
     product: str
     snapshot_id: str
@@ -52,16 +72,41 @@ class Kept:
     file: str
     types: str
     made_under: str
+    inputs: str | None
+    mark: str | None
+    whole_at: float
 
 
-_KEPT = "product, snapshot_id, sql, as_of, rows, bytes, file, types, made_under"
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What came of a refresh: as in ``Kept``."""
+
+    rows: int
+    bytes: int
+    made_under: Sequence[Ruled]
+    inputs: str | None
+    mark: str | None
+    whole_at: float
+
+
+_KEPT = "product, snapshot_id, sql, as_of, rows, bytes, file, types, made_under, inputs, mark, coalesce(whole_at, as_of)"
 
 
 def _kept(row: Row) -> Kept:
-    product, snapshot_id, sql, as_of, rows, size, *texts = row
-    file, types, made_under = map(str, texts)
+    product, snapshot_id, sql, as_of, rows, size, file, types, made_under, inputs, mark, whole_at = row
     return Kept(
-        str(product), str(snapshot_id), str(sql), float(as_of), int(rows), int(size), file, types, made_under
+        product=str(product),
+        snapshot_id=str(snapshot_id),
+        sql=str(sql),
+        as_of=float(as_of),
+        rows=int(rows),
+        bytes=int(size),
+        file=str(file),
+        types=str(types),
+        made_under=str(made_under),
+        inputs=None if inputs is None else str(inputs),
+        mark=None if mark is None else str(mark),
+        whole_at=float(whole_at),
     )
 
 
@@ -73,6 +118,11 @@ class Attempt:
     sql: str
     state: str
     error: str
+
+
+def delta_of(file: str) -> str:
+    """The file in which changed rows stand while a snapshot's own is made of them."""
+    return f"{file}.delta"
 
 
 def types_of(shape: Product) -> dict[str, str]:
@@ -109,26 +159,23 @@ class Snapshots:
             )
         return made
 
-    def publish(
-        self, snapshot_id: str, rows: int, size: int, made_under: Sequence[Ruled], keep: int | timedelta
-    ) -> bool:
+    def publish(self, snapshot_id: str, made: Made, keep: int | timedelta) -> bool:
         """Have a snapshot count, and of those before it only what shall be kept; false when it was given up meanwhile.
 
         Args:
             snapshot_id: of a refresh that is done.
-            rows: of its file.
-            size: in bytes.
-            made_under: what was decided.
+            made: what came of it.
             keep: so many of the newest count, or all as of so long ago, and the newest.
         """
         now = time.time()
         most = keep if isinstance(keep, int) else 1
         since = now - keep.total_seconds() if isinstance(keep, timedelta) else math.inf
+        told = json.dumps(made.made_under), made.inputs, made.mark, made.whole_at
         with self.state.transaction() as run:
             found = run(
-                "UPDATE snapshots SET state = 'good', ended_at = $2, rows = $3, bytes = $4, made_under = $5 "
-                "WHERE snapshot_id = $1 AND state = 'running' RETURNING product",
-                (snapshot_id, now, rows, size, json.dumps(made_under)),
+                "UPDATE snapshots SET state = 'good', ended_at = $2, rows = $3, bytes = $4, made_under = $5, inputs = $6, "
+                "mark = $7, whole_at = $8 WHERE snapshot_id = $1 AND state = 'running' RETURNING product",
+                (snapshot_id, now, made.rows, made.bytes, *told),
             )
             if not found:
                 return False
@@ -139,6 +186,14 @@ class Snapshots:
                 (found[0][0], most, now, since),
             )
         return True
+
+    def confirm(self, snapshot_id: str, as_of: float) -> None:
+        """Say that a snapshot is what the sources held at a later time too."""
+        with self.state.transaction() as run:
+            run(
+                "UPDATE snapshots SET as_of = $2 WHERE snapshot_id = $1 AND state = 'good' AND as_of < $2",
+                (snapshot_id, as_of),
+            )
 
     def fail(self, snapshot_id: str, error: str) -> None:
         """Say that a refresh failed, and why."""
@@ -173,6 +228,14 @@ class Snapshots:
         """Of each product the newest one."""
         newest = "SELECT max(number) FROM snapshots WHERE state = 'good' GROUP BY product"
         return list(map(_kept, self.state.read(f"SELECT {_KEPT} FROM snapshots WHERE number IN ({newest})")))
+
+    def newest_of(self, product: Product) -> Kept | None:
+        """The newest one of a product."""
+        found = self.state.read(
+            f"SELECT {_KEPT} FROM snapshots WHERE product = $1 AND state = 'good' ORDER BY number DESC LIMIT 1",
+            (key_of(product),),
+        )
+        return _kept(found[0]) if found else None
 
     def kept(self, product: Product, snapshot_id: str) -> Kept | None:
         """The product's snapshot with that id."""
@@ -215,7 +278,10 @@ class Snapshots:
     def files(self) -> dict[str, tuple[str, float]]:
         """Every file that a snapshot has named, with its state and the time at which that ended."""
         rows = self.state.read("SELECT file, state, coalesce(ended_at, 0) FROM snapshots")
-        return {str(file): (str(state), float(at)) for file, state, at in rows}
+        named = {str(file): (str(state), float(at)) for file, state, at in rows}
+        # What changed is read by nobody but the refresh itself.
+        deltas = {delta_of(file): (s if s == "running" else "died", at) for file, (s, at) in named.items()}
+        return named | deltas
 
 
 class SnapshotTables:
@@ -231,28 +297,32 @@ class SnapshotTables:
         self._snapshots = snapshots
         self._lake = lake
         self._files = files
-        self._known: dict[str, tuple[str, StoredTable, str]] = {}
+        self._known: dict[str, tuple[Kept, StoredTable]] = {}
         self._lock = threading.Lock()
         self.current: Mapping[str, StoredTable] = {}
         """By ``key_of`` and the SELECT that made them: of another SELECT there is none."""
 
     def look(self) -> bool:
-        """Read what there is now; whether it is another than before.
+        """Read what there is now; whether there are others than before, and not only the same as of later.
 
         Raises:
             FabricError: the state or a file cannot be read; what was known stays.
         """
         with self._lock:
-            found: dict[str, tuple[str, StoredTable, str]] = {}
+            found: dict[str, tuple[Kept, StoredTable]] = {}
             for kept in self._snapshots.newest():
-                known = self._known.get(kept.product)
-                if known is None or known[0] != kept.snapshot_id:
-                    known = (kept.snapshot_id, self._table(kept), kept.sql)
-                found[kept.product] = known
-            changed = {p: k[0] for p, k in found.items()} != {p: k[0] for p, k in self._known.items()}
-            if changed:
+                before = self._known.get(kept.product)
+                if before is None or before[0].snapshot_id != kept.snapshot_id:
+                    found[kept.product] = kept, self.table(kept)
+                else:
+                    at = datetime.fromtimestamp(kept.as_of, UTC)
+                    found[kept.product] = kept, replace(before[1], as_of=at)
+            changed = {p: k.snapshot_id for p, (k, _) in found.items()} != {
+                p: k.snapshot_id for p, (k, _) in self._known.items()
+            }
+            if changed or found != self._known:
                 self._known = found
-                self.current = {f"{product}\0{sql}": table for product, (_, table, sql) in found.items()}
+                self.current = {f"{kept.product}\0{kept.sql}": table for kept, table in found.values()}
             return changed
 
     def sql_of(self, product: Product, snapshot_id: str) -> str | None:
@@ -267,20 +337,24 @@ class SnapshotTables:
             FabricError: the state or the file cannot be read.
         """
         found = self._snapshots.kept(product, product.at)
-        return self._table(found) if found is not None and found.sql == product.sql else None
+        if found is None or found.sql != product.sql:
+            return None
+        return replace(self.table(found), is_snapshot=False)  # it may be dropped while plans hold
 
-    def columns(self, file: str, types: Mapping[str, str]) -> tuple[Column, ...]:
-        """The columns of a file in the lake, which Parquet may hold as other types than they have."""
+    def lake_table(self, file: str, types: Mapping[str, str]) -> StoredTable:
+        """A file in the lake, which Parquet may hold as other types than its columns have."""
         layout = FileLayout(file, "parquet", declared=types)
-        table = Table(TableName(RESULTS, DEFAULT_SCHEMA, file), (), layout=layout)
-        return self._files.columns(self._lake, table)
+        table = StoredTable(TableName(RESULTS, DEFAULT_SCHEMA, file), (), layout=layout)
+        return replace(table, columns=self._files.columns(self._lake, table))
 
-    def _table(self, kept: Kept) -> StoredTable:
-        types = json.loads(kept.types)
-        columns, layout = self.columns(kept.file, types), FileLayout(kept.file, "parquet", declared=types)
+    def table(self, kept: Kept) -> StoredTable:
+        """A snapshot as a table."""
         made_under: tuple[Ruled, ...] = tuple(json.loads(kept.made_under))
-        name = TableName(RESULTS, DEFAULT_SCHEMA, kept.product)
-        at = datetime.fromtimestamp(kept.as_of, UTC)
-        return StoredTable(
-            name, columns, rows=kept.rows, layout=layout, made_under=made_under, as_of=at, is_snapshot=True
+        return replace(
+            self.lake_table(kept.file, json.loads(kept.types)),
+            name=TableName(RESULTS, DEFAULT_SCHEMA, kept.product),
+            rows=kept.rows,
+            made_under=made_under,
+            as_of=datetime.fromtimestamp(kept.as_of, UTC),
+            is_snapshot=True,
         )

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from sqlglot import exp
 
 from fabric.errors import ResultOutdated
-from fabric.resolve import beneath, relations
+from fabric.resolve import relations
 from fabric.types import Decision, Governed, Mask, Product, Relation, Resolved, Table
 from fabric.types import Ruled as Ruled
 from fabric.types import StoredTable as StoredTable
@@ -49,18 +49,10 @@ def is_fresh(stored: StoredTable, max_staleness: float | None) -> bool:
 
 
 def rests_on_fresh(governed: Governed, max_staleness: float | None) -> bool:
-    """Whether no snapshot that a statement reads, but one that it names itself, is older than so many seconds."""
-    read = list(relations(governed.resolved, governed.decisions))
-    of_then = {
-        part.id
-        for each in read
-        if isinstance(each.object, Product) and each.object.at
-        for part in beneath(each)
-    }
+    """Whether no snapshot that a statement is served from is older than so many seconds."""
+    read = (each.object for each in relations(governed.resolved, governed.decisions))
     return all(
-        is_fresh(each.object, max_staleness)
-        for each in read
-        if isinstance(each.object, StoredTable) and each.object.is_snapshot and each.id not in of_then
+        is_fresh(each, max_staleness) for each in read if isinstance(each, StoredTable) and each.is_snapshot
     )
 
 

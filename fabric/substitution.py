@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
+from fabric.block_types import NotRead
 from fabric.catalog import Catalog
 from fabric.compose import probe
 from fabric.confirm import confirm
@@ -26,7 +27,6 @@ from fabric.remembered import depends_on_the_moment
 from fabric.resolve import relations, resolve_body
 from fabric.rewriting import Rewriting, View
 from fabric.rollups import Unmatched
-from fabric.select_blocks import NotRead
 from fabric.spi import Binder, Governor, StandIn
 from fabric.stored import StoredTable, is_fresh, judged
 from fabric.types import Decision, Kind, Parsed, Product, Relation, Resolved, Table
@@ -121,7 +121,9 @@ class Substitution:
         snapshot = self._binder.snapshots()
         products = {id(each): each for each in self._catalog.products.current().values()}
         for product in products.values():
-            if product.stored is not None and not product.broken and not product.stopped:
+            how = product.stored
+            # By a watermark some changes are not seen: whether that matters is for who reads that very product.
+            if how is not None and not how.watermark and not product.broken and not product.stopped:
                 stored = snapshot(product)
                 if stored is not None:
                     yield product, stored

@@ -375,7 +375,7 @@ class StoredTable(Table):
     """A table in the lake: ``made_of`` is the statement that made it, as resolved for the one who reads now.
 
     It is judged whenever the table is read, and never run. ``made_under`` is what was decided on it then, ``as_of`` when
-    that was. ``is_snapshot``: of a product; else the result of a run.
+    that was. ``is_snapshot``: a product is served from it now; else it may expire.
     """
 
     made_of: Resolved | None = None

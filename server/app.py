@@ -31,9 +31,11 @@ from fabric.results import ResultCache
 from fabric.run_pool import RunPool
 from fabric.scan_cache import ScanCache
 from fabric.secrets import redact
+from fabric.snapshot_maker import SnapshotMaker
 from fabric.snapshots import SnapshotTables
 from fabric.spi import Connector, Governor
 from fabric.state import State, open_state
+from fabric.stored_files import StoredFiles
 from fabric.stored_results import StoredResults
 from fabric.types import Principal
 from fabric.underway import Underway
@@ -169,7 +171,11 @@ def build(
         line.procedures.runs = RunPool(journal.runs, lake, line.run, config.name)
         tables = SnapshotTables(journal.snapshots, stored, files)
         catalog.retained = tables
-        line.procedures.refresher = Refresher(catalog, journal.snapshots, tables, lake, line.run)
+        own = StoredFiles(engine, filesystem, files, stored)
+        maker = SnapshotMaker(catalog, journal.snapshots, tables, lake, own, line.run)
+        line.procedures.refresher = Refresher(
+            catalog, journal.snapshots, tables, lake, maker, lambda: governor.version
+        )
     ingest = Ingest(
         catalog,
         scoped,

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from fabric.block_types import NotRead
 from fabric.engine import Engine
 from fabric.parse import parse
 from fabric.rollups import Unmatched
-from fabric.select_blocks import NotRead
 from tests.fabric.substituted import World, shown
 from tests.fabric.viewed import pairs_of_statements
 
