@@ -25,6 +25,11 @@ class Clauses:
         }
 
     def block(self) -> Block:
+        """The whole of it.
+
+        Raises:
+            NotRead: it is no block.
+        """
         select, scope = self._select, self._scope
         where = select.args.get("where")
         if where is not None:

@@ -25,11 +25,30 @@ Entries = Mapping[str, exp.Expr]
 class Reads(Protocol):
     """Reads the SELECTs of a statement; see ``fabric.select_blocks.Reading``."""
 
-    visible: Visible
-    shaped: Shaped
-    open: Callable[[Relation], bool]
-    nested: Nested
-    count: list[int]
+    @property
+    def visible(self) -> Visible:
+        """The lower-cased columns of a table's occurrence."""
+        ...
+
+    @property
+    def shaped(self) -> Shaped:
+        """Gives a product its columns."""
+        ...
+
+    @property
+    def open(self) -> Callable[[Relation], bool]:
+        """Whether a product's body may stand in its place."""
+        ...
+
+    @property
+    def nested(self) -> Nested:
+        """What stands for a subquery in an expression."""
+        ...
+
+    @property
+    def count(self) -> list[int]:
+        """How many leaves there are."""
+        ...
 
     def block(self, select: exp.Select, relations: Mapping[str, Relation], entries: Entries) -> Block:
         """One SELECT as a block."""
