@@ -24,7 +24,7 @@ from fabric.product_types import Considered
 from fabric.questions import UTC as UTC_ZONE
 from fabric.questions import Question
 from fabric.remembered import depends_on_the_moment
-from fabric.resolve import relations, resolve_body
+from fabric.resolve import Whole, relations, resolve_body
 from fabric.rewriting import Rewriting, View
 from fabric.rollups import Unmatched
 from fabric.spi import Binder, Governor, StandIn
@@ -116,6 +116,8 @@ class Substitution:
             except (FabricError, RecursionError) as error:
                 log.info("%s does not stand in: %s", product.written, error)
                 yield Considered(product.written, stored.as_of, False, "it is not proven to be the same")
+            except Exception:  # what is live needs no proof
+                log.exception("whether %s stands in is not known", product.written)
 
     def _snapshots(self) -> Iterator[tuple[Product, StoredTable]]:
         snapshot = self._binder.snapshots()
@@ -140,16 +142,10 @@ class Substitution:
         names = self._catalog.names(principal, self._governor)
         if names.known((product.domain, product.name.name)) is None:
             return False
-        named = Relation(
-            f"r_{secrets.token_hex(8)}",
-            product.name,
-            product,
-            principal.user,
-            product.written,
-            self._body(product),
-        )
-        alone = Resolved(exp.select("*").from_(exp.to_identifier(named.id, quoted=True)), (named,))
+        id, name = f"r_{secrets.token_hex(8)}", product.name
         try:
+            named = Relation(id, name, product, principal.user, product.written, self._body(product))
+            alone = Resolved(exp.select("*").from_(exp.to_identifier(id, quoted=True)), (named,))
             governed = self._governor.govern(alone, principal, self._binder)
         except FabricError:
             return False
@@ -157,8 +153,7 @@ class Substitution:
         return not (decision.rows or decision.masks or decision.hidden)
 
     def _body(self, product: Product) -> Resolved:
-        names = self._catalog.names(self._question.principal, self._governor)
-        return resolve_body(product.sql, names, f"domain:{product.domain}")
+        return resolve_body(product.sql, Whole(self._catalog.find), f"domain:{product.domain}")
 
     def _match(
         self, product: Product, stored: StoredTable, resolved: Resolved, decisions: Mapping[str, Decision]
