@@ -24,7 +24,7 @@ from fabric.product_types import Considered
 from fabric.questions import UTC as UTC_ZONE
 from fabric.questions import Question
 from fabric.remembered import depends_on_the_moment
-from fabric.resolve import Whole, relations, resolve_body
+from fabric.resolve import relations, resolve_body
 from fabric.rewriting import Rewriting, View
 from fabric.rollups import Unmatched
 from fabric.spi import Binder, Governor, StandIn
@@ -153,13 +153,15 @@ class Substitution:
         return not (decision.rows or decision.masks or decision.hidden)
 
     def _body(self, product: Product) -> Resolved:
-        return resolve_body(product.sql, Whole(self._catalog.find), f"domain:{product.domain}")
+        return resolve_body(product.sql, self._catalog.whole(product.domain), f"domain:{product.domain}")
 
     def _match(
         self, product: Product, stored: StoredTable, resolved: Resolved, decisions: Mapping[str, Decision]
     ) -> _Match:
         body = self._body(product)
         beneath = list(judged(body))
+        if any(isinstance(each.object, StoredTable) for each in beneath):
+            raise Unmatched("it rests on a stored result")
         if len(beneath) != len(stored.made_under):
             raise Unmatched("rules on what it is made of read other tables")
         then = dict(zip((each.id for each in beneath), stored.made_under, strict=True))

@@ -82,6 +82,9 @@ def find(parts: tuple[str, ...]) -> Table | Product | None:
     return None
 
 
+WHOLE = Whole(find, lambda domain: find)
+
+
 @dataclass
 class World:
     """The tables with data, and an engine that binds over them."""
@@ -97,7 +100,7 @@ class World:
 
     def shaped(self, product: Product) -> Product:
         """A product with its columns."""
-        body = resolve(parse(product.sql), Whole(find), None, f"domain:{product.domain}")
+        body = resolve(parse(product.sql), WHOLE, None, f"domain:{product.domain}")
         found = probe_relation(body, self.engine)
         columns = tuple(Column(n, t) for n, t in zip(found.schema.names, found.types, strict=True))
         return replace(product, columns=columns)
@@ -105,7 +108,7 @@ class World:
     def view(self, sql: str) -> View:
         """A SELECT as a product that is stored, under no rule."""
         product = self.shaped(Product(TableName("acme", "claims", "view"), "claims", sql))
-        body = resolve(parse(sql), Whole(find), None, "domain:claims")
+        body = resolve(parse(sql), WHOLE, None, "domain:claims")
         decisions = {each.id: FREE for each in relations(body)}
         then = beneath_ruled(body, decisions)
         layout = FileLayout("view.parquet", "parquet")
@@ -119,7 +122,7 @@ class World:
             NotRead: it is of no form of which anything is proven.
             Unmatched: nothing is proven of it.
         """
-        asked = resolve(parse(sql), Whole(find), None, "ana")
+        asked = resolve(parse(sql), WHOLE, None, "ana")
         decisions = {each.id: FREE for each in relations(asked)}
         bound = probe(asked, self.engine)
         made, more = Rewriting(view, decisions, self.shaped).statement(asked, bound.schema.names)
