@@ -27,7 +27,6 @@ RESULTS = "results"
 """The catalog in which stored data stands; no source can be called so."""
 
 _ATTEMPTS = 5
-_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,8 +222,8 @@ def open_lake(settings: LakeSettings) -> Lake:
     }
     filesystem = fs.S3FileSystem(
         **{key: value for key, value in said.items() if value},
-        connect_timeout=_SECONDS,
-        request_timeout=_SECONDS,
+        connect_timeout=settings.timeout,
+        request_timeout=settings.timeout,
         retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=_ATTEMPTS),
     )
     return Lake(filesystem, settings.uri.partition("://")[2])
