@@ -259,6 +259,11 @@ def in_bucket(directory: Path, server: EmbeddedS3, endpoint: str, more: str = ""
         )
 
 
+def keys() -> tuple[str, str]:
+    """The access key and the secret of the bucket."""
+    return _KEYS
+
+
 def main(times: int = 50, where: str = "") -> None:
     """Measure and write ``out/lake_kills.json``: in a folder and in a bucket, if not said which."""
     write(
