@@ -267,7 +267,7 @@ def keys() -> tuple[str, str]:
 def main(times: int = 50, where: str = "") -> None:
     """Measure and write ``out/lake_kills.json``: in a folder and in a bucket, if not said which."""
     write(
-        "lake_kills", {each: measure(times, each, 4.0) for each in ([where] if where else ["folder", "s3"])}
+        "lake_kills", {each: measure(times, each) for each in ([where] if where else ["folder", "s3"])}
     )
 
 

@@ -30,7 +30,7 @@ from fabric.types import Product
 
 log = logging.getLogger("ripstop.snapshots")
 
-LEASE_SECONDS = 60.0
+LEASE_SECONDS = 15.0
 """How long after a process has died its refresh is done by another."""
 
 _TICK_SECONDS = 1.0
