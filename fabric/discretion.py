@@ -157,9 +157,12 @@ def receipt(governed: Governed, decided: str) -> dict[str, object]:
 
 def _restricted(governed: Governed, named: Relation) -> str:
     # What row rules read restricts nothing of its own.
-    found = named.object
-    made_of = judged(found.made_of) if isinstance(found, StoredTable) and found.made_of else ()
-    decided = [governed.decisions[part.id] for part in (*beneath(named), *made_of, named)]
+    read = [*beneath(named), named]
+    results = [
+        each.object for each in read if isinstance(each.object, StoredTable) and each.object.expires_at
+    ]
+    made_of = [part for found in results if found.made_of is not None for part in judged(found.made_of)]
+    decided = [governed.decisions[part.id] for part in (*read, *made_of)]
     rows = any(decision.rows for decision in decided)
     columns = any(decision.masks or decision.hidden for decision in decided)
     return {(False, False): "none", (True, False): "rows", (False, True): "columns"}.get(
@@ -173,6 +176,10 @@ def _notice(named: Relation) -> str:
     if not isinstance(product, Product):
         return ""
     said = []
+    parts = (part.object for part in beneath(named))
+    ends = [found.expires_at for found in parts if isinstance(found, StoredTable) and found.expires_at]
+    if ends:
+        said.append(f"it rests on a stored result, which is there until {min(ends):%Y-%m-%d %H:%M} UTC")
     if product.status == "deprecated":
         until = f", and is served until {product.sunset}" if product.sunset else ""
         instead = f"; read {product.replaced_by}" if product.replaced_by else ""

@@ -1,4 +1,4 @@
-"""Which relation's keys decide what of another one matters, and of which equal rows count once; from DuckDB's logical plan.
+"""Which relation's keys decide what of another one matters, and what else is not needed, read from DuckDB's logical plan.
 
 Rows of a relation that meet nobody in a join change no answer. Where the join's key is a plain column on both sides,
 the keys of the one side are therefore a filter on the other: a semi-join. The plan is the one that
@@ -14,9 +14,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-Node = dict[str, Any]
+from fabric.plan_nodes import Node, counts, ignores_repeats, refers, requires, widens
 
-_WIDENING = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")
+# Where the expressions of an operator stand of which it is known which columns it uses; any other uses all.
+_USES = {
+    "LOGICAL_GET": {"table_filters"},
+    "LOGICAL_PROJECTION": {"expressions"},
+    "LOGICAL_FILTER": {"expressions"},
+    "LOGICAL_ORDER_BY": {"orders"},
+    "LOGICAL_AGGREGATE_AND_GROUP_BY": {"groups", "expressions"},
+    "LOGICAL_CROSS_PRODUCT": set[str](),
+    "LOGICAL_COMPARISON_JOIN": {"conditions"},
+    "LOGICAL_WINDOW": {"expressions"},
+    "LOGICAL_UNNEST": {"expressions"},
+}
+
 # By join type, whether the left side may be reduced by the right one's keys, and the right one by the left one's.
 _REDUCES = {
     "INNER": (True, True),
@@ -56,10 +68,16 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class JoinGraph:
-    """What a statement's joins say: ``sets`` are the relations of which it is the same how often each row is there."""
+    """What a statement says of its relations.
+
+    ``sets`` are those of which it is the same how often each row is there; ``filtered`` columns of which nothing but
+    filters right over their relation is read, ``counted`` ones of which nothing is but how many are not NULL.
+    """
 
     edges: tuple[Edge, ...] = ()
     sets: frozenset[str] = frozenset()
+    filtered: frozenset[Key] = frozenset()
+    counted: frozenset[Key] = frozenset()
 
     def named(self, names: Mapping[str, str]) -> JoinGraph:
         """The same with other names of its relations."""
@@ -70,7 +88,13 @@ class JoinGraph:
             )
             for edge in self.edges
         )
-        return JoinGraph(tuple(edges), frozenset(names[relation] for relation in self.sets))
+        filtered, counted = (
+            frozenset(Key(names[key.relation], key.column) for key in keys)
+            for keys in (self.filtered, self.counted)
+        )
+        return JoinGraph(
+            tuple(edges), frozenset(names[relation] for relation in self.sets), filtered, counted
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +123,13 @@ def join_graph(plan: str, relation_of: Callable[[str, int], Key | None]) -> Join
     answer = json.loads(plan)
     reader = _Reader(relation_of)
     for node in answer["plans"]:
-        reader.outputs(node)
+        reader.use_all(reader.outputs(node))
     # A relation that is read twice must keep what either reading needs.
     alone = {relation for relation, count in reader.seen.items() if count == 1}
     edges = dict.fromkeys(edge for edge in reader.edges if edge.target.relation in alone)
-    return JoinGraph(tuple(edges), frozenset(reader.sets & alone))
+    unread = {key for key in reader.gotten - reader.used if key.relation in alone and not reader.lost}
+    filtered, counted = frozenset(unread - reader.counted), frozenset(unread & reader.counted - reader.tested)
+    return JoinGraph(tuple(edges), frozenset(reader.sets & alone), filtered, counted)
 
 
 class _Reader:
@@ -112,12 +138,42 @@ class _Reader:
         self.edges: list[Edge] = []
         self.seen: Counter[str] = Counter()
         self.sets: set[str] = set()
+        self.gotten: set[Key] = set()
+        self.used: set[Key] = set()
+        self.counted: set[Key] = set()
+        self.tested: set[Key] = set()
+        self.lost = False
 
     def outputs(self, node: Node) -> _Outputs:
-        """The columns that an operator hands on; the edges beneath it are noted on the way."""
+        """The columns that an operator hands on; what it says is noted on the way."""
         inputs = [self.outputs(child) for child in node["children"]]
         read = self._READERS.get(node["type"])
-        return read(self, node, inputs) if read else []
+        found = read(self, node, inputs) if read else []
+        known = _USES.get(node["type"])
+        if not found or known is None or any(refers(node[key]) for key in node.keys() - known - {"children"}):
+            for each in inputs:
+                self.use_all(each)
+        return found
+
+    def use_all(self, outputs: _Outputs) -> None:
+        """Note that all columns are used."""
+        self.lost |= not outputs
+        self.used |= {each.key for each in outputs if each}
+
+    def _use(self, tree: Any, outputs: _Outputs) -> None:
+        self.used |= self._read(tree, outputs)
+
+    def _read(self, tree: Any, outputs: _Outputs) -> set[Key]:
+        """The columns that an expression, or several, read."""
+        parts: list[Any] = (
+            tree if isinstance(tree, list) else list(tree.values()) if isinstance(tree, dict) else []
+        )
+        found = set[Key]().union(*(self._read(each, outputs) for each in parts))
+        if isinstance(tree, dict) and tree.get("type") == "BOUND_REF":
+            place = tree["index"]
+            self.lost |= place >= len(outputs)
+            found |= {each.key for each in outputs[place : place + 1] if each}
+        return found
 
     def _get(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
         table = (node.get("function_data") or {}).get("table")
@@ -125,24 +181,39 @@ class _Reader:
             return []
         if not isinstance(table, str):
             return [None] * len(node["projection_ids"] or node["column_indexes"])
-        tested = {each["key"] for each in node["table_filters"]["filters"] if _requires(each["value"])}
+        tested = {each["key"] for each in node["table_filters"]["filters"] if requires(each["value"])}
         positions = [each["index"] for each in node["column_indexes"]]
         found: _Outputs = []
         for place in node["projection_ids"] or range(len(positions)):
             key = self._relation_of(table, positions[place])
             found.append(_Output(key, True, place in tested) if key else None)
+        keys = [self._relation_of(table, position) for position in positions]
+        self.gotten |= {key for key in keys if key}
+        several = bool(node["table_filters"]["multi_column_filters"])
+        filters = {each["key"] for each in node["table_filters"]["filters"]}
+        self.tested |= {key for place, key in enumerate(keys) if key and (several or place in filters)}
         first = self._relation_of(table, 0)
         if first is not None:
             self.seen[first.relation] += 1
         return found
 
     def _projection(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
-        return [_of(expression, inputs[0]) for expression in node["expressions"]]
+        found = [_of(expression, inputs[0]) for expression in node["expressions"]]
+        self._use(
+            [each for each, known in zip(node["expressions"], found, strict=True) if not known], inputs[0]
+        )
+        return found
 
     def _filter(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+        read = self._read(node["expressions"], inputs[0])
+        if node["children"][0]["type"] == "LOGICAL_GET":
+            self.tested |= read
+        else:
+            self.used |= read
         return _mapped(inputs[0], node.get("projection_map"))
 
     def _ordered(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+        self._use(node["orders"], inputs[0])
         return _mapped(inputs[0], node.get("projection_map"))
 
     def _cut(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
@@ -150,14 +221,21 @@ class _Reader:
         return _parted(inputs[0])
 
     def _aggregate(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
-        if all(map(_ignores_repeats, node["expressions"])):
+        if all(map(ignores_repeats, node["expressions"])):
             self._note_set(node["children"][0])
+        counted = [
+            _of(each["children"][0], inputs[0]) if counts(each) else None for each in node["expressions"]
+        ]
+        self.counted |= {each.key for each in counted if each}
+        others = [each for each, known in zip(node["expressions"], counted, strict=True) if not known]
+        self._use([node["groups"], others], inputs[0])
         groups = [_of(group, inputs[0]) for group in node["groups"]]
         if len(node.get("grouping_sets") or ()) > 1:
             groups = [None] * len(groups)
         return groups + [None] * (len(node["expressions"]) + len(node.get("grouping_functions") or ()))
 
     def _window(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+        self._use(node["expressions"], inputs[0])
         return _beside(_parted(inputs[0]), [None] * len(node["expressions"]))
 
     def _combined(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
@@ -183,6 +261,8 @@ class _Reader:
         if keeps is None:
             return []
         for condition in node["conditions"]:
+            self._use(condition["left"], left)
+            self._use(condition["right"], right)
             self._note(kind, condition, left, right)
         if kind in ("SEMI", "ANTI", "MARK"):
             self._note_set(node["children"][1])
@@ -250,48 +330,17 @@ class _Reader:
     }
 
 
-def _ignores_repeats(aggregate: Node) -> bool:
-    """Whether an aggregate is the same however often a value is there."""
-    return (
-        aggregate["type"] == "BOUND_AGGREGATE"
-        and not aggregate["order_bys"]
-        and (aggregate["aggregate_type"] == "DISTINCT" or aggregate["qname"]["path"][-1] in ("min", "max"))
-    )
-
-
-def _requires(filtered: Node) -> bool:
-    """Whether a filter of a column takes its NULLs; DuckDB writes one such as a comparison of the column with itself."""
-    kind = filtered["filter_type"]
-    if kind == "EXPRESSION_FILTER":
-        test = filtered["expr"]
-        sides = [(side["type"], side.get("index")) for side in test.get("children", ())]
-        return bool(
-            test["type"] == "COMPARE_EQUAL"
-            and len(sides) == 2
-            and sides[0] == sides[1]
-            and sides[0][0] == "BOUND_REF"
-        )
-    return kind in ("LEGACY_IS_NOT_NULL", "LEGACY_CONSTANT_COMPARISON")
-
-
 def _of(expression: Node, inputs: _Outputs) -> _Output | None:
     """The relation's column that an expression is, whatever whole number it is widened to."""
     while expression["type"] == "OPERATOR_CAST":
         (inner,) = expression["children"]
-        if not _widens(inner, expression):
+        if not widens(inner, expression):
             return None
         expression = inner
     if expression["type"] != "BOUND_REF":
         return None
     place = expression["index"]
     return inputs[place] if 0 <= place < len(inputs) else None
-
-
-def _widens(inner: Node, outer: Node) -> bool:
-    narrow, wide = (each["return_type"]["id"] for each in (inner, outer))
-    if narrow not in _WIDENING or wide not in _WIDENING:
-        return False
-    return _WIDENING.index(narrow) <= _WIDENING.index(wide)
 
 
 def _mapped(outputs: _Outputs, places: Sequence[int] | None) -> _Outputs:

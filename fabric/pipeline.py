@@ -385,7 +385,7 @@ class Line:
 
     def why(self, found: str, about: Principal) -> Sequence[Finding]:
         """What decides on all of an object for a principal; for whoever runs the fabric, who may know all."""
-        return object_report(found, about, self.catalog.find, self._governor, self._binder)
+        return object_report(found, about, self.catalog.whole(), self._governor, self._binder)
 
     def _shown(self, parsed: Parsed, planned: Plan, asked: Asked, place: Place, question: Question) -> Reply:
         discretion, form = self._discretion(planned.governed), parsed.about

@@ -31,10 +31,10 @@ from fabric.errors import NotSupported, UserError
 from fabric.estimates import groups, rows_left
 from fabric.file_scan import FileTables
 from fabric.ordering import ordering
-from fabric.predicates import Predicate
+from fabric.predicates import Predicate, Value
 from fabric.pushdown import describe as predicate_text
 from fabric.reads import FileRead, LiveRead, Read, SystemRead, Unread
-from fabric.reducing import able_of, meant, reductions_of, scan_of
+from fabric.reducing import able_of, meant, reductions_of, scan_of, without
 from fabric.reductions import Reduced, Reducible, sent_once
 from fabric.resolve import relations
 from fabric.spi import FileConnector, ScanConnector
@@ -49,6 +49,7 @@ from fabric.types import (
     Resolved,
     Table,
 )
+from fabric.witnesses import witnesses
 
 # A column of one is an expression of its source's own: a predicate on it may raise, or tell, there.
 _COMPUTED = ("view", "foreign table")
@@ -135,7 +136,7 @@ class _Composing:
             # Not even DuckDB's own reader is to skip what a filter would.
             return read.scan.sql(self._paths[relation.id]) + (BARRIER if read.unpushed else "")
         if isinstance(read, LiveRead):
-            return select(relation, table, read.positions)
+            return select(relation, table, read.positions, read.witnesses)
         return select(relation, table, () if isinstance(read, Unread) else tuple(range(len(table.columns))))
 
     def _guard(self, relation: Relation, text: str) -> str:
@@ -237,9 +238,12 @@ def plan(
                 read = replace(opened[relation.id], ahead=relation.id in reductions.ahead)
             else:
                 known, off = reductions.scans.get(relation.id), relation.id in unpushed
-                a_set = relation.id in reductions.sets
+                unread = reductions.unread(relation, governed.decisions[relation.id])
+                a_set = relation.id in reductions.graph.sets
                 with discretion.telling(relation):
-                    read = _live(relation, table, demand, catalog, known, unpushed=off, a_set=a_set)
+                    read = _live(
+                        relation, table, demand, catalog, known, unpushed=off, a_set=a_set, unread=unread
+                    )
             # Whose rule was lent to a scan, also tells in what the keys of that scan reduce.
             by = read.reduced_by.union(*(borrowed.get(id, ()) for id in (relation.id, *read.reduced_by)))
             reads.append(replace(read, reduced_by=by))
@@ -297,6 +301,7 @@ def _live(
     *,
     unpushed: bool,
     a_set: bool = False,
+    unread: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset()),
     once: bool = True,
 ) -> LiveRead:
     if unpushed:
@@ -310,7 +315,12 @@ def _live(
         raise NotSupported(f"source '{connector.name}' cannot be scanned")
     scan = known.scan if known else scan_of(table, demand)
     awaits = known.awaits if known else ()
-    required = connector.capabilities(table).required if awaits else frozenset()
+    able = connector.capabilities(table)
+    required = able.required if awaits else frozenset()
+    stand_ins = dict[int, Value]()
+    if any(unread) and able.proven:
+        stand_ins = witnesses(table, demand, connector.offer(scan).taken, *unread)
+        scan = without(scan, [table.columns[n] for n in stand_ins])
     if any(table.columns[edge.target.column].name.lower() in required for edge in awaits):
         offer = Offer(scan, taken=(), splits=(), request="once the keys are known")
     else:
@@ -323,7 +333,18 @@ def _live(
         rows = known.rows if known and by else rows_left(table, offer.taken)
     if rows is not None and offer.distinct:
         rows = groups(table, offer.scan.columns, rows)
-    return LiveRead(relation, connector, offer, sent, tuple(demand.kept), demand.repeated, rows, by, awaits)
+    return LiveRead(
+        relation,
+        connector,
+        offer,
+        sent,
+        tuple(demand.kept),
+        demand.repeated,
+        rows,
+        by,
+        awaits,
+        witnesses={n: value for n, value in stand_ins.items() if n not in sent},
+    )
 
 
 def _of_rule(relation: Relation, governed: Governed, engine: Engine) -> list[Predicate]:

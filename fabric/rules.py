@@ -14,7 +14,7 @@ from fabric.errors import InvalidConfig
 from fabric.file_shapes import name
 from fabric.parse import parse
 from fabric.product_types import key_of
-from fabric.resolve import Whole, relations, resolve, resolve_rule
+from fabric.resolve import relations, resolve, resolve_rule
 from fabric.snapshots import has_columns
 from fabric.stored import StoredTable
 from fabric.types import DEFAULT_SCHEMA, Column, Product, Resolved, RowFilter, Table
@@ -47,7 +47,9 @@ class RuleBinder:
 
     def parts(self, product: Product) -> Sequence[Table | Product]:
         """What its SELECT reads, in the order that its origins count them in."""
-        resolved = resolve(parse(product.sql), Whole(self._catalog.find), None, f"domain:{product.domain}")
+        resolved = resolve(
+            parse(product.sql), self._catalog.whole(product.domain), None, f"domain:{product.domain}"
+        )
         return [relation.object for relation in resolved.relations]
 
     def snapshots(self) -> Callable[[Product], StoredTable | None]:
@@ -75,7 +77,7 @@ class RuleBinder:
             FabricError: a subquery names what is not there.
         """
         columns = self._columns(found)
-        resolved = resolve_rule(_bare(condition, found), self._catalog.find, reader)
+        resolved = resolve_rule(_bare(condition, found), self._catalog.whole(), reader)
         if any(isinstance(r.object, Product) and r.body is None for r in relations(resolved)):
             raise InvalidConfig("a product that it reads is broken")
         self._refuse_calls(resolved, columns)

@@ -60,6 +60,7 @@ class Run:
     session: Mapping[str, str | None]
     file: str
     made_under: tuple[Ruled, ...]
+    expires_at: datetime
     subjects: frozenset[str] = field(default=frozenset())
 
 
@@ -204,16 +205,17 @@ class Runs:
     def readable(self, run_id: str) -> Run | None:
         """The run of an id if it has a result, with those it is shared with."""
         found = self.state.read(
-            "SELECT r.run_id, owner, query, session, file, made_under, subject FROM runs r "
+            "SELECT r.run_id, owner, query, session, file, made_under, expires_at, subject FROM runs r "
             "LEFT JOIN run_shares s ON s.run_id = r.run_id "
             "WHERE r.run_id = $1 AND state = 'succeeded' AND expires_at > $2",
             (run_id, time.time()),
         )
         if not found:
             return None
-        id, owner, sql, session, file, made_under, _ = found[0]
+        id, owner, sql, session, file, made_under, expires_at, _ = found[0]
+        until = datetime.fromtimestamp(float(expires_at), UTC)
         subjects = frozenset(row[-1] for row in found if row[-1])
-        return Run(id, owner, sql, json.loads(session), file, tuple(json.loads(made_under)), subjects)
+        return Run(id, owner, sql, json.loads(session), file, tuple(json.loads(made_under)), until, subjects)
 
     def state_of(self, run_id: str, owner: str) -> tuple[str, str] | None:
         """The state of an owner's run, and its error; None without one."""

@@ -45,6 +45,15 @@ def outdated(written: str) -> ResultOutdated:
     )
 
 
+def outdated_product(written: str, owner: str) -> ResultOutdated:
+    """The answer to a product over a stored result that was made under other decisions than hold now."""
+    return ResultOutdated(
+        f"'{written}' rests on a stored result that was made under other decisions than those that hold for you "
+        "and its domain now",
+        hint=f"ask {owner}",
+    )
+
+
 def outdated_snapshot(written: str, snapshot_id: str) -> ResultOutdated:
     """The answer to a snapshot that is there, and not to be read by this one as it is."""
     return ResultOutdated(
@@ -55,11 +64,11 @@ def outdated_snapshot(written: str, snapshot_id: str) -> ResultOutdated:
 
 def ruled(governed: Governed) -> list[Ruled]:
     """The decisions on a statement, for ``is_no_stricter``."""
-    return _ruled(governed.resolved, governed.decisions, governed.principal.user)
+    return _ruled(governed.resolved, governed.decisions, of_a_person=True)
 
 
 def is_no_stricter(
-    then: Sequence[Ruled], made_of: Resolved, decisions: Mapping[str, Decision], user: str
+    then: Sequence[Ruled], made_of: Resolved, decisions: Mapping[str, Decision], *, of_a_person: bool
 ) -> bool:
     """Whether no decision on what stored data was made of takes more away now than it did then.
 
@@ -67,15 +76,15 @@ def is_no_stricter(
         then: what was decided when it was made.
         made_of: the same statement, as resolved for the reader.
         decisions: on that, by relation id.
-        user: the reader.
+        of_a_person: whether it is a person's statement, which another may read under the same decisions; else a domain's.
     """
-    now = _ruled(made_of, decisions, user)
+    now = _ruled(made_of, decisions, of_a_person=of_a_person)
     return len(now) == len(then) and all(map(_takes_no_more, now, then))
 
 
 def beneath_ruled(resolved: Resolved, decisions: Mapping[str, Decision]) -> list[Ruled]:
-    """The decisions on what a product is made of, for ``is_no_stricter`` with nobody's name."""
-    return _ruled(resolved, decisions, "")
+    """The decisions on what a product is made of, for ``is_no_stricter``."""
+    return _ruled(resolved, decisions, of_a_person=False)
 
 
 def parts_of(relation: Relation) -> tuple[Relation, ...]:
@@ -113,9 +122,11 @@ def served_from(
         if not isinstance(found, Product) or body is None:
             return relation
         stored = snapshot(found)
-        if found.at and (stored is None or not is_no_stricter(stored.made_under, body, decisions, "")):
+        if found.at and (
+            stored is None or not is_no_stricter(stored.made_under, body, decisions, of_a_person=False)
+        ):
             raise outdated_snapshot(relation.written, found.at)
-        if stored is not None and is_no_stricter(stored.made_under, body, decisions, ""):
+        if stored is not None and is_no_stricter(stored.made_under, body, decisions, of_a_person=False):
             within = f"r_{secrets.token_hex(8)}"
             more[within] = Decision(True)
             read = Relation(
@@ -134,11 +145,12 @@ def served_from(
     return over(resolved), more
 
 
-def _ruled(resolved: Resolved, decisions: Mapping[str, Decision], user: str) -> list[Ruled]:
+def _ruled(resolved: Resolved, decisions: Mapping[str, Decision], *, of_a_person: bool) -> list[Ruled]:
+    asked = {relation.id for relation in asked_for(resolved)} if of_a_person else set[str]()
     return [
         {
             "object": list(relation.name.key),
-            "reader": "" if relation.reader == user else relation.reader.lower(),
+            "reader": "" if relation.id in asked else relation.reader.lower(),
             "rows": sorted(sorted(each.text for each in group) for group in decisions[relation.id].rows),
             "masks": {mask.column: _mask(mask) for mask in decisions[relation.id].masks},
             "hidden": sorted(decisions[relation.id].hidden),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
-from connectors.postgres.catalog import drift_query
+from connectors.postgres.catalog import NEVER_NULL, drift_query
 from connectors.postgres.predicates import column_of, condition, fits, named, order_key, words
 from connectors.postgres.types import Reading, reading
 from fabric.predicates import Predicate, columns_of
@@ -46,6 +46,7 @@ def capabilities(table: Table) -> Capabilities:
         predicates={name: words(family) for name, family in families.items()},
         order=frozenset(name for name, family in families.items() if family != "opaque"),
         limit=True,
+        proven=True,
     )
 
 
@@ -179,7 +180,9 @@ def _request(
     tested = [named(table, column) for columns in leaf_columns for column in columns]
     tested += [named(table, each.column) for each in joined]
     sorting = [named(table, key.column) for key in scan.order if ordered]
+    never_null = [named(table, name).name for name in scan.never_null]
     shape = {column.name: column.native for column in (*columns, *tested, *sorting)}
+    shape |= {name: named(table, name).native + NEVER_NULL for name in never_null}
     return Request(
         table=table.name,
         columns=scan.columns,
@@ -187,7 +190,7 @@ def _request(
         counts=counts,
         sql=query.sql(dialect="postgres"),
         shape=tuple(shape.items()),
-        drift=drift_query(table.name, list(shape)),
+        drift=drift_query(table.name, list(shape), never_null),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from fabric.engine import Engine
-from fabric.join_graph import JoinGraph, join_graph
+from fabric.join_graph import JoinGraph, Key, join_graph
 
 _TABLES = {
     "a": [("k", "BIGINT"), ("n", "INTEGER"), ("s", "VARCHAR")],
@@ -136,3 +136,44 @@ def test_what_does_not_bind_has_no_edges(engine: Engine) -> None:
 )
 def test_sets(engine: Engine, sql: str, sets: str) -> None:
     assert engine.join_graph(sql, _TABLES).sets == frozenset(sets)
+
+
+@pytest.mark.parametrize(
+    ("sql", "filtered", "counted"),
+    [
+        ("SELECT k FROM a WHERE s LIKE 'x%y%' AND n > 3", "a.n a.s", ""),
+        ("SELECT k FROM a WHERE s LIKE 'x%y%' ORDER BY s", "", ""),
+        ("SELECT k, n FROM a WHERE n > 3", "", ""),
+        ("SELECT count(*) FROM a WHERE n > 3 OR s = 'x'", "a.n a.s", ""),
+        ("SELECT k, count(n), count(*) FROM a WHERE s = 'x' GROUP BY k", "a.s", "a.n"),
+        ("SELECT k, count(n) FROM a WHERE n > 3 GROUP BY k", "", ""),
+        ("SELECT k, count(n), sum(n) FROM a GROUP BY k", "", ""),
+        ("SELECT k, count(DISTINCT n) FROM a GROUP BY k", "", ""),
+        ("SELECT k, count(n) FILTER (s = 'x') FROM a GROUP BY k", "", ""),
+        ("SELECT k, count(n + 1) FROM a GROUP BY k", "", ""),
+        ("SELECT n, count(n) FROM a GROUP BY n", "", ""),
+        ("SELECT k, count(n) OVER () FROM a", "", ""),
+        ("SELECT a.k, count(b.n) FROM a LEFT JOIN b ON a.k = b.k AND b.s NOT LIKE 'x%y' GROUP BY a.k", "b.s", "b.n"),
+        ("SELECT a.k FROM a JOIN b USING (k) WHERE a.s = 'x' AND a.n < b.n", "a.s", ""),
+        ("SELECT a.k FROM a JOIN b USING (k) WHERE (a.n = 1 AND b.n = 2) OR (a.n = 3 AND b.n = 4)", "", ""),
+        ("SELECT a.k FROM a LEFT JOIN b USING (k) WHERE b.s = 'x' OR b.k IS NULL", "", ""),
+        ("SELECT k FROM a WHERE n = 3 UNION SELECT k FROM b", "a.n", ""),
+        ("SELECT DISTINCT k FROM a WHERE n = 3", "a.n", ""),
+        ("SELECT DISTINCT ON (n) k FROM a WHERE s = 'x'", "a.s", ""),
+        ("SELECT k FROM a WHERE n = 3 LIMIT 2", "a.n", ""),
+        ("SELECT k FROM a WHERE n = (SELECT max(n) FROM b)", "", ""),
+        ("SELECT k FROM a WHERE EXISTS (SELECT 1 FROM b WHERE b.k = a.k AND b.n = 3)", "b.n", ""),
+        ("SELECT k FROM a WHERE EXISTS (SELECT 1 FROM b WHERE b.k > a.k AND b.n = a.n)", "", ""),
+        ("SELECT count(*) FROM a JOIN b ON a.n < b.n WHERE a.s = 'x'", "a.s", ""),
+        ("SELECT count(*) FROM a POSITIONAL JOIN b WHERE a.s = 'x'", "", ""),
+        ("SELECT k FROM a WHERE n = 3 UNION ALL SELECT k FROM a WHERE n = 4", "", ""),
+        ("WITH m AS MATERIALIZED (SELECT * FROM a) SELECT k FROM m WHERE n = 3", "", ""),
+    ],
+)  # fmt: skip
+def test_columns_that_need_not_be_sent(engine: Engine, sql: str, filtered: str, counted: str) -> None:
+    graph = engine.join_graph(sql, _TABLES)
+
+    def named(keys: frozenset[Key]) -> str:
+        return " ".join(sorted(f"{key.relation}.{_TABLES[key.relation][key.column][0]}" for key in keys))
+
+    assert (named(graph.filtered), named(graph.counted)) == (filtered, counted)

@@ -275,10 +275,10 @@ def test_the_fabrics_own_tables_are_not_stored(app: App) -> None:
     assert "own tables" in str(row["error"])
 
 
-def test_a_product_cannot_read_a_result(app: App, directory: Path) -> None:
+def test_a_product_reads_no_result_that_is_not_shared_with_its_domain(app: App, directory: Path) -> None:
     run_id = succeeded(app, "SELECT score FROM fraud.score")
     (directory / "products" / "claims" / "from_result.sql").write_text(f'SELECT * FROM results."{run_id}"')
-    until(lambda: "broken" in str(_refused(app, "SELECT * FROM claims.from_result")))
+    until(lambda: isinstance(_refused(app, "SELECT * FROM claims.from_result"), ResultOutdated))
 
 
 def _refused(app: App, sql: str) -> FabricError | None:
