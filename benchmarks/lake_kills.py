@@ -266,9 +266,7 @@ def keys() -> tuple[str, str]:
 
 def main(times: int = 50, where: str = "") -> None:
     """Measure and write ``out/lake_kills.json``: in a folder and in a bucket, if not said which."""
-    write(
-        "lake_kills", {each: measure(times, each) for each in ([where] if where else ["folder", "s3"])}
-    )
+    write("lake_kills", {each: measure(times, each) for each in ([where] if where else ["folder", "s3"])})
 
 
 if __name__ == "__main__":
