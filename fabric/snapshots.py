@@ -358,6 +358,7 @@ class SnapshotTables:
         return replace(
             self.lake_table(kept.file, json.loads(kept.types)),
             name=TableName(RESULTS, DEFAULT_SCHEMA, kept.product),
+            rows=kept.rows,
             made_under=made_under,
             as_of=datetime.fromtimestamp(kept.as_of, UTC),
             is_snapshot=True,

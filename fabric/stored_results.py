@@ -76,6 +76,8 @@ class StoredResults:
         return self._table(run, names, f"domain:{domain}")
 
     def _table(self, run: Run, names: QueryNames, reader: str) -> StoredTable:
+        if run.sql is None:
+            raise outdated(f"{RESULTS}.{run.run_id}")
         try:
             parsed = parse(run.sql, run.session.get("dialect") or "duckdb")
             made_of = resolve(parsed, names, run.session.get("schema"), reader)
