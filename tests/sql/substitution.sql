@@ -286,3 +286,12 @@ SELECT COUNT(*) AS n FROM view AS v WHERE (TRUE AND v.status = 'open' AND v.amou
 SELECT p.holder, c.status, c.amount FROM lake.claim AS c, lake.policy AS p WHERE p.policy_id = c.policy_id AND c.status IN ('open', 'closed');
 SELECT count(*) AS n FROM lake.claim AS c, lake.policy AS p WHERE (p.policy_id = c.policy_id AND c.status = 'open') OR (c.status = 'closed' AND holder = 'holder 1');
 live: it may hold fewer rows;
+
+-- a parameter is a cast of its text; one that is rounded is not reckoned with
+SELECT amount, count(*) AS k FROM lake.claim WHERE amount > 1.25 GROUP BY amount;
+SELECT count(*) AS k FROM lake.claim WHERE amount > CAST('1.50' AS DECIMAL(3, 2));
+SELECT CAST(COALESCE(SUM(v.k), 0) AS BIGINT) AS k FROM view AS v WHERE v.amount > CAST('1.50' AS DECIMAL(3, 2));
+
+SELECT amount, count(*) AS k FROM lake.claim WHERE amount > 1.25 GROUP BY amount;
+SELECT count(*) AS k FROM lake.claim WHERE amount > CAST('1.26' AS DECIMAL(2, 1));
+live: it may hold fewer rows;
