@@ -44,7 +44,6 @@ class Rewriting:
     decisions: Mapping[str, Decision]
     shaped: Callable[[Product], Product]
     _stored: list[tuple[Relation, Decision]] = field(default_factory=list)
-    _extra: dict[str, tuple[tuple[RowFilter, ...], ...]] = field(default_factory=dict)
 
     def statement(self, resolved: Resolved, names: Sequence[str]) -> tuple[Resolved, Mapping[str, Decision]]:
         """The statement over the view, and the decisions on it.
