@@ -205,6 +205,16 @@ def key_of(product: Product) -> str:
     return f"{product.domain}.{product.bare}@{product.major}".lower()
 
 
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """A snapshot that might answer a statement: of which product, as of when, whether it does, and why (not)."""
+
+    product: str
+    as_of: datetime | None
+    chosen: bool
+    why: str
+
+
 Action = Literal["create", "drop", "comment"]
 
 

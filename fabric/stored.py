@@ -5,12 +5,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from sqlglot import exp
 
 from fabric.errors import ResultOutdated
 from fabric.resolve import relations
-from fabric.types import Decision, Governed, Mask, Product, Relation, Resolved
+from fabric.types import Decision, Governed, Mask, Product, Relation, Resolved, Table
 from fabric.types import Ruled as Ruled
 from fabric.types import StoredTable as StoredTable
 
@@ -30,6 +31,43 @@ def asked_for(resolved: Resolved) -> Iterator[Relation]:
             yield from asked_for(relation.object.made_of)
         else:
             yield relation
+
+
+def asked(governed: Governed) -> Resolved:
+    """The statement as it was asked, whatever answers it."""
+    return governed.asked or governed.resolved
+
+
+def age_of(stored: StoredTable) -> float:
+    """How many seconds old what is stored is."""
+    return (datetime.now(UTC) - stored.as_of).total_seconds() if stored.as_of else float("inf")
+
+
+def is_fresh(stored: StoredTable, max_staleness: float | None) -> bool:
+    """Whether what is stored is no older than so many seconds; None, as old as it may be."""
+    return max_staleness is None or age_of(stored) <= max_staleness
+
+
+def rests_on_fresh(governed: Governed, max_staleness: float | None) -> bool:
+    """Whether no snapshot that a statement is served from is older than so many seconds."""
+    read = (each.object for each in relations(governed.resolved, governed.decisions))
+    return all(
+        is_fresh(each, max_staleness) for each in read if isinstance(each, StoredTable) and each.is_snapshot
+    )
+
+
+def answering(found: Resolved, question: Resolved) -> Resolved:
+    """A statement over a snapshot, which was made of what another asks."""
+
+    def over(relation: Relation) -> Relation:
+        stored = relation.object
+        return (
+            replace(relation, object=replace(stored, made_of=question))
+            if isinstance(stored, StoredTable)
+            else relation
+        )
+
+    return replace(found, relations=tuple(map(over, found.relations)))
 
 
 def stored_parts(found: StoredTable) -> Sequence[Relation]:
@@ -64,7 +102,7 @@ def outdated_snapshot(written: str, snapshot_id: str) -> ResultOutdated:
 
 def ruled(governed: Governed) -> list[Ruled]:
     """The decisions on a statement, for ``is_no_stricter``."""
-    return _ruled(governed.resolved, governed.decisions, of_a_person=True)
+    return _ruled(asked(governed), governed.decisions, of_a_person=True)
 
 
 def is_no_stricter(
@@ -83,8 +121,13 @@ def is_no_stricter(
 
 
 def beneath_ruled(resolved: Resolved, decisions: Mapping[str, Decision]) -> list[Ruled]:
-    """The decisions on what a product is made of, for ``is_no_stricter``."""
-    return _ruled(resolved, decisions, of_a_person=False)
+    """The decisions on what a product is made of, for ``is_no_stricter``, and the types of its tables."""
+    found = _ruled(resolved, decisions, of_a_person=False)
+    made_of = (each for each in judged(resolved, decisions) if not isinstance(each.object, StoredTable))
+    for relation, each in zip(made_of, found, strict=True):
+        if isinstance(relation.object, Table):
+            each["types"] = {column.name.lower(): column.type for column in relation.object.columns}
+    return found
 
 
 def parts_of(relation: Relation) -> tuple[Relation, ...]:
