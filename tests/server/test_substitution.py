@@ -381,7 +381,7 @@ def test_a_row_rule_on_what_is_left_joined_is_live(tmp_path: Path) -> None:
     front = "FROM lake.claim AS c LEFT JOIN crm.customer AS p USING (customer_id)"
     product = {"claims/by_name": f"{STORED}SELECT c.region, p.name, count(*) AS n {front} GROUP BY ALL"}
     asked = f"SELECT p.name, count(*) AS n {front} GROUP BY p.name"
-    rules = 'p3, ana, crm_db.customer, "name = \'Ana\'"\np3, bo, lake.claim, "region = \'US\'"\n'
+    rules = "p3, ana, crm_db.customer, \"name = 'Ana'\"\np3, bo, lake.claim, \"region = 'US'\"\n"
     with over(tmp_path, rules, product) as app:
         assert not is_stored(app, asked)
         assert {row["name"]: row["n"] for row in rows(app, asked)} == {"Ana": 3, None: 2}
