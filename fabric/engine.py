@@ -21,7 +21,9 @@ from fabric.dialect_macros import definitions
 from fabric.engine_blueprints import Blueprints, serialized
 from fabric.engine_errors import translate, translated
 from fabric.errors import FabricError, InvalidConfig, InvalidValue
-from fabric.join_graph import Edge, Key, edges
+from fabric.implied import implied
+from fabric.join_graph import Edge, Graph, Key, graph
+from fabric.predicates import Predicate
 from fabric.pushdown import literal
 from fabric.remembered import Numbered, Remembered
 from fabric.totality import is_total
@@ -106,7 +108,7 @@ class Engine:
         self._named: dict[str, str] = {}
         self._probes: Remembered[tuple[tuple[str, ...], tuple[str, ...], str]] = Remembered(_REMEMBERED)
         self._parses: Remembered[str] = Remembered(_REMEMBERED)
-        self._edges: Remembered[tuple[Edge, ...]] = Remembered(_REMEMBERED)
+        self._graphs: Remembered[Graph] = Remembered(_REMEMBERED)
         self._blueprints = Blueprints(zone)
         self._totals: Remembered[bool] = Remembered(_REMEMBERED)
         self._types_lock = threading.Lock()
@@ -230,28 +232,51 @@ class Engine:
 
         A key's column is the position in what is listed of its relation, whose name it has.
         """
+        logic = self._logic(sql, relations)
+        return tuple(
+            Edge(
+                replace(edge.target, relation=logic.names[edge.target.relation]),
+                replace(edge.source, relation=logic.names[edge.source.relation]),
+            )
+            for edge in logic.graph.edges
+        )
+
+    def implied(
+        self, sql: str, relations: Mapping[str, Sequence[tuple[str, str]]]
+    ) -> dict[str, tuple[Predicate, ...]]:
+        """What rows of a relation must meet for the conditions over expressions of its columns, by the relation's name.
+
+        Arguments as for ``bound_plan``.
+        """
+        logic = self._logic(sql, relations)
+        found: dict[str, list[Predicate]] = {}
+        for condition in logic.graph.conditions:
+            name = logic.names[condition.relation]
+            predicate = implied(condition, relations[name])
+            if predicate is not None:
+                found.setdefault(name, []).append(predicate)
+        return {name: tuple(dict.fromkeys(each)) for name, each in found.items()}
+
+    def _logic(self, sql: str, relations: Mapping[str, Sequence[tuple[str, str]]]) -> _Logic:
         numbered = Numbered(sql)
         typed = {
             numbered.number(name): [(numbered.number(column), kind) for column, kind in columns]
             for name, columns in relations.items()
         }
 
-        def read() -> tuple[Edge, ...]:
+        def read() -> Graph:
             plan = self._blueprints.logical_plan(numbered.text, typed)
             try:
-                return edges(plan, lambda table, n: Key(table, n) if table in typed else None) if plan else ()
+                return (
+                    graph(plan, lambda table, n: Key(table, n) if table in typed else None)
+                    if plan
+                    else Graph()
+                )
             except (LookupError, TypeError, ValueError):
-                return ()  # a plan of another shape says nothing
+                return Graph()  # a plan of another shape says nothing
 
-        found = self._edges.get(f"{numbered.text}\n{typed}", read)
-        restored = {name: numbered.restore(name) for name in typed}
-        return tuple(
-            Edge(
-                replace(edge.target, relation=restored[edge.target.relation]),
-                replace(edge.source, relation=restored[edge.source.relation]),
-            )
-            for edge in found
-        )
+        found = self._graphs.get(f"{numbered.text}\n{typed}", read)
+        return _Logic(found, {name: numbered.restore(name) for name in typed})
 
     def is_total(self, sql: str, relations: Mapping[str, Sequence[tuple[str, str]]]) -> bool:
         """Whether no expression of a statement can raise for any row; arguments as for ``bound_plan``."""
@@ -325,6 +350,14 @@ class Engine:
                 return cursor.sql(sql).fetchall()
             except (duckdb.Error, OSError) as error:
                 raise blame(str(error)) or translate(error) from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Logic:
+    """A logical plan's graph, and the names of the relations that are numbered in it."""
+
+    graph: Graph
+    names: Mapping[str, str]
 
 
 class _Counted(ArrowScanSource):

@@ -1,7 +1,8 @@
-"""Which relation's keys decide what of another one matters, read from DuckDB's own logical plan.
+"""Which rows of a relation matter to a statement, read from DuckDB's own logical plan.
 
 Rows of a relation that meet nobody in a join change no answer. Where the join's key is a plain column on both sides,
-the keys of the one side are therefore a filter on the other: a semi-join. The plan is the one that
+the keys of the one side are therefore a filter on the other: a semi-join. Nor do rows change an answer for which a
+condition is not true that stands over nothing but their relation, wherever in the plan it stands. The plan is the one that
 ``json_serialize_plan(…, optimize := true)`` of DuckDB 2.0 gives when only filters were moved (``blueprints.py``); an
 operator or a field that is not known here hands on no column, so that nothing is concluded from it.
 """
@@ -13,6 +14,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+
+from fabric.implied import Condition, as_condition, computes, references
 
 Node = dict[str, Any]
 
@@ -70,8 +73,16 @@ _Outputs = list[_Output | None]
 """None for a column of which nothing is known; empty where not even their number is."""
 
 
-def edges(plan: str, relation_of: Callable[[str, int], Key | None]) -> tuple[Edge, ...]:
-    """The edges of a logical plan, each once.
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """What a plan says: each edge once, and the conditions on relations that it reads once."""
+
+    edges: tuple[Edge, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+
+
+def graph(plan: str, relation_of: Callable[[str, int], Key | None]) -> Graph:
+    """What a logical plan says of its relations' rows.
 
     Args:
         plan: as JSON.
@@ -83,13 +94,17 @@ def edges(plan: str, relation_of: Callable[[str, int], Key | None]) -> tuple[Edg
         reader.outputs(node)
     once = {relation for relation, count in reader.seen.items() if count == 1}
     # A relation that is read twice must keep what either reading needs.
-    return tuple(dict.fromkeys(edge for edge in reader.edges if edge.target.relation in once))
+    return Graph(
+        tuple(dict.fromkeys(edge for edge in reader.edges if edge.target.relation in once)),
+        tuple(each for each in reader.conditions if each.relation in once),
+    )
 
 
 class _Reader:
     def __init__(self, relation_of: Callable[[str, int], Key | None]) -> None:
         self._relation_of = relation_of
         self.edges: list[Edge] = []
+        self.conditions: list[Condition] = []
         self.seen: Counter[str] = Counter()
 
     def outputs(self, node: Node) -> _Outputs:
@@ -106,6 +121,9 @@ class _Reader:
             return [None] * len(node["projection_ids"] or node["column_indexes"])
         tested = {each["key"] for each in node["table_filters"]["filters"] if _requires(each["value"])}
         positions = [each["index"] for each in node["column_indexes"]]
+        for each in node["table_filters"]["filters"]:
+            key = self._relation_of(table, positions[each["key"]])
+            self._take(as_condition(each["value"]), [_Output(key, True, False) if key else None])
         found: _Outputs = []
         for place in node["projection_ids"] or range(len(positions)):
             key = self._relation_of(table, positions[place])
@@ -119,7 +137,21 @@ class _Reader:
         return [_of(expression, inputs[0]) for expression in node["expressions"]]
 
     def _filter(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+        for expression in node["expressions"]:
+            self._take(expression, inputs[0])
         return _mapped(inputs[0], node.get("projection_map"))
+
+    def _take(self, expression: Mapping[str, Any], inputs: _Outputs) -> None:
+        """Note a condition, where it is on rows of one relation that stand by themselves."""
+        if not computes(expression):
+            return
+        places = references(expression)
+        keys = {place: inputs[place] if place < len(inputs) else None for place in places}
+        found = {place: output.key for place, output in keys.items() if output and output.whole}
+        relations = {key.relation for key in found.values()}
+        if len(found) == len(places) and len(relations) == 1:
+            columns = {place: key.column for place, key in found.items()}
+            self.conditions.append(Condition(relations.pop(), expression, columns))
 
     def _ordered(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
         return _mapped(inputs[0], node.get("projection_map"))

@@ -17,6 +17,8 @@ from fabric.compose import (
     broken,
     compose,
     compose_one,
+    inline,
+    meaning,
     probe,
     probe_governed,
     restricted,
@@ -24,7 +26,8 @@ from fabric.compose import (
     select_guarded,
     table_relations,
 )
-from fabric.demand import Demand, demands
+from fabric.demand import Demand
+from fabric.demanding import demanded
 from fabric.discretion import Discretion
 from fabric.engine import Engine, Probe
 from fabric.errors import NotSupported, UserError
@@ -33,6 +36,7 @@ from fabric.file_scan import FileTables
 from fabric.ordering import ordering
 from fabric.predicates import Predicate
 from fabric.pushdown import describe as predicate_text
+from fabric.pushdown import is_ranged
 from fabric.reads import FileRead, LiveRead, Read, SystemRead, Unread
 from fabric.reducing import able_of, meant, reductions_of, scan_of
 from fabric.reductions import Reduced, Reducible, counted
@@ -143,8 +147,11 @@ class _Composing:
         if self._comes_guarded(read):
             return text
         also, alone = "", self._alone is not None and read is self._alone
-        if isinstance(read, FileRead) and (self._plan.barriers or alone):
-            also = " AND ".join(map(predicate_text, read.demand.predicates))
+        if isinstance(read, FileRead):
+            # What only follows from the statement DuckDB would not know to skip row groups by.
+            skipping = read.demand.implied if read.scan.layout.format == "parquet" else ()
+            wanted = read.demand.predicates if self._plan.barriers or alone else filter(is_ranged, skipping)
+            also = " AND ".join(map(predicate_text, wanted))
         barrier = self._plan.barriers and not alone
         return restricted(relation, text, self._plan.decision(relation), also, barrier)
 
@@ -198,7 +205,9 @@ def plan(
     probed = probed or describe(governed, catalog, engine, discretion)
     tables = table_relations(governed.resolved, governed.decisions)
     orders = _orders(governed)
-    wanted = demands(probed.plan, _columns_of(tables), orders)
+    wanted = demanded(
+        governed.resolved, governed.decisions, engine, probed, lambda: meaning(governed), orders
+    )
     borrowed = lenders(governed, engine, wanted, orders)
     scans: dict[str, Reducible] = {}
     opened: dict[str, FileRead] = {}
@@ -326,13 +335,10 @@ def _live(
 def _of_rule(relation: Relation, governed: Governed, engine: Engine) -> list[Predicate]:
     """What of a relation's row filters a source could take, whatever the statement asks."""
     alone = Resolved(exp.select("*").from_(exp.to_identifier(relation.id, quoted=True)), (relation,))
-    probed = probe(alone, engine, governed.decisions)
-    found = demands(probed.plan, _columns_of(table_relations(alone, governed.decisions)), {})
+    decisions = governed.decisions
+    probed = probe(alone, engine, decisions)
+    found = demanded(alone, decisions, engine, probed, lambda: inline(alone, decisions), {})
     return found[relation.id].predicates if relation.id in found else []
-
-
-def _columns_of(tables: list[tuple[Relation, Table]]) -> dict[str, tuple[Column, ...]]:
-    return {relation.id: table.columns for relation, table in tables}
 
 
 def _ruled(decision: Decision, table: Table) -> set[int]:

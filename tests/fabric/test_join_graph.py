@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from fabric.engine import Engine
-from fabric.join_graph import edges
+from fabric.join_graph import Graph, graph
 
 _TABLES = {
     "a": [("k", "BIGINT"), ("n", "INTEGER"), ("s", "VARCHAR")],
@@ -98,7 +98,7 @@ def test_edges(engine: Engine, sql: str, expected: set[str]) -> None:
 
 def test_a_plan_of_another_shape_says_nothing() -> None:
     plan = '{"plans": [{"type": "LOGICAL_NEWS", "children": [{"type": "LOGICAL_OTHER", "children": []}]}]}'
-    assert edges(plan, lambda table, n: None) == ()
+    assert graph(plan, lambda table, n: None) == Graph()
 
 
 def test_what_does_not_bind_has_no_edges(engine: Engine) -> None:
