@@ -329,7 +329,11 @@ def _live(
     rows = offer.rows if offer.rows is not None and not awaits else None
     if rows is None:
         rows = known.rows if known and by else rows_left(table, offer.taken)
-    return LiveRead(relation, connector, offer, sent, tuple(demand.kept), demand.repeated, rows, by, awaits)
+    follows = any(each in offer.taken for each in demand.implied)
+    kept = tuple(demand.kept)
+    return LiveRead(
+        relation, connector, offer, sent, kept, demand.repeated, rows, by, awaits, follows=follows
+    )
 
 
 def _of_rule(relation: Relation, governed: Governed, engine: Engine) -> list[Predicate]:

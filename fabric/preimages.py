@@ -255,7 +255,7 @@ def midnight_of(kind: str) -> Preimage:
 
 def in_a_zone(domain: Domain) -> Domain:
     """Between timestamps with and without a time zone: none is a day from the other."""
-    return _spread(domain, DAY)
+    return _far(_spread(domain, DAY), "TIMESTAMP")
 
 
 def _far(domain: Domain, kind: str, below: bool = True, above: bool = True) -> Domain:
@@ -278,7 +278,12 @@ def year_of(kind: str) -> Preimage:
     def ends(year: int) -> int | None:
         return first(year + 1) - 1 + room if 1 <= year < 9999 else None if year >= 9999 else first(1)
 
-    return lambda domain: moved(_whole_ends(domain), begins, ends)
+    def preimage(domain: Domain) -> Domain:
+        found = moved(_whole_ends(domain), begins, ends)
+        # With a time zone there are eras, in which years are counted from one.
+        return found if kind != "TIMESTAMPTZ" else found.joined([Interval(high=first(1) + room)])
+
+    return preimage
 
 
 def truncated(unit: str, kind: str) -> Preimage | None:
@@ -294,7 +299,7 @@ def truncated(unit: str, kind: str) -> Preimage | None:
     def preimage(domain: Domain) -> Domain:
         found = moved(domain, lambda v: v - room, lambda v: last(v) + room)
         if kind != "DATE":
-            return found
+            return _far(found, kind, above=False)
         return _far(moved(found, lambda v: Fraction(v) / DAY), "DATE")
 
     return preimage
@@ -325,7 +330,7 @@ def bucketed(span: Mapping[str, int], kind: str) -> Preimage | None:
         return None
     scale = DAY if kind == "DATE" else 1
     room = -(-length // scale)
-    return lambda domain: _far(moved(domain, lambda v: v, lambda v: v + room), kind, above=False)
+    return lambda domain: _far(moved(domain, lambda v: v, lambda v: v + room), kind)
 
 
 def last_day(kind: str) -> Preimage:
@@ -362,7 +367,8 @@ def later(span: Mapping[str, int], kind: str) -> Preimage | None:
         if kind == "DATE":
             found = moved(found, lambda v: Fraction(v) / DAY)
         signs = [part < 0 for part in (months, days, micros) if part]
-        return _far(found, kind, any(signs), not all(signs))
+        is_wider = kind == "DATE"
+        return _far(found, kind, is_wider or any(signs), is_wider or not all(signs))
 
     return preimage
 

@@ -20,6 +20,7 @@ class LiveRead:
 
     ``rows`` is how many it will send, as far as anybody can tell. ``reduced_by`` are the ids of relations whose keys,
     or row filters, stand in what is asked, or, by ``awaits``, will. ``unpushed``: it was to be asked for columns only.
+    ``follows``: what is asked also holds what follows from filters that are ``kept``.
     """
 
     relation: Relation
@@ -32,6 +33,7 @@ class LiveRead:
     reduced_by: frozenset[str] = frozenset()
     awaits: tuple[Edge, ...] = ()
     unpushed: bool = False
+    follows: bool = False
 
     @property
     def shown_rows(self) -> float | None:
