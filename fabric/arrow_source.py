@@ -21,13 +21,13 @@ class ArrowSource(ABC):
     Args:
         schema: the names and types under which its columns are handed over.
         repeated: the plan reads the relation more than once, so that all of it is kept.
-        gives_keys: its rows decide what another source is asked, so that they are ``collected`` first.
+        ahead: its rows, or how many there are, decide what else is done, so that they are ``collected`` first.
     """
 
-    def __init__(self, schema: pa.Schema, *, repeated: bool, gives_keys: bool = False) -> None:
+    def __init__(self, schema: pa.Schema, *, repeated: bool, ahead: bool = False) -> None:
         self.schema = schema
         self._repeated = repeated
-        self._collects = repeated or gives_keys
+        self._collects = repeated or ahead
         self._lock = threading.Lock()
         self._begun = self._taken = False
         self._head: list[pa.RecordBatch] = []

@@ -65,6 +65,7 @@ def _is_reduced(read: LiveRead | FileRead) -> bool:
             or read.offer.limit_taken
             or read.offer.semi_joins
             or read.offer.counts
+            or read.offer.distinct
             or read.awaits
         )
     return bool(read.scan.pruned_by) or _skips(read, read.demand)

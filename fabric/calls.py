@@ -23,7 +23,7 @@ from fabric.events import MOST_META_BYTES
 from fabric.journal import Journal
 from fabric.naming import unknown_object
 from fabric.parse import bind, parameter_count, parse
-from fabric.questions import Description, Session
+from fabric.questions import Description, Question, Session
 from fabric.refresher import Refresher
 from fabric.resolve import resolve
 from fabric.run_pool import RunPool, require_storable
@@ -130,16 +130,15 @@ class Procedures:
         self._underway = underway
         self._describe = describe
 
-    def describe(
-        self, parsed: Parsed, parameters: Sequence[object] | None, principal: Principal, session: Session
-    ) -> pa.Schema:
+    def describe(self, parsed: Parsed, question: Question) -> pa.Schema:
         """What a call would answer with; one whose parameters are not bound yet is not judged.
 
         Raises:
             FabricError: as ``judge``.
         """
+        parameters = question.parameters
         if parameters is not None or not parameter_count(parsed):
-            self.judge(parsed, parameters or (), principal, session)
+            self.judge(parsed, parameters or (), question.principal, question.session)
         return DONE if parsed.kind == "define" else _SCHEMAS[parsed.about]
 
     def judge(
@@ -188,7 +187,7 @@ class Procedures:
         found = self._known(written, principal, schema).object
         if not self._governor.may(principal, "refresh", found.name):
             raise AccessDenied(f"'{written}': not allowed; ask {self._governor.owner(found)}")
-        if not isinstance(found, Product) or not found.refresh:
+        if not isinstance(found, Product) or found.stored is None:
             raise InvalidValue(f"'{written}' is not stored", hint="materialize: in a product's metadata")
         if self.refresher is None:
             raise NotSupported("this fabric stores nothing", hint="ask a server started with `serve`")

@@ -11,17 +11,16 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
+from fabric.catalog_names import CatalogNames, known_to
 from fabric.catalog_state import Listing, Shape
 from fabric.catalog_state import Stamp as Stamp
-from fabric.domains import DomainPrincipal
 from fabric.engine import Engine
 from fabric.errors import FabricError, InternalError, Unreachable
 from fabric.file_scan import FileTables
-from fabric.lake import RESULTS
 from fabric.product_files import ProductFiles, named
 from fabric.product_graph import beneath
 from fabric.product_shape import in_circle, shaped
-from fabric.product_types import UNPUBLISHED
+from fabric.snapshots import SnapshotTables
 from fabric.spi import Connector, FileConnector, Governor, View
 from fabric.stored import StoredTable
 from fabric.stored_results import StoredResults
@@ -51,7 +50,7 @@ class Entry:
 
 
 class Catalog:
-    """Every source's tables and every domain's products; ``results`` finds stored ones.
+    """Every source's tables and every domain's products; ``results`` and ``retained`` find what is stored.
 
     Each source is listed in a thread of its own, at start, every ``refresh`` seconds and when a scan
     meets a changed table, so that a slow or dead source makes no other one wait.
@@ -86,12 +85,13 @@ class Catalog:
         self.products = products
         self.results: StoredResults | None = None
         self.snapshots: Mapping[str, StoredTable] = {}
+        self.retained: SnapshotTables | None = None
         self._files = files
         self._engine = engine
         self._refresh = refresh
         self._listings: dict[str, Listing] = {}
         self._pending: dict[str, Future[None]] = {}
-        self._shapes: dict[tuple[str, str, str], Shape] = {}
+        self._shapes: dict[tuple[str, ...], Shape] = {}
         self._generation = 0
         self._lock = threading.Lock()
         self._shaping = threading.RLock()
@@ -277,7 +277,7 @@ class Catalog:
     def shaped(self, product: Product) -> Product:
         """The product with the types that its SELECT has now, or with the reason why it has none."""
         stamp = self.stamp()
-        known = self._shapes.get(product.name.key)
+        known = self._shapes.get(product.key)
         if known is not None and known.product is product and known.stamp.holds(stamp):
             return known.shape
         ordered, circle = beneath(product, self.find)
@@ -293,9 +293,9 @@ class Catalog:
         self, product: Product, shapes: Mapping[tuple[str, str, str], Product], stamp: Stamp
     ) -> Product:
         """The shape of a product whose parts are shaped; made anew only where one of them is another now."""
-        known = self._shapes.get(product.name.key)
+        known = self._shapes.get(product.key)
         if known is not None and known.product is product and self._holds(known, shapes, stamp):
-            self._shapes[product.name.key] = replace(known, stamp=stamp)
+            self._shapes[product.key] = replace(known, stamp=stamp)
             return known.shape
         looked: dict[tuple[str, ...], Table | Product | None] = {}
 
@@ -304,8 +304,9 @@ class Catalog:
             looked[parts] = shapes.get(found.name.key) if isinstance(found, Product) else found
             return found
 
-        made = shaped(product, find, self._engine, lambda part: shapes[part.name.key])
-        self._shapes[product.name.key] = Shape(product, stamp, looked, made)
+        part_of = lambda part: shapes[part.name.key]  # noqa: E731
+        made = shaped(product, find, self._engine, part_of, promises=not product.at)
+        self._shapes[product.key] = Shape(product, stamp, looked, made)
         return made
 
     def _holds(self, known: Shape, shapes: Mapping[tuple[str, str, str], Product], stamp: Stamp) -> bool:
@@ -318,54 +319,6 @@ class Catalog:
         comment = found.comment if isinstance(found, Table) else found.description
         schema = self._engine.arrow_schema(columns)
         return Entry(found.name, found, kind, schema, comment, columns, view.masked)
-
-
-@dataclass(frozen=True, slots=True)
-class CatalogNames:
-    """``fabric.resolve.Names`` over the catalog, for one principal."""
-
-    catalog: Catalog
-    principal: Principal
-    governor: Governor
-
-    def find(self, parts: tuple[str, ...]) -> Table | Product | None:
-        """See ``Catalog.find``."""
-        return self.catalog.find(parts)
-
-    def known(self, parts: tuple[str, ...]) -> Table | Product | None:
-        """The same, when the principal may know of it; the fabric's own tables are known to all."""
-        if len(parts) == 2 and parts[0].lower() == RESULTS and self.catalog.results is not None:
-            return self.catalog.results.find(parts[1], self.principal, self.catalog, self.governor)
-        found = self.catalog.find(parts)
-        if found is None or (found.name.catalog == self.catalog.fabric and isinstance(found, Table)):
-            return found
-        return found if known_to(self.governor, self.principal, found) else None
-
-    def candidates(self, name: str) -> list[str]:
-        """Visible objects of that name, by their shortest full name."""
-        wanted = name.lower()
-        found = [
-            f"{entry.name.schema}.{entry.name.name}"
-            if entry.name.catalog == self.catalog.fabric
-            else str(entry.name)
-            for entry in self.catalog.visible(self.principal, self.governor)
-            if entry.name.name.lower() == wanted
-        ]
-        return sorted(found)
-
-
-def known_to(governor: Governor, principal: Principal, found: Table | Product) -> bool:
-    """Whether the principal may know that the object exists; who may read it may.
-
-    A product that is not published is known to those who may publish it, and within its domain.
-    """
-    if not governor.may(principal, "discover", found.name):
-        return False
-    if isinstance(found, Table) or found.status not in UNPUBLISHED:
-        return True
-    if isinstance(principal, DomainPrincipal):
-        return principal.user.lower() == f"domain:{found.domain.lower()}"
-    return governor.may(principal, "publish", found.name)
 
 
 def _same(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 import pyarrow as pa
 from sqlglot import exp
@@ -17,6 +18,8 @@ from fabric.engine import Engine, Probe
 from fabric.errors import UserError
 from fabric.file_shapes import name
 from fabric.naming import broken_product, not_served
+from fabric.predicates import Value
+from fabric.pushdown import literal
 from fabric.resolve import beneath, relations
 from fabric.types import Column, Decision, Governed, Product, Relation, Resolved, RowFilter, Table
 from fabric.veil import Veiled, veil
@@ -151,13 +154,21 @@ def raw_schema(relation: Relation, columns: tuple[Column, ...], engine: Engine) 
     return pa.schema([pa.field(name, kind) for name, kind in fields])
 
 
-def select(relation: Relation, table: Table, fetched: tuple[int, ...]) -> str:
-    """A relation's columns by their own names; one at a position that is not fetched is a NULL of its type."""
-    parts = [
-        f"{_own_type(name(f'{relation.id}_{n}'), column.type) if n in fetched else f'NULL::{column.type}'}"
-        f" AS {name(column.name)}"
-        for n, column in enumerate(table.columns)
-    ]
+def select(
+    relation: Relation,
+    table: Table,
+    fetched: tuple[int, ...],
+    witnesses: Mapping[int, Value] = MappingProxyType({}),
+) -> str:
+    """A relation's columns by their own names; one at a position that is not fetched is its witness, or NULL."""
+
+    def read(n: int, kind: str) -> str:
+        if n in fetched:
+            return _own_type(name(f"{relation.id}_{n}"), kind)
+        value = literal(witnesses[n]).sql("duckdb") if n in witnesses else "NULL"
+        return f"CAST({value} AS {kind})"
+
+    parts = [f"{read(n, column.type)} AS {name(column.name)}" for n, column in enumerate(table.columns)]
     source = f" FROM {name(raw_name(relation))}" if fetched else " WHERE false"
     return f"SELECT {', '.join(parts)}{source}"
 

@@ -185,6 +185,9 @@ class CacheSettings(Strict):
     memory: Bytes = 512 * 10**6
     disk: Bytes = 4 * 10**9
     results: Bytes = 256 * 10**6
+    shared_results: bool = Field(
+        default=False, description="one kept answer for all whose rules on a question are the same"
+    )
     scans: Bytes = Field(default=256 * 10**6, description="rows of sources with a `max_age`")
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from fabric import contract, impact
-from fabric.catalog import Catalog, known_to
+from fabric.catalog import Catalog
+from fabric.catalog_names import known_to
 from fabric.domains import DomainPrincipal
 from fabric.engine import Engine
 from fabric.errors import (
@@ -34,7 +35,7 @@ from fabric.product_graph import beneath, told
 from fabric.product_shape import shaped
 from fabric.product_types import UNPUBLISHED
 from fabric.products import name_parts, product_of, split
-from fabric.resolve import relations, resolve
+from fabric.resolve import only_now, relations, resolve
 from fabric.rules import RuleBinder
 from fabric.spi import Governor
 from fabric.types import Definition, Parsed, Principal, Product, Table, TableName
@@ -91,6 +92,9 @@ class _DomainNames:
 
     def candidates(self, name: str) -> list[str]:
         return []
+
+    def at(self, product: Product, snapshot_id: str) -> Product:
+        return only_now(product, snapshot_id)
 
 
 class Definitions:

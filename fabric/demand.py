@@ -62,12 +62,13 @@ _FLIPPED: dict[Operator, Operator] = {"=": "=", "<>": "<>", "<": ">", "<=": ">="
 class Demand:
     """What one occurrence of a relation is asked for.
 
-    ``columns`` are positions. ``kept`` is the text of filters that have no form a source could take; ``implied`` are
-    those of the predicates that only follow from such.
+    ``columns`` are positions; those ``elsewhere`` are named by more than its own filters. ``kept`` is the text of filters
+    that have no form a source could take; ``implied`` are those of the predicates that only follow from such.
     ``repeated`` says that the plan reads the relation more than once, or in a recursion.
     """
 
     columns: set[int] = field(default_factory=set)
+    elsewhere: set[int] = field(default_factory=set)
     predicates: list[Predicate] = field(default_factory=list)
     implied: tuple[Predicate, ...] = ()
     kept: list[str] = field(default_factory=list)
@@ -86,13 +87,13 @@ class Demand:
 
     def imply(self, predicates: Iterable[Predicate]) -> None:
         """Ask for no row that does not meet these, which every row meets on which the answer depends."""
-        self.implied = tuple(each for each in predicates if each not in self.predicates)
+        self.implied = tuple(dict.fromkeys(each for each in predicates if each not in self.predicates))
         self.predicates += self.implied
 
     def of_columns(self) -> Demand:
         """The same with everything but the columns left to us."""
         kept = [*self.kept, *(describe(each) for each in self.predicates if each not in self.implied)]
-        return Demand(columns=self.columns, kept=kept, repeated=self.repeated)
+        return Demand(columns=self.columns, elsewhere=self.columns, kept=kept, repeated=self.repeated)
 
 
 def demands(
@@ -121,6 +122,10 @@ def demands(
         demand.columns |= {int(position) for name, position in names if name == relation}
         seen = found.get(relation)
         found[relation] = demand if seen is None else _either(seen, demand)
+    for node in _others(plan):
+        for relation, position in _NAME.findall(str(node.get("extra_info"))):
+            if relation in found:
+                found[relation].elsewhere.add(int(position))
     return found
 
 
@@ -137,9 +142,20 @@ def _filters_above(node: dict[str, Any]) -> bool:
     return any(map(_filters_above, beneath))
 
 
+def _others(nodes: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The nodes of a plan that are neither scans nor filters right above one."""
+    for node in nodes:
+        children = node.get("children", [])
+        right_above = node["name"].strip() == "FILTER" and not any(_others(children))
+        if node["name"].strip() != "PYTHON_ARROW_SCAN" and not right_above:
+            yield node
+        yield from _others(children)
+
+
 def _either(one: Demand, other: Demand) -> Demand:
     """A relation that the plan reads twice is read once, for both."""
-    return Demand(columns=one.columns | other.columns, kept=one.kept + other.kept, repeated=True)
+    columns = one.columns | other.columns
+    return Demand(columns=columns, elsewhere=columns, kept=one.kept + other.kept, repeated=True)
 
 
 def _scans(

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from fabric.catalog import known_to
+from fabric.catalog_names import known_to
 from fabric.errors import FabricError, SourceError, UserError
 from fabric.resolve import beneath, relations
 from fabric.spi import Binder, Governor

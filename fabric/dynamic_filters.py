@@ -46,7 +46,7 @@ def semi_joins(
     if len(scans) > MOST_SCANS:
         edges = ()
     every = {**scans, **files}
-    rows = {id: _expected(each) for id, each in every.items()}
+    rows = {id: expected(each) for id, each in every.items()}
     lacking = {id: lacks for id, each in scans.items() if (lacks := _lacks(each.scan, able(id)))}
     # The smallest first: who comes later may wait for who came before, and so nobody for itself.
     ordered = sorted(every, key=lambda id: (id in lacking, rows[id]))
@@ -62,7 +62,7 @@ def semi_joins(
             chosen = () if scans[target].unpushed else _worthwhile(usable, every, rows)
         if chosen:
             waiting[target] = chosen
-            rows[target] *= math.prod(_part(edge, every, rows) for edge in chosen)
+            rows[target] *= math.prod(part_left(edge, every, rows) for edge in chosen)
     fixed = [edge for edge in edges if edge.target.relation not in waiting]
     found: dict[str, Reduced] = {}
     for id in ordered:
@@ -102,7 +102,7 @@ def _worthwhile(
 ) -> tuple[Edge, ...]:
     chosen, part = list[Edge](), 1.0
     for edge in edges:
-        left = _part(edge, scans, rows)
+        left = part_left(edge, scans, rows)
         if scans[edge.target.relation].scan.limit is not None or len(chosen) == _MOST:
             break
         known = scans[edge.target.relation].scan.table.rows is not None
@@ -140,7 +140,7 @@ def _source_column(edge: Edge, scans: Mapping[str, Reducible]) -> Column:
     return scans[edge.source.relation].scan.table.columns[edge.source.column]
 
 
-def _part(edge: Edge, scans: Mapping[str, Reducible], rows: Mapping[str, float]) -> float:
+def part_left(edge: Edge, scans: Mapping[str, Reducible], rows: Mapping[str, float]) -> float:
     """The part of the target's rows whose key is among the source's, as far as anybody can tell."""
     source, target = scans[edge.source.relation].scan.table, scans[edge.target.relation].scan.table
     keys = distinct(source, _source_column(edge, scans).name, rows[edge.source.relation])
@@ -165,7 +165,7 @@ def _sent(reducible: Reducible, rows: float) -> float:
     return rows * (SENT_ROW + SENT_COLUMN * len(reducible.scan.columns))
 
 
-def _expected(reducible: Reducible) -> float:
+def expected(reducible: Reducible) -> float:
     """Rows that a scan would give, though nobody may know how many the table has."""
     if reducible.rows is not None:
         return reducible.rows

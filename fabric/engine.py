@@ -22,7 +22,7 @@ from fabric.engine_blueprints import Blueprints, serialized
 from fabric.engine_errors import translate, translated
 from fabric.errors import FabricError, InvalidConfig, InvalidValue
 from fabric.implied import implied
-from fabric.join_graph import Edge, Graph, Key, graph
+from fabric.join_graph import JoinGraph, Key, join_graph
 from fabric.predicates import Predicate
 from fabric.pushdown import literal
 from fabric.remembered import Numbered, Remembered
@@ -108,7 +108,7 @@ class Engine:
         self._named: dict[str, str] = {}
         self._probes: Remembered[tuple[tuple[str, ...], tuple[str, ...], str]] = Remembered(_REMEMBERED)
         self._parses: Remembered[str] = Remembered(_REMEMBERED)
-        self._graphs: Remembered[Graph] = Remembered(_REMEMBERED)
+        self._graphs: Remembered[JoinGraph] = Remembered(_REMEMBERED)
         self._blueprints = Blueprints(zone)
         self._totals: Remembered[bool] = Remembered(_REMEMBERED)
         self._types_lock = threading.Lock()
@@ -227,56 +227,38 @@ class Engine:
         with self.cursor() as cursor:
             return serialized(cursor, sql, relations, optimize=False)
 
-    def join_edges(self, sql: str, relations: Mapping[str, Sequence[tuple[str, str]]]) -> tuple[Edge, ...]:
-        """What the keys of one relation say of the rows of another; arguments as for ``bound_plan``.
+    def join_graph(self, sql: str, relations: Mapping[str, Sequence[tuple[str, str]]]) -> JoinGraph:
+        """What the keys of one relation say of the rows of another, and more; arguments as for ``bound_plan``.
 
         A key's column is the position in what is listed of its relation, whose name it has.
         """
-        logic = self._logic(sql, relations)
-        return tuple(
-            Edge(
-                replace(edge.target, relation=logic.names[edge.target.relation]),
-                replace(edge.source, relation=logic.names[edge.source.relation]),
-            )
-            for edge in logic.graph.edges
-        )
-
-    def implied(
-        self, sql: str, relations: Mapping[str, Sequence[tuple[str, str]]]
-    ) -> dict[str, tuple[Predicate, ...]]:
-        """What rows of a relation must meet for the conditions over expressions of its columns, by the relation's name.
-
-        Arguments as for ``bound_plan``.
-        """
-        logic = self._logic(sql, relations)
-        found: dict[str, list[Predicate]] = {}
-        for condition in logic.graph.conditions:
-            name = logic.names[condition.relation]
-            predicate = implied(condition, relations[name])
-            if predicate is not None:
-                found.setdefault(name, []).append(predicate)
-        return {name: tuple(dict.fromkeys(each)) for name, each in found.items()}
-
-    def _logic(self, sql: str, relations: Mapping[str, Sequence[tuple[str, str]]]) -> _Logic:
         numbered = Numbered(sql)
         typed = {
             numbered.number(name): [(numbered.number(column), kind) for column, kind in columns]
             for name, columns in relations.items()
         }
 
-        def read() -> Graph:
-            plan = self._blueprints.logical_plan(numbered.text, typed)
+        def read() -> JoinGraph:
+            plan = self._blueprints.logical_plan(numbered.text, typed) or '{"plans": []}'
             try:
-                return (
-                    graph(plan, lambda table, n: Key(table, n) if table in typed else None)
-                    if plan
-                    else Graph()
-                )
+                return join_graph(plan, lambda table, n: Key(table, n) if table in typed else None)
             except (LookupError, TypeError, ValueError):
-                return Graph()  # a plan of another shape says nothing
+                return JoinGraph()  # a plan of another shape says nothing
 
         found = self._graphs.get(f"{numbered.text}\n{typed}", read)
-        return _Logic(found, {name: numbered.restore(name) for name in typed})
+        restored = {name: numbered.restore(name) for name in typed}
+        return found.named(restored)
+
+    def implied(
+        self, sql: str, relations: Mapping[str, Sequence[tuple[str, str]]]
+    ) -> dict[str, list[Predicate]]:
+        """What rows must meet for the conditions over expressions of a relation's columns, by its name; as ``join_graph``."""
+        found: dict[str, list[Predicate]] = {}
+        for condition in self.join_graph(sql, relations).conditions:
+            predicate = implied(condition, relations[condition.relation])
+            if predicate is not None:
+                found.setdefault(condition.relation, []).append(predicate)
+        return found
 
     def is_total(self, sql: str, relations: Mapping[str, Sequence[tuple[str, str]]]) -> bool:
         """Whether no expression of a statement can raise for any row; arguments as for ``bound_plan``."""
@@ -350,14 +332,6 @@ class Engine:
                 return cursor.sql(sql).fetchall()
             except (duckdb.Error, OSError) as error:
                 raise blame(str(error)) or translate(error) from None
-
-
-@dataclass(frozen=True, slots=True)
-class _Logic:
-    """A logical plan's graph, and the names of the relations that are numbered in it."""
-
-    graph: Graph
-    names: Mapping[str, str]
 
 
 class _Counted(ArrowScanSource):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from datetime import date
 from functools import reduce
 from typing import Any
 
@@ -66,10 +67,22 @@ def selectivity(table: Table, predicates: Iterable[Predicate]) -> float:
 
 def distinct(table: Table, column: str, rows: float) -> float:
     """Different values of a column in so many of the table's rows."""
-    known = _statistics(table, column).distinct
+    known = _statistics(table, column)
     if table.primary_key == (column,):
         return rows
-    return max(1.0, min(rows, known if known is not None else rows))
+    most = known.distinct if known.distinct is not None else _span(table, column, known)
+    return max(1.0, min(rows, most))
+
+
+def _span(table: Table, column: str, known: ColumnStatistics) -> float:
+    """How many whole numbers or days lie within a column's bounds."""
+    found = table.column(column)
+    ends = [_read(text, found.type) for text in (known.bounds[:1] + known.bounds[-1:])] if found else []
+    if len(ends) == 2 and all(isinstance(end, int) for end in ends):
+        return float(ends[1] - ends[0] + 1)
+    if len(ends) == 2 and all(type(end) is date for end in ends):
+        return float((ends[1] - ends[0]).days + 1)
+    return math.inf
 
 
 def row_bytes(table: Table, columns: Iterable[str]) -> float:

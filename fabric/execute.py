@@ -157,8 +157,8 @@ class Answer:
         columns = [(f"{relation.id}_{n}", relation.object.columns[n].type) for n in read.positions]
         schema = pa.schema([pa.field(name, self._engine.input_type(kind)) for name, kind in columns])
         live.feed = Feed(sessions[source], read.offer, live.context, schema)
-        gives_keys = relation.id in self.plan.key_givers and not self.plan.is_guarded(read)
-        live.rows_of = FeedSource(live.feed, schema, repeated=read.repeated, gives_keys=gives_keys)
+        ahead = relation.id in self.plan.key_givers and not self.plan.is_guarded(read)
+        live.rows_of = FeedSource(live.feed, schema, repeated=read.repeated, ahead=ahead)
         self._registered[raw_name(relation)] = live.rows_of, read.shown_rows
         self._guard(live, read)
 
@@ -174,7 +174,7 @@ class Answer:
             lambda: self.plan.guarded_sql(read, self._paths),
             pa.schema(fields),
             repeated=read.repeated,
-            gives_keys=relation.id in self.plan.key_givers,
+            ahead=read.ahead if isinstance(read, FileRead) else relation.id in self.plan.key_givers,
         )
         self._registered[guarded_name(relation)] = live.guarded, read.shown_rows
 
@@ -212,8 +212,8 @@ class Answer:
         try:
             if self._stop is not None:
                 raise self._stop
-            reader = stream(self._cursor, self.executed)
-            with reader:
+            self._read_ahead()
+            with stream(self._cursor, self.executed) as reader:
                 for batch in reader:
                     self._count(batch)
                     self._streams()
@@ -232,6 +232,14 @@ class Answer:
             raise self._fail(error) from None
         finally:
             self.close()
+
+    def _read_ahead(self) -> None:
+        """Read what comes before the statement, and tell DuckDB how many rows that has."""
+        for live in self._lives:
+            if isinstance(live.read, FileRead) and live.read.ahead and live.guarded is not None:
+                rows = live.guarded.collected()
+                if rows is not None:
+                    register(self._cursor, guarded_name(live.read.relation), live.guarded, rows.num_rows)
 
     @property
     def kept(self) -> Sequence[pa.RecordBatch] | None:

@@ -201,6 +201,8 @@ def _pushed(read: LiveRead) -> Iterator[str]:
         yield f"{each.column} among the keys of {each.table.name}"
     if read.offer.counts:
         yield "equal rows once, with their number"
+    if read.offer.distinct:
+        yield "equal rows once"
     if read.offer.order_taken and read.offer.scan.order:
         yield "ORDER BY"
     if read.offer.limit_taken:

@@ -167,8 +167,8 @@ class Feed:
 class FeedSource(ArrowSource):
     """The rows of a live scan, whose read is under way before DuckDB asks for them."""
 
-    def __init__(self, feed: Feed, schema: pa.Schema, *, repeated: bool, gives_keys: bool = False) -> None:
-        super().__init__(schema, repeated=repeated, gives_keys=gives_keys)
+    def __init__(self, feed: Feed, schema: pa.Schema, *, repeated: bool, ahead: bool = False) -> None:
+        super().__init__(schema, repeated=repeated, ahead=ahead)
         self._feed = feed
 
     def batches(self) -> Iterator[pa.RecordBatch]:

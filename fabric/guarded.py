@@ -27,7 +27,7 @@ class GuardedSource(ArrowSource):
         sql: the statement; called when the scan is first asked for.
         schema: the names and types under which its columns are handed over.
         repeated: the plan reads the relation more than once, so that all of it is kept.
-        gives_keys: its rows decide what another source is asked.
+        ahead: as of ``ArrowSource``.
     """
 
     def __init__(
@@ -37,9 +37,9 @@ class GuardedSource(ArrowSource):
         schema: pa.Schema,
         *,
         repeated: bool,
-        gives_keys: bool = False,
+        ahead: bool = False,
     ) -> None:
-        super().__init__(schema, repeated=repeated, gives_keys=gives_keys)
+        super().__init__(schema, repeated=repeated, ahead=ahead)
         self._open_cursor = open_cursor
         self._sql = sql
         self.rows = 0

@@ -1,4 +1,4 @@
-"""Which rows of a relation matter to a statement, read from DuckDB's own logical plan.
+"""Which relation's keys decide what of another one matters, and what else is not needed, read from DuckDB's logical plan.
 
 Rows of a relation that meet nobody in a join change no answer. Where the join's key is a plain column on both sides,
 the keys of the one side are therefore a filter on the other: a semi-join. Nor do rows change an answer for which a
@@ -16,10 +16,21 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fabric.implied import Condition, as_condition, computes, references
+from fabric.plan_nodes import Node, counts, ignores_repeats, refers, requires, widens
 
-Node = dict[str, Any]
+# Where the expressions of an operator stand of which it is known which columns it uses; any other uses all.
+_USES = {
+    "LOGICAL_GET": {"table_filters"},
+    "LOGICAL_PROJECTION": {"expressions"},
+    "LOGICAL_FILTER": {"expressions"},
+    "LOGICAL_ORDER_BY": {"orders"},
+    "LOGICAL_AGGREGATE_AND_GROUP_BY": {"groups", "expressions"},
+    "LOGICAL_CROSS_PRODUCT": set[str](),
+    "LOGICAL_COMPARISON_JOIN": {"conditions"},
+    "LOGICAL_WINDOW": {"expressions"},
+    "LOGICAL_UNNEST": {"expressions"},
+}
 
-_WIDENING = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")
 # By join type, whether the left side may be reduced by the right one's keys, and the right one by the left one's.
 _REDUCES = {
     "INNER": (True, True),
@@ -58,6 +69,39 @@ class Edge:
 
 
 @dataclass(frozen=True, slots=True)
+class JoinGraph:
+    """What a statement says of its relations.
+
+    ``sets`` are those of which it is the same how often each row is there; ``filtered`` columns of which nothing but
+    filters right over their relation is read, ``counted`` ones of which nothing is but how many are not NULL.
+    ``conditions`` are those over expressions of the columns of one relation that is read once.
+    """
+
+    edges: tuple[Edge, ...] = ()
+    sets: frozenset[str] = frozenset()
+    filtered: frozenset[Key] = frozenset()
+    counted: frozenset[Key] = frozenset()
+    conditions: tuple[Condition, ...] = ()
+
+    def named(self, names: Mapping[str, str]) -> JoinGraph:
+        """The same with other names of its relations."""
+        edges = (
+            Edge(
+                replace(edge.target, relation=names[edge.target.relation]),
+                replace(edge.source, relation=names[edge.source.relation]),
+            )
+            for edge in self.edges
+        )
+        filtered, counted = (
+            frozenset(Key(names[key.relation], key.column) for key in keys)
+            for keys in (self.filtered, self.counted)
+        )
+        sets = frozenset(names[relation] for relation in self.sets)
+        conditions = (replace(each, relation=names[each.relation]) for each in self.conditions)
+        return JoinGraph(tuple(edges), sets, filtered, counted, tuple(conditions))
+
+
+@dataclass(frozen=True, slots=True)
 class _Output:
     """A column of an operator that is a relation's own; ``whole``: each row of the relation stands by itself in it.
 
@@ -73,16 +117,8 @@ _Outputs = list[_Output | None]
 """None for a column of which nothing is known; empty where not even their number is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Graph:
-    """What a plan says: each edge once, and the conditions on relations that it reads once."""
-
-    edges: tuple[Edge, ...] = ()
-    conditions: tuple[Condition, ...] = ()
-
-
-def graph(plan: str, relation_of: Callable[[str, int], Key | None]) -> Graph:
-    """What a logical plan says of its relations' rows.
+def join_graph(plan: str, relation_of: Callable[[str, int], Key | None]) -> JoinGraph:
+    """What a logical plan says, each edge once.
 
     Args:
         plan: as JSON.
@@ -91,13 +127,14 @@ def graph(plan: str, relation_of: Callable[[str, int], Key | None]) -> Graph:
     answer = json.loads(plan)
     reader = _Reader(relation_of)
     for node in answer["plans"]:
-        reader.outputs(node)
-    once = {relation for relation, count in reader.seen.items() if count == 1}
+        reader.use_all(reader.outputs(node))
     # A relation that is read twice must keep what either reading needs.
-    return Graph(
-        tuple(dict.fromkeys(edge for edge in reader.edges if edge.target.relation in once)),
-        tuple(each for each in reader.conditions if each.relation in once),
-    )
+    alone = {relation for relation, count in reader.seen.items() if count == 1}
+    edges = dict.fromkeys(edge for edge in reader.edges if edge.target.relation in alone)
+    unread = {key for key in reader.gotten - reader.used if key.relation in alone and not reader.lost}
+    filtered, counted = frozenset(unread - reader.counted), frozenset(unread & reader.counted - reader.tested)
+    conditions = tuple(each for each in reader.conditions if each.relation in alone)
+    return JoinGraph(tuple(edges), frozenset(reader.sets & alone), filtered, counted, conditions)
 
 
 class _Reader:
@@ -106,12 +143,43 @@ class _Reader:
         self.edges: list[Edge] = []
         self.conditions: list[Condition] = []
         self.seen: Counter[str] = Counter()
+        self.sets: set[str] = set()
+        self.gotten: set[Key] = set()
+        self.used: set[Key] = set()
+        self.counted: set[Key] = set()
+        self.tested: set[Key] = set()
+        self.lost = False
 
     def outputs(self, node: Node) -> _Outputs:
-        """The columns that an operator hands on; the edges beneath it are noted on the way."""
+        """The columns that an operator hands on; what it says is noted on the way."""
         inputs = [self.outputs(child) for child in node["children"]]
         read = self._READERS.get(node["type"])
-        return read(self, node, inputs) if read else []
+        found = read(self, node, inputs) if read else []
+        known = _USES.get(node["type"])
+        if not found or known is None or any(refers(node[key]) for key in node.keys() - known - {"children"}):
+            for each in inputs:
+                self.use_all(each)
+        return found
+
+    def use_all(self, outputs: _Outputs) -> None:
+        """Note that all columns are used."""
+        self.lost |= not outputs
+        self.used |= {each.key for each in outputs if each}
+
+    def _use(self, tree: Any, outputs: _Outputs) -> None:
+        self.used |= self._read(tree, outputs)
+
+    def _read(self, tree: Any, outputs: _Outputs) -> set[Key]:
+        """The columns that an expression, or several, read."""
+        parts: list[Any] = (
+            tree if isinstance(tree, list) else list(tree.values()) if isinstance(tree, dict) else []
+        )
+        found = set[Key]().union(*(self._read(each, outputs) for each in parts))
+        if isinstance(tree, dict) and tree.get("type") == "BOUND_REF":
+            place = tree["index"]
+            self.lost |= place >= len(outputs)
+            found |= {each.key for each in outputs[place : place + 1] if each}
+        return found
 
     def _get(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
         table = (node.get("function_data") or {}).get("table")
@@ -119,7 +187,7 @@ class _Reader:
             return []
         if not isinstance(table, str):
             return [None] * len(node["projection_ids"] or node["column_indexes"])
-        tested = {each["key"] for each in node["table_filters"]["filters"] if _requires(each["value"])}
+        tested = {each["key"] for each in node["table_filters"]["filters"] if requires(each["value"])}
         positions = [each["index"] for each in node["column_indexes"]]
         for each in node["table_filters"]["filters"]:
             key = self._relation_of(table, positions[each["key"]])
@@ -128,17 +196,31 @@ class _Reader:
         for place in node["projection_ids"] or range(len(positions)):
             key = self._relation_of(table, positions[place])
             found.append(_Output(key, True, place in tested) if key else None)
+        keys = [self._relation_of(table, position) for position in positions]
+        self.gotten |= {key for key in keys if key}
+        several = bool(node["table_filters"]["multi_column_filters"])
+        filters = {each["key"] for each in node["table_filters"]["filters"]}
+        self.tested |= {key for place, key in enumerate(keys) if key and (several or place in filters)}
         first = self._relation_of(table, 0)
         if first is not None:
             self.seen[first.relation] += 1
         return found
 
     def _projection(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
-        return [_of(expression, inputs[0]) for expression in node["expressions"]]
+        found = [_of(expression, inputs[0]) for expression in node["expressions"]]
+        self._use(
+            [each for each, known in zip(node["expressions"], found, strict=True) if not known], inputs[0]
+        )
+        return found
 
     def _filter(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
         for expression in node["expressions"]:
             self._take(expression, inputs[0])
+        read = self._read(node["expressions"], inputs[0])
+        if node["children"][0]["type"] == "LOGICAL_GET":
+            self.tested |= read
+        else:
+            self.used |= read
         return _mapped(inputs[0], node.get("projection_map"))
 
     def _take(self, expression: Mapping[str, Any], inputs: _Outputs) -> None:
@@ -154,6 +236,7 @@ class _Reader:
             self.conditions.append(Condition(relations.pop(), expression, columns))
 
     def _ordered(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+        self._use(node["orders"], inputs[0])
         return _mapped(inputs[0], node.get("projection_map"))
 
     def _cut(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
@@ -161,12 +244,21 @@ class _Reader:
         return _parted(inputs[0])
 
     def _aggregate(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+        if all(map(ignores_repeats, node["expressions"])):
+            self._note_set(node["children"][0])
+        counted = [
+            _of(each["children"][0], inputs[0]) if counts(each) else None for each in node["expressions"]
+        ]
+        self.counted |= {each.key for each in counted if each}
+        others = [each for each, known in zip(node["expressions"], counted, strict=True) if not known]
+        self._use([node["groups"], others], inputs[0])
         groups = [_of(group, inputs[0]) for group in node["groups"]]
         if len(node.get("grouping_sets") or ()) > 1:
             groups = [None] * len(groups)
         return groups + [None] * (len(node["expressions"]) + len(node.get("grouping_functions") or ()))
 
     def _window(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+        self._use(node["expressions"], inputs[0])
         return _beside(_parted(inputs[0]), [None] * len(node["expressions"]))
 
     def _combined(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
@@ -192,7 +284,11 @@ class _Reader:
         if keeps is None:
             return []
         for condition in node["conditions"]:
+            self._use(condition["left"], left)
+            self._use(condition["right"], right)
             self._note(kind, condition, left, right)
+        if kind in ("SEMI", "ANTI", "MARK"):
+            self._note_set(node["children"][1])
         left = _mapped(left, node.get("left_projection_map"))
         right = _mapped(right, node.get("right_projection_map"))
         left, right = (
@@ -217,6 +313,24 @@ class _Reader:
             if reduces and target.whole and (comparison == "COMPARE_EQUAL" or target.required):
                 self.edges.append(Edge(target.key, source.key))
 
+    def _distinct(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+        if node["distinct_type"] == "DISTINCT":
+            self._note_set(node["children"][0])
+        return self._cut(node, inputs)
+
+    def _note_set(self, node: Node) -> None:
+        """Note the relation whose rows an operator hands on one by one, if it is one, where only the different ones count."""
+        while (
+            node["type"] in ("LOGICAL_PROJECTION", "LOGICAL_FILTER", "LOGICAL_ORDER_BY")
+            or node.get("join_type") in ("SEMI", "ANTI")
+        ):  # fmt: skip
+            node = node["children"][0]
+        table = (node.get("function_data") or {}).get("table")
+        if node["type"] == "LOGICAL_GET" and not node["children"] and isinstance(table, str):
+            first = self._relation_of(table, 0)
+            if first is not None:
+                self.sets.add(first.relation)
+
     _READERS: Mapping[str, Callable[[_Reader, Node, list[_Outputs]], _Outputs]] = {
         "LOGICAL_GET": _get,
         "LOGICAL_PROJECTION": _projection,
@@ -224,7 +338,7 @@ class _Reader:
         "LOGICAL_ORDER_BY": _ordered,
         "LOGICAL_LIMIT": _cut,
         "LOGICAL_TOP_N": _cut,
-        "LOGICAL_DISTINCT": _cut,
+        "LOGICAL_DISTINCT": _distinct,
         "LOGICAL_AGGREGATE_AND_GROUP_BY": _aggregate,
         "LOGICAL_CROSS_PRODUCT": _cross,
         "LOGICAL_COMPARISON_JOIN": _join,
@@ -239,39 +353,17 @@ class _Reader:
     }
 
 
-def _requires(filtered: Node) -> bool:
-    """Whether a filter of a column takes its NULLs; DuckDB writes one such as a comparison of the column with itself."""
-    kind = filtered["filter_type"]
-    if kind == "EXPRESSION_FILTER":
-        test = filtered["expr"]
-        sides = [(side["type"], side.get("index")) for side in test.get("children", ())]
-        return bool(
-            test["type"] == "COMPARE_EQUAL"
-            and len(sides) == 2
-            and sides[0] == sides[1]
-            and sides[0][0] == "BOUND_REF"
-        )
-    return kind in ("LEGACY_IS_NOT_NULL", "LEGACY_CONSTANT_COMPARISON")
-
-
 def _of(expression: Node, inputs: _Outputs) -> _Output | None:
     """The relation's column that an expression is, whatever whole number it is widened to."""
     while expression["type"] == "OPERATOR_CAST":
         (inner,) = expression["children"]
-        if not _widens(inner, expression):
+        if not widens(inner, expression):
             return None
         expression = inner
     if expression["type"] != "BOUND_REF":
         return None
     place = expression["index"]
     return inputs[place] if 0 <= place < len(inputs) else None
-
-
-def _widens(inner: Node, outer: Node) -> bool:
-    narrow, wide = (each["return_type"]["id"] for each in (inner, outer))
-    if narrow not in _WIDENING or wide not in _WIDENING:
-        return False
-    return _WIDENING.index(narrow) <= _WIDENING.index(wide)
 
 
 def _mapped(outputs: _Outputs, places: Sequence[int] | None) -> _Outputs:

@@ -39,7 +39,7 @@ _NODES: frozenset[type[exp.Expr]] = frozenset(
     Add Alias Aliases All Any AtTimeZone Between BitString BitwiseAnd BitwiseLeftShift BitwiseNot BitwiseOr
     BitwiseRightShift BitwiseXor Boolean Bracket ByteString CTE Column ColumnDef Comprehension Cube DPipe
     DataType DataTypeParam Distinct Div Dot EQ Escape Except Filter From GT GTE Glob Group GroupingSets Having
-    HexString ILike Identifier IgnoreNulls In IntDiv Intersect Interval IntervalSpan Is JSONPath JSONPathFilter
+    HexString HistoricalData ILike Identifier IgnoreNulls In IntDiv Intersect Interval IntervalSpan Is JSONPath JSONPathFilter
     JSONPathKey JSONPathRecursive JSONPathRoot JSONPathScript JSONPathSelector JSONPathSlice JSONPathSubscript
     JSONPathUnion JSONPathWildcard Join Kwarg LT LTE JSONKeyValue Lambda Lateral Like Limit LimitOptions Literal
     Mod Mul NEQ Neg Not Null NullSafeEQ NullSafeNEQ Offset Order Ordered Paren Pivot PivotAlias Placeholder

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from fabric import zones
 from fabric.assertions import require_pushed
@@ -23,6 +24,7 @@ from fabric.explain import explain
 from fabric.file_scan import FileTables
 from fabric.filesystem import FileSystem
 from fabric.journal import Journal
+from fabric.kept_answer import KeptAnswer
 from fabric.limits import Allowance
 from fabric.lineage_feed import LineageFeed
 from fabric.lineage_history import LineageHistory
@@ -37,9 +39,8 @@ from fabric.quotas import quotas_of
 from fabric.records import Asked, Records
 from fabric.replies import SCHEMAS, Analysis, Prepared, Reply, described_columns, plan_lines
 from fabric.resolve import relations, resolve
-from fabric.results import KeptAnswer, Result, ResultCache, is_at_hand
+from fabric.results import Result, ResultCache
 from fabric.rules import RuleBinder
-from fabric.scan_cache import ScanCache
 from fabric.spi import Finding, Governor
 from fabric.types import EFFECTS, Governed, Parsed, Principal
 from fabric.underway import Place, Underway
@@ -60,8 +61,7 @@ class Line:
         audit: where every statement is, before it runs.
         principals: a user by name, for those who ask about others.
         secret: the key of the digests of decisions that are shown.
-        result_bytes: how much of results is kept; 0, nothing.
-        scans: keeps rows of live scans; absent, nothing does.
+        results: keeps results, and rows of live scans; absent, nothing does.
         feeds: are told of queries, for their lineage.
         lineage: what is kept of that.
     """
@@ -80,8 +80,7 @@ class Line:
         audit: Audit | None = None,
         principals: Callable[[str], Principal] = hypothetical,
         secret: bytes = b"",
-        result_bytes: int = 0,
-        scans: ScanCache | None = None,
+        results: ResultCache | None = None,
         feeds: Sequence[LineageFeed] = (),
         lineage: LineageHistory | None = None,
     ) -> None:
@@ -99,8 +98,7 @@ class Line:
         self.procedures = Procedures(catalog, governor, journal, self._underway, engine, self.describe)
         self._parameters = ParameterTypes(engine)
         self._plans = PlanCache()
-        self._results = ResultCache(result_bytes)
-        self._scans = scans or ScanCache()
+        self._results = results or ResultCache()
         self._own_tables = OwnTables(
             catalog, governor, engine, journal, audit, self._underway, allowed, feeds, lineage
         )
@@ -133,10 +131,7 @@ class Line:
 
     def _described_apart(self, parsed: Parsed, question: Question) -> Description:
         """Of a statement that reads nothing and is governed by itself."""
-        schema = POLICY_SCHEMA
-        if parsed.kind in EFFECTS:
-            who, within = question.principal, question.session
-            schema = self.procedures.describe(parsed, question.parameters, who, within)
+        schema = self.procedures.describe(parsed, question) if parsed.kind in EFFECTS else POLICY_SCHEMA
         return Description(schema, parameter_count(parsed), "")
 
     def _description(self, known: Known, question: Question) -> Description:
@@ -238,20 +233,20 @@ class Line:
             AuditUnavailable: as ``run``.
         """
         question = Question(text, principal, session, parameters)
-        known = self._known(question) if self._results.holds(question.key) else None
+        known = self._known(question)
         made = known.plan if known and policy_version in (None, known.decided) else None
-        if known is None or made is None or not is_at_hand(made):
+        if known is None or made is None or not self._results.may_have(question, made):
             return None
         try:
             planned = self._planned(known, question)
         except FabricError:
             return None  # ``run`` meets it too, and writes it down
-        result = self._results.get(question.key, planned, question.max_staleness)
+        result = self._results.get(question, planned)
         if result is None:
             return None
         asked = Asked.of(question)
         self._records.allowed(asked, known.kind, known.governed, known.decided)
-        return self._from_memory(result, asked, question.session)
+        return self._from_memory(result, planned, asked, question.session)
 
     @property
     def idle(self) -> bool:
@@ -320,14 +315,17 @@ class Line:
 
     def _answered(self, planned: Plan, asked: Asked, place: Place, question: Question) -> Reply:
         """The result that is kept of the question, or a running query whose result will be."""
-        kept = self._results.get(question.key, planned, question.max_staleness)
+        kept = self._results.get(question, planned)
         if kept is None:
             return self._started(planned, asked, place, question, self._results.largest)
         place.leave()  # nothing is computed any more
-        return self._from_memory(kept, asked, question.session)
+        return self._from_memory(kept, planned, asked, question.session)
 
-    def _from_memory(self, result: Result, asked: Asked, session: Session) -> KeptAnswer:
-        answer = KeptAnswer(result, asked.query_id, lambda outcome: self._records.ended(asked, outcome, ""))
+    def _from_memory(self, result: Result, planned: Plan, asked: Asked, session: Session) -> KeptAnswer:
+        discretion = self._discretion(planned.governed)
+        quotas = quotas_of(self._allowed(asked.principal), planned.governed, discretion)
+        ended = partial(self._records.ended, asked, executed="")
+        answer = KeptAnswer(result, planned, discretion, asked.query_id, quotas, ended)
         session.stop.by(answer.cancel)
         return answer
 
@@ -345,8 +343,8 @@ class Line:
                 for scan in outcome.scans:
                     self.catalog.refresh(scan.source)
             kept = answer.kept if answer else None
-            if keep_bytes and kept is not None and self._plans.holds(question.key, planned.governed):
-                self._results.put(question.key, planned, kept, outcome)
+            if keep_bytes and kept is not None:
+                self._results.put(question, planned, kept, outcome)
             self._records.ended(asked, outcome, answer.executed if answer else "")
             place.leave()
 
@@ -361,7 +359,7 @@ class Line:
             streams=place.streams,
             ended=ended,
             keep_bytes=keep_bytes,
-            scans=self._scans.of(question.who, question.max_staleness),
+            scans=self._results.scans.of(question.who, question.max_staleness),
         )
         with self._lock:
             self._running.add(answer)

@@ -31,15 +31,15 @@ from fabric.demanding import demanded
 from fabric.discretion import Discretion
 from fabric.engine import Engine, Probe
 from fabric.errors import NotSupported, UserError
-from fabric.estimates import rows_left
+from fabric.estimates import groups, rows_left
 from fabric.file_scan import FileTables
 from fabric.ordering import ordering
-from fabric.predicates import Predicate
+from fabric.predicates import Predicate, Value
 from fabric.pushdown import describe as predicate_text
 from fabric.pushdown import is_ranged
 from fabric.reads import FileRead, LiveRead, Read, SystemRead, Unread
-from fabric.reducing import able_of, meant, reductions_of, scan_of
-from fabric.reductions import Reduced, Reducible, counted
+from fabric.reducing import able_of, meant, reductions_of, scan_of, without
+from fabric.reductions import Reduced, Reducible, sent_once
 from fabric.resolve import relations
 from fabric.spi import FileConnector, ScanConnector
 from fabric.types import (
@@ -53,6 +53,7 @@ from fabric.types import (
     Resolved,
     Table,
 )
+from fabric.witnesses import witnesses
 
 # A column of one is an expression of its source's own: a predicate on it may raise, or tell, there.
 _COMPUTED = ("view", "foreign table")
@@ -83,10 +84,10 @@ class Plan:
         return _Composing(self, paths, alone=read).statement()
 
     def is_guarded(self, read: Read) -> TypeGuard[LiveRead | FileRead]:
-        """Whether a read has a statement of its own: a live scan of which rows are hidden, or files that give keys."""
+        """Whether a read has a statement of its own: a live scan of which rows are hidden, or files read first."""
         if isinstance(read, LiveRead):
             return bool(self.decision(read.relation).rows)
-        return isinstance(read, FileRead) and read.gives_keys
+        return isinstance(read, FileRead) and read.ahead
 
     def guarded_columns(self, read: LiveRead | FileRead) -> tuple[Column, ...]:
         """What the statement of a guarded read hands over: the visible ones of the columns fetched."""
@@ -139,7 +140,7 @@ class _Composing:
             # Not even DuckDB's own reader is to skip what a filter would.
             return read.scan.sql(self._paths[relation.id]) + (BARRIER if read.unpushed else "")
         if isinstance(read, LiveRead):
-            return select(relation, table, read.positions)
+            return select(relation, table, read.positions, read.witnesses)
         return select(relation, table, () if isinstance(read, Unread) else tuple(range(len(table.columns))))
 
     def _guard(self, relation: Relation, text: str) -> str:
@@ -233,7 +234,6 @@ def plan(
             asked = demand.of_columns() if off and not able_of(table, catalog).required else demand
             scans[relation.id] = Reducible(table.name.catalog.lower(), scan_of(table, asked), unpushed=off)
     reductions = reductions_of(governed, catalog, engine, probed.veiled, scans, opened)
-    givers = {edge.source.relation for each in reductions.values() for edge in each.awaits}
     reads: list[Read] = []
     for relation, table in tables:
         demand = wanted.get(relation.id)
@@ -244,11 +244,15 @@ def plan(
         else:
             read: LiveRead | FileRead
             if relation.id in opened:
-                read = replace(opened[relation.id], gives_keys=relation.id in givers)
+                read = replace(opened[relation.id], ahead=relation.id in reductions.ahead)
             else:
-                known, off = reductions.get(relation.id), relation.id in unpushed
+                known, off = reductions.scans.get(relation.id), relation.id in unpushed
+                unread = reductions.unread(relation, governed.decisions[relation.id])
+                a_set = relation.id in reductions.graph.sets
                 with discretion.telling(relation):
-                    read = _live(relation, table, demand, catalog, known, unpushed=off)
+                    read = _live(
+                        relation, table, demand, catalog, known, unpushed=off, a_set=a_set, unread=unread
+                    )
             # Whose rule was lent to a scan, also tells in what the keys of that scan reduce.
             by = read.reduced_by.union(*(borrowed.get(id, ()) for id in (relation.id, *read.reduced_by)))
             reads.append(replace(read, reduced_by=by))
@@ -305,34 +309,51 @@ def _live(
     known: Reduced | None,
     *,
     unpushed: bool,
-    counts: bool = True,
+    a_set: bool = False,
+    unread: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset()),
+    once: bool = True,
 ) -> LiveRead:
     if unpushed:
         # An API that requires a parameter answers nothing without it.
         with contextlib.suppress(UserError):
             bare = demand.of_columns()
-            read = _live(relation, table, bare, catalog, known, unpushed=False, counts=False)
+            read = _live(relation, table, bare, catalog, known, unpushed=False, once=False)
             return replace(read, unpushed=True)
     connector = catalog.connectors[table.name.catalog.lower()]
     if not isinstance(connector, ScanConnector):
         raise NotSupported(f"source '{connector.name}' cannot be scanned")
     scan = known.scan if known else scan_of(table, demand)
     awaits = known.awaits if known else ()
-    required = connector.capabilities(table).required if awaits else frozenset()
+    able = connector.capabilities(table)
+    required = able.required if awaits else frozenset()
+    stand_ins = dict[int, Value]()
+    if any(unread) and able.proven:
+        stand_ins = witnesses(table, demand, connector.offer(scan).taken, *unread)
+        scan = without(scan, [table.columns[n] for n in stand_ins])
     if any(table.columns[edge.target.column].name.lower() in required for edge in awaits):
         offer = Offer(scan, taken=(), splits=(), request="once the keys are known")
     else:
         expected = known.rows if known else rows_left(table, scan.predicates)
-        offer = connector.offer(counted(scan, expected) if counts and not awaits else scan)
+        offer = connector.offer(sent_once(scan, expected, a_set=a_set) if once and not awaits else scan)
     sent = tuple(_position(table, column) for column in offer.scan.columns)
     by = known.by if known and (offer.semi_joins or awaits) else frozenset[str]()
     rows = offer.rows if offer.rows is not None and not awaits else None
     if rows is None:
         rows = known.rows if known and by else rows_left(table, offer.taken)
-    follows = any(each in offer.taken for each in demand.implied)
-    kept = tuple(demand.kept)
+    if rows is not None and offer.distinct:
+        rows = groups(table, offer.scan.columns, rows)
     return LiveRead(
-        relation, connector, offer, sent, kept, demand.repeated, rows, by, awaits, follows=follows
+        relation,
+        connector,
+        offer,
+        sent,
+        tuple(demand.kept),
+        demand.repeated,
+        rows,
+        by,
+        awaits,
+        witnesses={n: value for n, value in stand_ins.items() if n not in sent},
+        follows=any(each in offer.taken for each in demand.implied),
     )
 
 

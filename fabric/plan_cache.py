@@ -90,12 +90,6 @@ class PlanCache:
             if self._known.get(key) is known:
                 self._known[key] = more
 
-    def holds(self, key: str, governed: Governed) -> bool:
-        """Whether it is this very judgement of a question that is kept."""
-        with self._lock:
-            known = self._known.get(key)
-            return known is not None and known.governed is governed
-
 
 def is_lasting(governed: Governed) -> bool:
     """Whether the same question has the same answer over the same data at any time.
@@ -103,8 +97,8 @@ def is_lasting(governed: Governed) -> bool:
     Rules hold the instant of the query as a literal, so that their own texts are looked at.
     """
     read = list(relations(governed.resolved, governed.decisions))
-    if any(isinstance(each.object, StoredTable) for each in read):
-        return False  # it may expire, or be shared no more
+    if any(isinstance(each.object, StoredTable) and not each.object.is_snapshot for each in read):
+        return False  # a result may expire, or be shared no more
     decided = [governed.decisions[each.id] for each in read]
     rules = [each.text for decision in decided for group in decision.rows for each in group]
     masks = [mask.kind for decision in decided for mask in decision.masks]

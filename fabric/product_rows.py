@@ -61,7 +61,7 @@ def product_rows(
 
 
 def _stored(product: Product, stored: Stored) -> tuple[datetime | None, str]:
-    return stored.get(key_of(product), (None, "")) if product.refresh else (None, "")
+    return stored.get(key_of(product), (None, "")) if product.stored else (None, "")
 
 
 def _reason(product: Product, principal: Principal, governor: Governor, failed: str) -> str | None:

@@ -13,11 +13,13 @@ from fabric.compose import probe_relation
 from fabric.contract import amiss, changes, told
 from fabric.engine import Engine, Probe
 from fabric.errors import FabricError, InvalidConfig
+from fabric.incremental import unfit
+from fabric.inputs import silent
 from fabric.lineage import lineage
 from fabric.naming import of_nobody
 from fabric.product_graph import beneath
 from fabric.product_graph import told as circle_told
-from fabric.product_types import UNPUBLISHED
+from fabric.product_types import ON_CHANGE, UNPUBLISHED
 from fabric.resolve import resolve_body
 from fabric.types import Column, Origin, Product, Resolved, Table
 
@@ -101,6 +103,7 @@ def shaped(
         columns = _columns(product, found, _travelled(resolved, parts, made_of.origins))
         if promises:
             _require_promise(product, columns, engine)
+            _require_storable(product, unfit(product, resolved, made_of, found.plan, columns), find)
     except FabricError as error:
         return replace(product, columns=(), broken=of_nobody(error.message))
     return replace(product, columns=columns, lineage=made_of)
@@ -128,6 +131,22 @@ def _require_promise(product: Product, columns: tuple[Column, ...], engine: Engi
             raise InvalidConfig(
                 f"it breaks what version {product.promised.version} promised: {'; '.join(broken)}"
             )
+
+
+def _require_storable(product: Product, unfit: str, find: Find) -> None:
+    """Refuse a product that cannot be stored as it says.
+
+    Raises:
+        InvalidConfig: says why.
+    """
+    stored = product.stored
+    if stored is None:
+        return
+    blind = silent(product, find) if stored.refresh == ON_CHANGE and not stored.watermark else ""
+    if unfit or blind:
+        raise InvalidConfig(
+            unfit or f"materialize: refresh: {blind}; name a watermark, or write it as for cron"
+        )
 
 
 def _travelled(

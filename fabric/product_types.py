@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -73,6 +73,30 @@ class Quality:
     sql: str
 
 
+ON_CHANGE = "on change"
+
+
+@dataclass(frozen=True, slots=True)
+class Materialization:
+    """How a product is stored.
+
+    Args:
+        refresh: when it is stored anew, as cron writes it in UTC, or ``ON_CHANGE``.
+        every: seconds from one look for changes to the next.
+        keep: which snapshots stay: so many of the newest, or all of so long, and the newest.
+        watermark: the column that moves with every change of a row; empty where there is none.
+        key: the columns that tell a row from all others; with them only changed rows are asked.
+        full: when all rows are asked nevertheless, as cron writes it; empty for never.
+    """
+
+    refresh: str
+    every: float = 60.0
+    keep: int | timedelta = 2
+    watermark: str = ""
+    key: tuple[str, ...] = ()
+    full: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Contract:
     """What a published version promises its readers; ``published`` is the day."""
@@ -97,8 +121,9 @@ class Product:
         reads: the names that stand in its SELECT.
         promised: what was published of this major version; None when nothing was.
         violations: the rules of its contract that its data broke when it was tested last.
-        refresh: when it is stored anew, as cron writes it; empty for a product that is live. The newest ``snapshots`` stay.
+        stored: how it is stored; None for a product that is live.
         refuses: a violation stops it from being served.
+        at: the id of the snapshot that it is read at, and ``sql`` what made that; empty for what it is now.
         replaced_by: the version that took its place, as users write it; of a deprecated or retired one.
     """
 
@@ -119,13 +144,13 @@ class Product:
     reads: tuple[tuple[str, ...], ...] = ()
     quality: tuple[Quality, ...] = ()
     freshness: float | None = None
-    refresh: str = ""
-    snapshots: int = 1
+    stored: Materialization | None = None
     sunset: date | None = None
     promised: Contract | None = None
     violations: tuple[str, ...] = ()
     refuses: bool = False
     replaced_by: str = ""
+    at: str = ""
 
     def column(self, name: str) -> Column | None:
         """The column of that name, compared without case."""
@@ -136,6 +161,11 @@ class Product:
     def origins(self) -> tuple[tuple[Origin, ...], ...]:
         """For each of ``columns``, what it is made of."""
         return self.lineage.origins
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Tells it from every other product, and from itself at another snapshot."""
+        return (*self.name.key, self.at)
 
     @property
     def written(self) -> str:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 import re
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from cronsim import CronSim, CronSimError
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError
 from sqlglot import exp
 
 from fabric.errors import FabricError, InvalidConfig
+from fabric.materialize import Materialize
 from fabric.parse import parameter_count, parse
 from fabric.product_types import Quality, Status
 from fabric.settings import Seconds, Strict
@@ -42,22 +42,6 @@ class QualityRule(Strict):
 
     name: str
     sql: str
-
-
-class Materialize(Strict):
-    """When a product is stored anew, in UTC, and how many of its snapshots stay."""
-
-    refresh: str
-    keep: int = Field(default=2, ge=1, le=1000)
-
-    @field_validator("refresh")
-    @classmethod
-    def _cron(cls, refresh: str) -> str:
-        try:
-            CronSim(refresh, datetime.now(UTC))
-        except CronSimError:
-            raise ValueError("it is written as for cron, such as */15 * * * *") from None
-        return refresh
 
 
 class ProductFront(Strict):
@@ -153,8 +137,7 @@ def product_of(fabric: str, domain: str, stem: str, text: str, where: str) -> Pr
         reads=names_in(parsed),
         quality=tuple(Quality(rule.name, rule.sql) for rule in front.quality),
         freshness=front.freshness,
-        refresh=front.materialize.refresh if front.materialize else "",
-        snapshots=front.materialize.keep if front.materialize else 1,
+        stored=front.materialize.materialization if front.materialize else None,
         sunset=front.sunset,
         refuses=front.on_violation == "refuse",
     )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from fabric.demand import Demand
 from fabric.estimates import rows_left
 from fabric.file_scan import FileScan
 from fabric.join_graph import Edge
+from fabric.predicates import Value, columns_of
+from fabric.pushdown import leaves
 from fabric.spi import FileConnector, ScanConnector
 from fabric.types import Offer, Relation
 
@@ -16,7 +19,7 @@ _FILTERED = 0.2  # DuckDB's own guess, whatever the filter
 
 @dataclass(frozen=True, slots=True)
 class LiveRead:
-    """A relation that a source serves as Arrow batches; ``positions`` are the columns fetched.
+    """A relation that a source serves as Arrow batches; ``positions`` are the columns fetched, ``witnesses`` stand for others.
 
     ``rows`` is how many it will send, as far as anybody can tell. ``reduced_by`` are the ids of relations whose keys,
     or row filters, stand in what is asked, or, by ``awaits``, will. ``unpushed``: it was to be asked for columns only.
@@ -33,6 +36,7 @@ class LiveRead:
     reduced_by: frozenset[str] = frozenset()
     awaits: tuple[Edge, ...] = ()
     unpushed: bool = False
+    witnesses: Mapping[int, Value] = field(default_factory=dict)
     follows: bool = False
 
     @property
@@ -41,12 +45,19 @@ class LiveRead:
         most = self.offer.scan.table.rows
         if self.rows is None or most is None:
             return self.rows
-        return min(self.rows / _FILTERED, max(most, self.rows)) if self.offer.scan.predicates else self.rows
+        settled = {self.relation.object.columns[n].name for n in self.witnesses}
+        tested = {
+            column
+            for each in self.offer.scan.predicates
+            for leaf in leaves(each)
+            for column in columns_of(leaf)
+        }
+        return min(self.rows / _FILTERED, max(most, self.rows)) if tested - settled else self.rows
 
 
 @dataclass(frozen=True, slots=True)
 class FileRead:
-    """A relation that DuckDB reads from files; in a statement of its own where it ``gives_keys``.
+    """A relation that DuckDB reads from files; in a statement of its own where it is read ``ahead`` of what waits for its keys or its size.
 
     ``reduced_by`` and ``unpushed`` as of a live read.
     """
@@ -57,7 +68,7 @@ class FileRead:
     demand: Demand
     reduced_by: frozenset[str] = frozenset()
     unpushed: bool = False
-    gives_keys: bool = False
+    ahead: bool = False
 
     @property
     def positions(self) -> tuple[int, ...]:

@@ -1,10 +1,11 @@
-"""What reduces the scans of a governed statement."""
+"""What reduces the scans of a governed statement, and what of it is read first."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
+from fabric.ahead import read_ahead
 from fabric.catalog import Catalog
 from fabric.compose import meaning, raw_name, table_relations, veiled_meaning
 from fabric.demand import Demand
@@ -12,11 +13,12 @@ from fabric.demanding import listed_columns
 from fabric.dynamic_filters import semi_joins
 from fabric.engine import Engine
 from fabric.estimates import least_different
-from fabric.join_graph import Edge
+from fabric.join_graph import JoinGraph
 from fabric.reads import FileRead
 from fabric.reductions import Reduced, Reducible
+from fabric.remembered import depends_on_the_moment
 from fabric.spi import ScanConnector
-from fabric.types import Capabilities, Governed, Scan, Table
+from fabric.types import Capabilities, Column, Decision, Governed, Relation, Scan, Table
 
 
 def scan_of(table: Table, demand: Demand) -> Scan:
@@ -30,6 +32,40 @@ def scan_of(table: Table, demand: Demand) -> Scan:
     )
 
 
+def without(scan: Scan, columns: Sequence[Column]) -> Scan:
+    """The scan with some of its columns not fetched."""
+    dropped = {column.name for column in columns}
+    left = tuple(column for column in scan.columns if column not in dropped)
+    never_null = tuple(column.name for column in columns if column.never_null)
+    return replace(scan, columns=left or (least_different(scan.table),), never_null=never_null)
+
+
+_MANY_ROWS = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Reductions:
+    """By relation ids: what reduces each live scan, and the files read ahead; ``graph`` is what the statement says."""
+
+    scans: Mapping[str, Reduced] = field(default_factory=dict)
+    ahead: frozenset[str] = frozenset()
+    graph: JoinGraph = field(default_factory=JoinGraph)
+
+    def unread(self, relation: Relation, decision: Decision) -> tuple[frozenset[int], frozenset[int]]:
+        """The columns of a relation that are ``filtered`` only, and the ``counted`` ones that are never NULL.
+
+        None of one that is restricted, whose rules read what they like.
+        """
+        if decision.rows or decision.masks or decision.hidden:
+            return frozenset(), frozenset()
+        full = {n for n, column in enumerate(relation.object.columns) if column.never_null}
+        filtered, counted = (
+            frozenset(key.column for key in keys if key.relation == relation.id)
+            for keys in (self.graph.filtered, self.graph.counted)
+        )
+        return filtered, counted & full
+
+
 def reductions_of(
     governed: Governed,
     catalog: Catalog,
@@ -37,29 +73,31 @@ def reductions_of(
     veiled: bool,
     scans: Mapping[str, Reducible],
     opened: Mapping[str, FileRead],
-) -> Mapping[str, Reduced]:
-    """What reduces each live scan; ``opened`` are the files that may give keys."""
-    edges = _edges(governed, engine, veiled) if scans and len(scans) + len(opened) > 1 else ()
-    if not edges:
-        return {}
+) -> Reductions:
+    """What reduces the scans of a statement; ``opened`` are its files."""
+    wanted = bool(scans) or any(read.demand.predicates for read in opened.values())
+    several = len(scans) + len(opened) > 1
+    if not (several and wanted) and not any(_is_wide(each) for each in scans.values()):
+        return Reductions()
+    text, columns = meant(governed, veiled)
+    names = {raw_name(each): each.id for each, _ in table_relations(governed.resolved, governed.decisions)}
+    graph = engine.join_graph(text, columns).named(names)
     files = {
         id: Reducible(read.scan.source, scan_of(read.scan.estimated or read.scan.table, read.demand))
         for id, read in opened.items()
     }
-    return semi_joins(scans, files, edges, lambda id: able_of(scans[id].scan.table, catalog))
+    found = semi_joins(scans, files, graph.edges, lambda id: able_of(scans[id].scan.table, catalog))
+    givers = {edge.source.relation for each in found.values() for edge in each.awaits}
+    alone = [id for id, read in opened.items() if not (read.unpushed or read.demand.repeated)]
+    ahead = read_ahead({**scans, **files}, graph.edges, alone) | (givers & opened.keys())
+    if depends_on_the_moment(text):
+        graph = replace(graph, sets=frozenset())
+    return Reductions(found, ahead, graph)
 
 
-def _edges(governed: Governed, engine: Engine, veiled: bool) -> tuple[Edge, ...]:
-    """The edges of a statement between relations, by their ids."""
-    found = engine.join_edges(*meant(governed, veiled))
-    names = {raw_name(each): each.id for each, _ in table_relations(governed.resolved, governed.decisions)}
-    return tuple(
-        Edge(
-            replace(edge.target, relation=names[edge.target.relation]),
-            replace(edge.source, relation=names[edge.source.relation]),
-        )
-        for edge in found
-    )
+def _is_wide(reducible: Reducible) -> bool:
+    """Whether it is worth a look at the plan which columns of a scan are not read."""
+    return len(reducible.scan.columns) > 1 and (reducible.rows or 0) >= _MANY_ROWS
 
 
 def meant(governed: Governed, veiled: bool) -> tuple[str, dict[str, list[tuple[str, str]]]]:

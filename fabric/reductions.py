@@ -17,7 +17,7 @@ _DEEPEST = 4
 _MOST = 3
 _FEW_ROWS = 2_000
 # A source takes about as long to count a row as to send a twentieth of one.
-_MANY_ROWS, _FEW_DIFFERENT = 20_000, 0.05
+_MANY_ROWS, _FEW_DIFFERENT, _SOME_DIFFERENT = 20_000, 0.05, 0.25
 # What planning may take: chains of edges are tried, each up to the deepest.
 MOST_SCANS, _MOST_EDGES = 50, 5
 _LARGEST_PART = 0.7
@@ -56,12 +56,17 @@ class Reduced:
     awaits: tuple[Edge, ...] = ()
 
 
-def counted(scan: Scan, rows: float | None) -> Scan:
-    """The scan, with equal rows asked for once, where there are few different ones among many."""
+def sent_once(scan: Scan, rows: float | None, *, a_set: bool) -> Scan:
+    """The scan, with equal rows asked for once where there are few different ones among many.
+
+    ``a_set``: it is the same how often each row is there, so that nobody needs their number.
+    """
     if rows is None or rows < _MANY_ROWS or scan.limit is not None or scan.order:
         return scan
-    different = groups(scan.table, scan.columns, rows)
-    return replace(scan, counts=different <= rows * _FEW_DIFFERENT)
+    part = groups(scan.table, scan.columns, rows) / rows
+    return replace(
+        scan, distinct=a_set and part <= _SOME_DIFFERENT, counts=not a_set and part <= _FEW_DIFFERENT
+    )
 
 
 def reduced(relation: str, scans: Mapping[str, Reducible], edges: Sequence[Edge]) -> Reduced:

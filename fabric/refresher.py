@@ -1,48 +1,40 @@
-"""Materialized products are refreshed here: when their time has come, or when their owner says so.
+"""Materialized products are refreshed here: when their time has come, their sources have changed, or their owner says so.
 
-A refresh asks for the whole product as its domain, through the same line as every query, and of several processes one does it: who has
+A refresh asks for the product as its domain, through the same line as every query, and of several processes one does it: who has
 the product's lease.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
-import pyarrow as pa
 from cronsim import CronSim
 
 from fabric.catalog import Catalog
-from fabric.domains import DomainPrincipal
-from fabric.errors import Cancelled, FabricError, InternalError, InvalidValue, LimitError
-from fabric.file_shapes import name as quoted
+from fabric.errors import Cancelled, FabricError, LimitError
+from fabric.inputs import Inputs, inputs, steady
 from fabric.lake import Lake
-from fabric.product_types import key_of
-from fabric.questions import Session
-from fabric.replies import Reply
-from fabric.row_groups import write_parquet
-from fabric.run_pool import governed_of, require_storable
-from fabric.snapshots import Snapshots, SnapshotTables, has_columns, types_of
+from fabric.product_types import ON_CHANGE, Materialization, key_of
+from fabric.snapshot_maker import FOLDER, SnapshotMaker
+from fabric.snapshots import Kept, Snapshots, SnapshotTables
 from fabric.stop import Stop
-from fabric.stored import beneath_ruled
 from fabric.sweeping import sweep
-from fabric.types import Decision, Principal, Product
+from fabric.types import Product
 
 log = logging.getLogger("ripstop.snapshots")
 
-FOLDER = "snapshots"
 LEASE_SECONDS = 60.0
 """How long after a process has died its refresh is done by another."""
 
 _TICK_SECONDS = 1.0
 _SWEEP_SECONDS = 60.0
-
-RunQuery = Callable[[str, Principal, Session], Reply]
 
 
 class Refresher:
@@ -53,17 +45,26 @@ class Refresher:
         snapshots: where they are written down.
         tables: the same, as tables.
         lake: where they go.
-        run: the line's.
+        maker: makes them.
+        policy_version: of the rules that decide now.
     """
 
     def __init__(
-        self, catalog: Catalog, snapshots: Snapshots, tables: SnapshotTables, lake: Lake, run: RunQuery
+        self,
+        catalog: Catalog,
+        snapshots: Snapshots,
+        tables: SnapshotTables,
+        lake: Lake,
+        maker: SnapshotMaker,
+        policy_version: Callable[[], str],
     ) -> None:
         self._catalog = catalog
         self._snapshots = snapshots
         self._tables = tables
         self._lake = lake
-        self._run = run
+        self._maker = maker
+        self._policy_version = policy_version
+        self._looked: dict[str, float] = {}
         self._active: dict[str, Stop] = {}
         self._lock = threading.Lock()
         self._closed = threading.Event()
@@ -92,76 +93,47 @@ class Refresher:
             self._clock.join()
 
     def refresh(self, product: Product) -> int:
-        """Make a snapshot now, and have it served; the number of its rows.
+        """Store all rows now, and have them served; how many they are.
 
         Raises:
             LimitError: it is being refreshed already.
             FabricError: it could not be made; the one before is served.
         """
-        rows = self._refresh(product, lambda product: True)
-        if rows is None:
-            raise LimitError("it is being refreshed already", hint="wait until that is done", retryable=True)
-        return rows
+        with self._alone(product) as stop:
+            if stop is None:
+                raise LimitError(
+                    "it is being refreshed already", hint="wait until that is done", retryable=True
+                )
+            inputs = self._inputs(product)
+            return self._made(product, stop, inputs, whole=True)
 
-    def _refresh(self, product: Product, wanted: Callable[[Product], bool]) -> int | None:
-        """The same if it is still wanted once nobody else can do it; None when it is not, or another does it."""
+    @contextmanager
+    def _alone(self, product: Product) -> Iterator[Stop | None]:
+        """Nobody else refreshes the product within the block; None when somebody does already."""
         key, stop = key_of(product), Stop()
         with self._lock:
-            if key in self._active or not self._snapshots.state.lease(_lease_of(key), LEASE_SECONDS):
-                return None
-            self._active[key] = stop
+            mine = key not in self._active and self._snapshots.state.lease(_lease_of(key), LEASE_SECONDS)
+            if mine:
+                self._active[key] = stop
+        if not mine:
+            yield None
+            return
         try:
-            if not wanted(product):
-                return None
-            self._snapshots.abandon(product)
-            return self._made(product, stop)
+            yield stop
         finally:
             with self._lock:
                 del self._active[key]
             self._snapshots.state.release(_lease_of(key))
 
-    def _made(self, product: Product, stop: Stop) -> int:
-        file = f"{FOLDER}/{product.domain}/{product.name.name}/{uuid.uuid4().hex}.parquet".lower()
-        made = self._snapshots.begin(self._catalog.shaped(product), file)
-        try:
-            rows = self._written(product, made, file, stop)
-        except FabricError as error:
-            self._snapshots.fail(made, str(error))
-            raise
-        except Exception as error:
-            fault = InternalError()
-            log.error("reference %s: %s", fault.reference, type(error).__name__, exc_info=error)
-            self._snapshots.fail(made, str(fault))
-            raise fault from None
+    def _made(self, product: Product, stop: Stop, inputs: Inputs | None, *, whole: bool) -> int:
+        self._snapshots.abandon(product)
+        rows = self._maker.make(product, stop, inputs.digest if inputs else None, whole=whole)
         self._look()
         return rows
 
-    def _written(self, product: Product, made: str, file: str, stop: Stop) -> int:
-        shape = self._catalog.shaped(product)
-        asked = f"SELECT * FROM {quoted(product.domain)}.{quoted(product.name.name)}"
-        rows = 0
-
-        def counted(reply: Reply) -> Iterator[pa.RecordBatch]:
-            nonlocal rows
-            for batch in reply.batches():
-                rows += batch.num_rows
-                yield batch
-
-        domain = DomainPrincipal(f"domain:{product.domain}")
-        with self._run(asked, domain, Session(stop=stop)) as reply:
-            governed = governed_of(reply)
-            (named,) = governed.resolved.relations
-            if governed.decisions[named.id] != Decision(True, rules=governed.decisions[named.id].rules):
-                raise InvalidValue("a rule restricts the product for its own domain, which stores it whole")
-            require_storable(reply.schema)
-            with self._lake.writing(file) as stream:
-                write_parquet(stream, reply.schema, counted(reply))
-            under = beneath_ruled(named.body, governed.decisions) if named.body else []
-        if not has_columns(self._tables.columns(file, types_of(shape)), shape.columns):
-            raise InvalidValue("the columns have changed meanwhile, or Parquet does not hold their types")
-        if not self._snapshots.publish(made, rows, self._lake.size(file) or 0, under, product.snapshots):
-            raise Cancelled("another process took the refresh over")
-        return rows
+    def _inputs(self, product: Product) -> Inputs | None:
+        find = self._catalog.find
+        return inputs(product, find, self._catalog.connectors, self._policy_version())
 
     # ── when ────────────────────────────────────────────────────────────────────────────────
 
@@ -178,6 +150,8 @@ class Refresher:
     def _look(self) -> None:
         if self._tables.look():
             self._catalog.serve_snapshots(self._tables.current)
+        else:
+            self._catalog.snapshots = self._tables.current  # the same, as of later: every plan still holds
 
     def _look_after(self) -> None:
         with self._lock:
@@ -196,22 +170,71 @@ class Refresher:
                 sweep(self._lake, FOLDER, self._snapshots.files, ("failed", "died"), ("dropped",))
 
     def _is_due(self, product: Product) -> bool:
-        if not product.refresh or product.broken or product.stopped:
+        """Whether it is to be looked at: never stored, changed in its SELECT, or its time has come."""
+        stored = product.stored
+        if stored is None or product.broken or product.stopped:
             return False
         last = self._snapshots.last(product)
-        if last is None or last.sql != product.sql:
+        if last is None or last.sql != product.sql or self._is_due_whole(product, stored):
             return True
-        return next(CronSim(product.refresh, datetime.fromtimestamp(last.as_of, UTC))) <= datetime.now(UTC)
+        if stored.refresh != ON_CHANGE:
+            return _is_past(stored.refresh, last.as_of)
+        key, now = key_of(product), time.monotonic()
+        if now - self._looked.get(key, -stored.every) < stored.every:
+            return False
+        # Of several processes one looks, and who comes after it when it has died.
+        if not self._snapshots.state.lease(f"look {key}", 2 * stored.every):
+            self._looked[key] = now
+            return False
+        return True
+
+    def _is_due_whole(self, product: Product, stored: Materialization) -> bool:
+        kept = self._snapshots.newest_of(product) if stored.full else None
+        return kept is not None and _is_past(stored.full, kept.whole_at)
 
     def _refresh_due(self, product: Product) -> None:
-        """Refresh it, unless another process does, or has done so since it was found to be due."""
+        """Refresh it, unless nothing has changed, another process does it, or has done so since it was found to be due."""
+        stored = product.stored
         try:
-            rows = self._refresh(product, self._is_due)
+            with self._alone(product) as stop:
+                if stored is None or stop is None or not self._is_due(product):
+                    return
+                self._looked[key_of(product)] = time.monotonic()
+                began, found = time.time(), self._inputs(product)
+                whole = self._is_due_whole(product, stored)
+                kept = None if whole else self._unchanged(product, stored, found, stop)
+                if kept is not None:
+                    self._snapshots.confirm(kept.snapshot_id, began)
+                    self._look()
+                    return
+                rows = self._made(product, stop, found, whole=whole)
         except FabricError as error:
             log.warning("%s is not refreshed: %s", product.written, error)
         else:
-            if rows is not None:
-                log.info("%s is refreshed, %d rows", product.written, rows)
+            log.info("%s is refreshed, %d rows", product.written, rows)
+
+    def _unchanged(
+        self, product: Product, stored: Materialization, found: Inputs | None, stop: Stop
+    ) -> Kept | None:
+        """The newest snapshot, if another one would be the same; None where that cannot be told.
+
+        What has a watermark is taken to be the same while no row is above the last one, which is asked on change only.
+        """
+        last, kept = self._snapshots.last(product), self._snapshots.newest_of(product)
+        if found is None or kept is None or last is None or last.state != "good":
+            return None
+        if kept.sql != product.sql or kept.inputs != found.digest or not steady(json.loads(kept.made_under)):
+            return None
+        if found.whole:
+            return kept
+        if stored.refresh != ON_CHANGE or self._maker.has_more(product, kept, stop):
+            return None
+        return kept
+
+
+def _is_past(cron: str, since: float) -> bool:
+    """Whether a moment that cron says has come since a time, in seconds since 1970."""
+    return next(CronSim(cron, datetime.fromtimestamp(since, UTC))) <= datetime.now(UTC)
 
 
 def _lease_of(key: str) -> str:

@@ -41,6 +41,11 @@ class Numbered:
         self._plain = _has_value_like_an_id(text)
         self.text = self.number(text)
 
+    @property
+    def ids(self) -> frozenset[str]:
+        """What was numbered so far."""
+        return frozenset(self._numbers)
+
     def number(self, text: str) -> str:
         """Another text with the same numbers."""
         return text if self._plain else _ID.sub(self._number, text)

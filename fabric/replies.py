@@ -9,7 +9,7 @@ import pyarrow as pa
 from fabric.engine import Probe
 from fabric.errors import FabricError
 from fabric.execute import Answer
-from fabric.results import KeptAnswer
+from fabric.kept_answer import KeptAnswer
 from fabric.types import Kind, ScanReceipt
 
 DESCRIBE_SCHEMA = pa.schema([pa.field(name, pa.string()) for name in ("column_name", "column_type", "null")])

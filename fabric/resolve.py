@@ -29,6 +29,7 @@ _BODIES = 2_000
 """How many bodies of products are kept parsed; one of fifty columns takes 50 kB."""
 
 Find = Callable[[tuple[str, ...]], Table | Product | None]
+At = Callable[[Product, str], Product]
 
 
 class Names(Protocol):
@@ -47,6 +48,14 @@ class Names(Protocol):
         ...
 
 
+class QueryNames(Names, Protocol):
+    """The same for a statement that somebody asks."""
+
+    def at(self, product: Product, snapshot_id: str) -> Product:
+        """A product as it was when one of its snapshots was made."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Whole:
     """The whole catalog as names: for what is asked of nobody's behalf, such as a product's body."""
@@ -61,8 +70,21 @@ class Whole:
         """None: one-part names are not completed."""
         return []
 
+    def at(self, product: Product, snapshot_id: str) -> Product:
+        """Of nobody's behalf only what there is now is read."""
+        return only_now(product, snapshot_id)
 
-def resolve(parsed: Parsed, names: Names, schema: str | None, reader: str) -> Resolved:
+
+def only_now(product: Product, snapshot_id: str) -> Product:
+    """Refuse to read a product as it was.
+
+    Raises:
+        NotSupported: always.
+    """
+    raise NotSupported("products and rules read what there is now: AT stands in a query only")
+
+
+def resolve(parsed: Parsed, names: QueryNames, schema: str | None, reader: str) -> Resolved:
     """Replace every object that the statement names by a relation.
 
     Args:
@@ -75,7 +97,9 @@ def resolve(parsed: Parsed, names: Names, schema: str | None, reader: str) -> Re
         NotFound: a name that is neither a WITH name nor in the catalog.
         NotSupported: more than ``MOST_RELATIONS``, or nested too deeply.
     """
-    return _resolve(bounded(parsed.tree), _Scope(names.known, names.candidates, names.find, schema, reader))
+    return _resolve(
+        bounded(parsed.tree), _Scope(names.known, names.candidates, names.find, schema, reader, names.at)
+    )
 
 
 def resolve_body(sql: str, names: Names, reader: str) -> Resolved:
@@ -130,6 +154,7 @@ class _Scope:
     find: Find
     schema: str | None
     reader: str
+    at: At = only_now
     path: tuple[Product, ...] = ()
     count: list[int] = field(default_factory=lambda: [0])
     found: list[Relation] = field(default_factory=list)
@@ -189,13 +214,20 @@ def _replace(node: exp.Table, ctes: Mapping[str, str], scope: _Scope) -> None:
     if not isinstance(node.this, exp.Identifier):
         raise unknown_object(node.sql(dialect="duckdb"))
     parts = tuple(part.name for part in node.parts)
+    when = node.args.get("when")
     stands_for = ctes.get(parts[0].lower()) if len(parts) == 1 else None
     if stands_for is None:
-        relation = _relation(_find(parts, scope), ".".join(parts), scope)
+        found = _find(parts, scope)
+        if when is not None:
+            found = scope.at(_stored(found, ".".join(parts)), _snapshot_id(when))
+        relation = _relation(found, ".".join(parts), scope)
         scope.found.append(relation)
         stands_for = relation.id
         if len(parts) > 1 and not node.alias:
             scope.written.add((parts[-2].lower(), parts[-1].lower()))
+    elif when is not None:
+        raise NotSupported(f"'{parts[0]}' is a name of this query, and has no snapshots")
+    node.set("when", None)
     if not node.alias:
         alias = exp.TableAlias(this=exp.to_identifier(parts[-1], quoted=True))
         columns = node.args.get("alias")
@@ -205,6 +237,21 @@ def _replace(node: exp.Table, ctes: Mapping[str, str], scope: _Scope) -> None:
     node.set("this", exp.to_identifier(stands_for, quoted=True))
     node.set("db", None)
     node.set("catalog", None)
+
+
+def _stored(found: Table | Product, written: str) -> Product:
+    if not isinstance(found, Product):
+        raise NotSupported(f"'{written}' has no snapshots", hint="products with `materialize:` have")
+    return found
+
+
+def _snapshot_id(when: exp.Expr) -> str:
+    wanted = when.args.get("expression")
+    if str(when.args.get("kind")).upper() != "VERSION" or not isinstance(wanted, exp.Literal):
+        raise NotSupported(
+            "a snapshot is named by its id", hint="FROM product AT (VERSION => '<snapshot id>')"
+        )
+    return str(wanted.this)
 
 
 def _find(parts: tuple[str, ...], scope: _Scope) -> Table | Product:
@@ -264,7 +311,7 @@ def _body(product: Product, scope: _Scope) -> tuple[Product, Resolved | None]:
         return replace(product, broken=f"it reads itself: {circle}"), None
     try:
         reader, path = f"domain:{product.domain}", (*scope.path, product)
-        within = _Scope(scope.find, scope.candidates, scope.find, None, reader, path, scope.count)
+        within = _Scope(scope.find, scope.candidates, scope.find, None, reader, path=path, count=scope.count)
         body = _resolve(_body_tree(product.sql), within)
     except FabricError as error:
         return replace(product, broken=error.message), None

@@ -1,57 +1,109 @@
-"""Results that are kept: the same question of the same principal over the same files, answered from memory.
+"""Results that are kept: what was answered once is answered again from memory, while it would be the same (ADR 31).
 
-Only a query that reads nothing but files is kept, and nothing of it is served once a file's validator is another, or a
-rule or the catalog has changed: its plan is then another too (``plan_cache``).
+What is asked counts as it runs, with every filter and mask in it: principals with other decisions ask something else.
+What it was made of counts by its version: files by their validators, and a source without versions for as long as it
+says (``max_age``).
 """
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
+from sqlglot import exp
 
-from fabric.errors import Cancelled, FabricError
+from fabric.compose import meaning, table_relations
 from fabric.execute import Outcome
 from fabric.plan import Plan
-from fabric.reads import FileRead, Unread
+from fabric.plan_cache import is_lasting
+from fabric.questions import Question
+from fabric.reads import FileRead, LiveRead, Unread
+from fabric.remembered import Numbered
+from fabric.resolve import relations
+from fabric.scan_cache import ScanCache
 from fabric.types import FileStat, Governed, ScanReceipt
 
 _SHARE = 16  # a single result takes at most this part of the budget
 
-Files = tuple[tuple[FileStat, ...], ...]
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What an answer rests on: the ``files`` of each scan, and the ``unversioned`` sources, in lower case.
+
+    ``reduced_by`` are for each scan the places of the relations of which keys or filters stand in what was asked: what may
+    be told of it rests on them.
+    """
+
+    files: tuple[tuple[FileStat, ...], ...]
+    unversioned: frozenset[str]
+    reduced_by: tuple[frozenset[int], ...]
 
 
-def files_of(plan: Plan) -> Files | None:
-    """The files that a plan reads, by scan; None when it reads anything else."""
-    if not all(isinstance(read, FileRead | Unread) for read in plan.reads):
+def basis_of(plan: Plan) -> Basis | None:
+    """What the answer of a plan rests on; None when it reads the fabric's own tables."""
+    if not all(isinstance(read, FileRead | LiveRead | Unread) for read in plan.reads):
         return None
-    return tuple(read.scan.files for read in plan.reads if isinstance(read, FileRead))
+    governed, reads = plan.governed, [r for r in plan.reads if isinstance(r, FileRead | LiveRead)]
+    places = {each.id: n for n, each in enumerate(relations(governed.resolved, governed.decisions))}
+    return Basis(
+        files=tuple(read.scan.files for read in reads if isinstance(read, FileRead)),
+        unversioned=frozenset(r.connector.name.lower() for r in reads if isinstance(r, LiveRead)),
+        reduced_by=tuple(frozenset(places[id] for id in read.reduced_by) for read in reads),
+    )
 
 
-def is_at_hand(plan: Plan) -> bool:
-    """Whether looking at a plan's files asks nobody over a network: what is read without a block cache is local."""
-    return not any(isinstance(read, FileRead) and read.connector.block_bytes for read in plan.reads)
+def content_of(governed: Governed) -> str:
+    """A digest of all that a statement's answer depends on beside data and session; empty where there is more to it.
+
+    That is its text as it runs, filters and masks with their values included, each table that stands in it with its
+    columns, and the version of the policies.
+    """
+    content: str | None = governed.composed.get("content")
+    if content is None:
+        content = governed.composed["content"] = _content(governed) if is_lasting(governed) else ""
+    return content
+
+
+def _content(governed: Governed) -> str:
+    numbered = Numbered(meaning(governed))
+    if not numbered.ids <= _own_ids(governed):
+        return ""  # somebody else's name looks like an id, and may stand in the answer
+    tables = [
+        (table.name.key, table.layout, [(column.name, column.type) for column in table.columns])
+        for _, table in table_relations(governed.resolved, governed.decisions)
+    ]
+    text = repr((governed.policy_version, numbered.text, tables))
+    return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=32).hexdigest()
+
+
+def _own_ids(governed: Governed) -> set[str]:
+    """The ids of every relation and WITH entry of a statement."""
+    read = list(relations(governed.resolved, governed.decisions))
+    filters = [one for each in read for group in governed.decisions[each.id].rows for one in group]
+    trees = [governed.resolved.tree, *(each.body.tree for each in read if each.body is not None)]
+    trees += [one.condition.tree for one in filters]
+    return {each.id for each in read} | {cte.alias for tree in trees for cte in tree.find_all(exp.CTE)}
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Every batch of a query that succeeded; ``governed`` is the very one that it was answered for."""
+    """Every batch of a query that succeeded; ``at`` is when its oldest live rows were read, on the monotonic clock."""
 
-    governed: Governed
-    files: Files
+    basis: Basis
     schema: pa.Schema
     batches: tuple[pa.RecordBatch, ...]
     scans: tuple[ScanReceipt, ...]
-    began: float
+    at: float
 
     @property
     def age(self) -> float:
-        """Seconds since its query began."""
-        return time.time() - self.began
+        """Seconds since."""
+        return time.monotonic() - self.at
 
     @property
     def bytes(self) -> int:
@@ -60,10 +112,18 @@ class Result:
 
 
 class ResultCache:
-    """The newest results by their questions, as many as fit into ``most`` bytes; any thread may ask."""
+    """The newest results, as many as fit into ``most`` bytes; any thread may ask.
 
-    def __init__(self, most: int) -> None:
+    Args:
+        most: bytes.
+        scans: knows how old the rows of a source without versions may be.
+        shared: whether principals under the same decisions have results in common; else each has their own.
+    """
+
+    def __init__(self, most: int = 0, scans: ScanCache | None = None, *, shared: bool = False) -> None:
         self._most = most
+        self.scans = scans or ScanCache()
+        self._shared = shared
         self._held = 0
         self._results: OrderedDict[str, Result] = OrderedDict()
         self._lock = threading.Lock()
@@ -73,38 +133,41 @@ class ResultCache:
         """The bytes of the largest result that is kept."""
         return self._most // _SHARE
 
-    def holds(self, key: str) -> bool:
-        """Whether there is a result of a question, be it of now or not."""
+    def may_have(self, question: Question, plan: Plan) -> bool:
+        """Whether there is a result of a question, be it of now or not, and to find out asks nobody over a network."""
+        key = self._key(question, plan.governed)
         with self._lock:
-            return key in self._results
+            return key in self._results and _is_at_hand(plan)
 
-    def get(self, key: str, plan: Plan, max_staleness: float | None = None) -> Result | None:
-        """The result of a question, if its plan and the files are still those of then, and it is young enough.
-
-        Args:
-            key: the question's.
-            plan: the plan that it has now.
-            max_staleness: in seconds; None, as old as it may be.
-        """
+    def get(self, question: Question, plan: Plan) -> Result | None:
+        """The result of a question, if all that its plan reads is still what it was made of, and young enough."""
+        now = self._basis(plan)
+        if now is None:
+            return None
+        key = self._key(question, plan.governed)
         with self._lock:
             found = self._results.get(key)
             if found is None:
                 return None
-            if found.governed is not plan.governed or found.files != files_of(plan):
+            if found.basis != now or found.schema != plan.schema:
                 self._drop(key)
                 return None
-            if max_staleness is not None and found.age >= max_staleness:
+            if not self._is_young(found, question.max_staleness):
                 return None
             self._results.move_to_end(key)
             return found
 
-    def put(self, key: str, plan: Plan, batches: Sequence[pa.RecordBatch], outcome: Outcome) -> None:
-        """Keep a question's result, if it is of files only and not too large."""
-        files = files_of(plan)
-        if files is None:
+    def put(
+        self, question: Question, plan: Plan, batches: Sequence[pa.RecordBatch], outcome: Outcome
+    ) -> None:
+        """Keep a question's result, if it can be known again and is not too large."""
+        basis = self._basis(plan)
+        key = self._key(question, plan.governed) if basis is not None else ""
+        if basis is None or not key:
             return
-        result = Result(plan.governed, files, plan.schema, tuple(batches), outcome.scans, outcome.started_at)
-        if result.bytes > self.largest:
+        at = time.monotonic() - (time.time() - _oldest(plan, outcome))
+        result = Result(basis, plan.schema, tuple(batches), outcome.scans, at)
+        if result.bytes > self.largest or not self._is_young(result, None):
             return
         with self._lock:
             self._drop(key)
@@ -113,82 +176,35 @@ class ResultCache:
             while self._held > self._most:
                 self._drop(next(iter(self._results)))
 
+    def _key(self, question: Question, governed: Governed) -> str:
+        content = content_of(governed)
+        who = "" if self._shared else question.who
+        return content and repr((content, question.session.zone, question.pushes, who))
+
+    def _basis(self, plan: Plan) -> Basis | None:
+        """What the answer of a plan rests on; None where that has no version, and may not be kept either."""
+        found = basis_of(plan)
+        lasts = found is not None and all(self.scans.max_age(each) is not None for each in found.unversioned)
+        return found if lasts else None
+
+    def _is_young(self, result: Result, max_staleness: float | None) -> bool:
+        if max_staleness is not None and result.age >= max_staleness:
+            return False
+        most = (self.scans.max_age(source, max_staleness) for source in result.basis.unversioned)
+        return all(age is not None and result.age < age for age in most)
+
     def _drop(self, key: str) -> None:
         found = self._results.pop(key, None)
         self._held -= found.bytes if found else 0
 
 
-class KeptAnswer:
-    """A result from memory with the face of a running query; it is written down like one.
+def _oldest(plan: Plan, outcome: Outcome) -> float:
+    """When the oldest live rows of an answer were read, be it in another query; seconds since 1970."""
+    reads = [read for read in plan.reads if isinstance(read, FileRead | LiveRead)]
+    live = [s for read, s in zip(reads, outcome.scans, strict=True) if isinstance(read, LiveRead)]
+    return min([outcome.started_at, *(scan.as_of.timestamp() for scan in live if scan.as_of is not None)])
 
-    Args:
-        result: what is answered.
-        query_id: under which it is written down.
-        ended: called once, when it was read or given up.
-    """
 
-    executed = ""
-
-    def __init__(self, result: Result, query_id: str, ended: Callable[[Outcome], None]) -> None:
-        self.query_id = query_id
-        self.schema = result.schema
-        self._result = result
-        self._began = time.time()
-        self._ended = ended
-        self._rows = self._bytes = 0
-        self._lock = threading.Lock()
-        self._closed = False
-        self._stop: FabricError | None = None
-
-    @property
-    def governed(self) -> Governed:
-        """What was decided on it."""
-        return self._result.governed
-
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        """The rows.
-
-        Raises:
-            FabricError: it was cancelled.
-        """
-        try:
-            for batch in self._result.batches:
-                if self._stop is not None:
-                    raise self._stop
-                self._rows += batch.num_rows
-                self._bytes += batch.nbytes
-                yield batch
-            self._close("succeeded")
-        finally:
-            self.close()
-
-    def cancel(self, reason: FabricError | None = None) -> None:
-        """No further batch is handed over."""
-        self._stop = self._stop or reason or Cancelled("the query was cancelled")
-
-    def close(self) -> None:
-        """Write down how it ended; calling again does nothing."""
-        failed = self._stop is not None and not isinstance(self._stop, Cancelled)
-        self._close("failed" if failed else "cancelled")
-
-    def _close(self, state: str) -> None:
-        with self._lock:
-            if self._closed:
-                return
-            self._closed = True
-        error = str(self._stop) if self._stop and state != "succeeded" else ""
-        scans = tuple(
-            replace(scan, bytes=0, requests=0, seconds=0.0, cache="result") for scan in self._result.scans
-        )
-        version = self._result.governed.policy_version
-        self._ended(
-            Outcome(
-                self.query_id, self._began, version, state, self._rows, self._bytes, error, scans, "result"
-            )
-        )
-
-    def __enter__(self) -> KeptAnswer:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+def _is_at_hand(plan: Plan) -> bool:
+    """Whether a plan's files can be looked at here: what is read without a block cache is local."""
+    return not any(isinstance(read, FileRead) and read.connector.block_bytes for read in plan.reads)

@@ -51,11 +51,14 @@ class RuleBinder:
         return [relation.object for relation in resolved.relations]
 
     def snapshots(self) -> Callable[[Product], StoredTable | None]:
-        """The snapshot of a product that has one with the columns that its SELECT gives now."""
-        current = self._catalog.snapshots
+        """The snapshot of a product, or the one that it is read at, if its columns are those that its SELECT gives now."""
+        current, retained = self._catalog.snapshots, self._catalog.retained
 
         def snapshot(product: Product) -> StoredTable | None:
-            found = current.get(f"{key_of(product)}\0{product.sql}") if current else None
+            if product.at:
+                found = retained.at(product) if retained is not None else None
+            else:
+                found = current.get(f"{key_of(product)}\0{product.sql}") if current else None
             return (
                 found
                 if found is not None and has_columns(found.columns, self.shaped(product).columns)

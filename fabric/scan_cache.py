@@ -66,7 +66,7 @@ class ScanCache:
         """The cache for one query of somebody who takes nothing older than ``max_staleness`` seconds."""
         return QueryScans(self, who, max_staleness)
 
-    def max_age(self, source: str, max_staleness: float | None) -> float | None:
+    def max_age(self, source: str, max_staleness: float | None = None) -> float | None:
         """How old a scan may be that a query uses; None where nothing is kept."""
         declared = self._max_ages.get(source.lower())
         return declared if declared is None or max_staleness is None else min(declared, max_staleness)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from fabric.arrow_source import ArrowSource
@@ -61,31 +61,43 @@ class ScanRun:
     def receipt(self, discretion: Discretion) -> ScanReceipt:
         """What it did so far, as far as it may be told."""
         read, context = self.read, self.context
-        pushed, asked, touched, by = "", "", set[int](), frozenset[str]()
+        # Of files nobody is told whether they were read first: that rests on statistics of the others (ADR 23).
+        guarded = self.guarded if isinstance(read, LiveRead) else None
+        pushed, asked, touched = "", "", set[int]()
         if isinstance(read, LiveRead):
             taken = [describe(predicate) for predicate in read.offer.taken]
             pushed = " AND ".join(taken + list(self.filtering.told if self.filtering else ()))
-            touched, by = set(read.positions), read.reduced_by
+            touched = set(read.positions)
             asked = (self.feed.offer if self.feed else read.offer).request[:_LONGEST]
         elif isinstance(read, FileRead):
             pushed = f"{len(read.scan.files)} of {read.scan.listed} files"
-            asked, touched, by = read.scan.told, read.demand.columns, read.reduced_by
+            asked, touched = read.scan.told, read.demand.columns
         found = read.relation.object
         stored = found.as_of if isinstance(found, StoredTable) else None
         columns = found.columns
-        return ScanReceipt(
+        receipt = ScanReceipt(
             source=read.relation.name.catalog,
             object=str(read.relation.name),
             pushed=pushed,
             asked=asked,
-            rows=self.guarded.rows if self.guarded else context.rows,
+            rows=guarded.rows if guarded else context.rows,
             bytes=context.bytes,
             requests=context.requests,
             seconds=self.feed.seconds if self.feed else (time.time() - self.began.timestamp()),
             cache=context.cached,
             as_of=stored or context.as_of or self.began,
-            guarded=self.guarded is not None and discretion.counts(read.relation) and not by,
-            veiled=not discretion.shows_read(read.relation, by),
-            unnamed=not discretion.shows(read.relation),
+            guarded=guarded is not None,
             columns=tuple(columns[n].name for n in sorted(touched)),
         )
+        return told(receipt, read, discretion)
+
+
+def told(receipt: ScanReceipt, read: Read, discretion: Discretion) -> ScanReceipt:
+    """A scan's receipt, marked by what of it may be told to the one who asks."""
+    by = read.reduced_by if isinstance(read, LiveRead | FileRead) else frozenset[str]()
+    return replace(
+        receipt,
+        guarded=receipt.guarded and discretion.counts(read.relation) and not by,
+        veiled=not discretion.shows_read(read.relation, by),
+        unnamed=not discretion.shows(read.relation),
+    )

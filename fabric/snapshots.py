@@ -6,19 +6,21 @@ A snapshot counts from the transaction that says so; until then, and when a refr
 from __future__ import annotations
 
 import json
+import math
 import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 from fabric.file_scan import FileTables
 from fabric.lake import RESULTS, LakeTables
 from fabric.product_types import key_of
 from fabric.state import Part, State
+from fabric.state_databases import Row
 from fabric.stored import Ruled, StoredTable
-from fabric.types import DEFAULT_SCHEMA, Column, FileLayout, Product, Table, TableName
+from fabric.types import DEFAULT_SCHEMA, Column, FileLayout, Product, TableName
 
 _PART = Part(
     "snapshots",
@@ -30,11 +32,82 @@ _PART = Part(
         );
         CREATE INDEX snapshots_product ON snapshots (product)
         """,
+        """
+        ALTER TABLE snapshots ADD COLUMN inputs TEXT;
+        ALTER TABLE snapshots ADD COLUMN mark TEXT;
+        ALTER TABLE snapshots ADD COLUMN whole_at {real}
+        """,
     ),
 )
 
 _KEPT_SECONDS = 30 * 86_400.0
 """How long a refresh is told of whose file is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A snapshot that counts.
+
+    Args:
+        product: its ``key_of``.
+        snapshot_id: names it.
+        sql: the SELECT that made it.
+        as_of: the last time at which it was what the sources held, in seconds since 1970.
+        rows: how many.
+        bytes: of its file.
+        file: in the lake.
+        types: of its columns, as JSON.
+        made_under: what was decided, as JSON.
+        inputs: the digest of what it was made of; None where nothing tells that.
+        mark: the last watermark in it (``fabric.incremental.said``).
+        whole_at: when all rows were asked.
+    """
+
+    product: str
+    snapshot_id: str
+    sql: str
+    as_of: float
+    rows: int
+    bytes: int
+    file: str
+    types: str
+    made_under: str
+    inputs: str | None
+    mark: str | None
+    whole_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What came of a refresh: as in ``Kept``."""
+
+    rows: int
+    bytes: int
+    made_under: Sequence[Ruled]
+    inputs: str | None
+    mark: str | None
+    whole_at: float
+
+
+_KEPT = "product, snapshot_id, sql, as_of, rows, bytes, file, types, made_under, inputs, mark, coalesce(whole_at, as_of)"
+
+
+def _kept(row: Row) -> Kept:
+    product, snapshot_id, sql, as_of, rows, size, file, types, made_under, inputs, mark, whole_at = row
+    return Kept(
+        product=str(product),
+        snapshot_id=str(snapshot_id),
+        sql=str(sql),
+        as_of=float(as_of),
+        rows=int(rows),
+        bytes=int(size),
+        file=str(file),
+        types=str(types),
+        made_under=str(made_under),
+        inputs=None if inputs is None else str(inputs),
+        mark=None if mark is None else str(mark),
+        whole_at=float(whole_at),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +118,11 @@ class Attempt:
     sql: str
     state: str
     error: str
+
+
+def delta_of(file: str) -> str:
+    """The file in which changed rows stand while a snapshot's own is made of them."""
+    return f"{file}.delta"
 
 
 def types_of(shape: Product) -> dict[str, str]:
@@ -81,24 +159,41 @@ class Snapshots:
             )
         return made
 
-    def publish(self, snapshot_id: str, rows: int, size: int, made_under: Sequence[Ruled], keep: int) -> bool:
-        """Have a snapshot count, and those before the newest ``keep`` no more; false when it was given up meanwhile."""
+    def publish(self, snapshot_id: str, made: Made, keep: int | timedelta) -> bool:
+        """Have a snapshot count, and of those before it only what shall be kept; false when it was given up meanwhile.
+
+        Args:
+            snapshot_id: of a refresh that is done.
+            made: what came of it.
+            keep: so many of the newest count, or all as of so long ago, and the newest.
+        """
         now = time.time()
+        most = keep if isinstance(keep, int) else 1
+        since = now - keep.total_seconds() if isinstance(keep, timedelta) else math.inf
+        told = json.dumps(made.made_under), made.inputs, made.mark, made.whole_at
         with self.state.transaction() as run:
             found = run(
-                "UPDATE snapshots SET state = 'good', ended_at = $2, rows = $3, bytes = $4, made_under = $5 "
-                "WHERE snapshot_id = $1 AND state = 'running' RETURNING product",
-                (snapshot_id, now, rows, size, json.dumps(made_under)),
+                "UPDATE snapshots SET state = 'good', ended_at = $2, rows = $3, bytes = $4, made_under = $5, inputs = $6, "
+                "mark = $7, whole_at = $8 WHERE snapshot_id = $1 AND state = 'running' RETURNING product",
+                (snapshot_id, now, made.rows, made.bytes, *told),
             )
             if not found:
                 return False
             run(
                 "UPDATE snapshots SET state = 'dropped', ended_at = $3 WHERE product = $1 AND state = 'good' "
                 "AND number NOT IN (SELECT number FROM snapshots WHERE product = $1 AND state = 'good' "
-                "ORDER BY number DESC LIMIT $2)",
-                (found[0][0], keep, now),
+                "ORDER BY number DESC LIMIT $2) AND as_of < $4",
+                (found[0][0], most, now, since),
             )
         return True
+
+    def confirm(self, snapshot_id: str, as_of: float) -> None:
+        """Say that a snapshot is what the sources held at a later time too."""
+        with self.state.transaction() as run:
+            run(
+                "UPDATE snapshots SET as_of = $2 WHERE snapshot_id = $1 AND state = 'good' AND as_of < $2",
+                (snapshot_id, as_of),
+            )
 
     def fail(self, snapshot_id: str, error: str) -> None:
         """Say that a refresh failed, and why."""
@@ -129,15 +224,33 @@ class Snapshots:
         as_of, sql, state, error = found[0]
         return Attempt(float(as_of), str(sql), str(state), str(error))
 
-    def newest(self) -> list[tuple[str, ...]]:
-        """Of each product the newest one: product, id, SELECT, as of when, file, its types, and what it was made under."""
-        return [
-            tuple(map(str, row))
-            for row in self.state.read(
-                "SELECT product, snapshot_id, sql, as_of, file, types, made_under FROM snapshots WHERE number IN "
-                "(SELECT max(number) FROM snapshots WHERE state = 'good' GROUP BY product)"
-            )
-        ]
+    def newest(self) -> list[Kept]:
+        """Of each product the newest one."""
+        newest = "SELECT max(number) FROM snapshots WHERE state = 'good' GROUP BY product"
+        return list(map(_kept, self.state.read(f"SELECT {_KEPT} FROM snapshots WHERE number IN ({newest})")))
+
+    def newest_of(self, product: Product) -> Kept | None:
+        """The newest one of a product."""
+        found = self.state.read(
+            f"SELECT {_KEPT} FROM snapshots WHERE product = $1 AND state = 'good' ORDER BY number DESC LIMIT 1",
+            (key_of(product),),
+        )
+        return _kept(found[0]) if found else None
+
+    def kept(self, product: Product, snapshot_id: str) -> Kept | None:
+        """The product's snapshot with that id."""
+        found = self.state.read(
+            f"SELECT {_KEPT} FROM snapshots WHERE snapshot_id = $1 AND product = $2 AND state = 'good'",
+            (snapshot_id, key_of(product)),
+        )
+        return _kept(found[0]) if found else None
+
+    def all_kept(self) -> list[Kept]:
+        """All that are kept, those of a product from the newest on."""
+        found = self.state.read(
+            f"SELECT {_KEPT} FROM snapshots WHERE state = 'good' ORDER BY product, number DESC"
+        )
+        return list(map(_kept, found))
 
     def told(self) -> dict[str, tuple[datetime | None, str]]:
         """Of each product as of when its newest snapshot is, and why the last refresh failed, if it did."""
@@ -165,11 +278,14 @@ class Snapshots:
     def files(self) -> dict[str, tuple[str, float]]:
         """Every file that a snapshot has named, with its state and the time at which that ended."""
         rows = self.state.read("SELECT file, state, coalesce(ended_at, 0) FROM snapshots")
-        return {str(file): (str(state), float(at)) for file, state, at in rows}
+        named = {str(file): (str(state), float(at)) for file, state, at in rows}
+        # What changed is read by nobody but the refresh itself.
+        deltas = {delta_of(file): (s if s == "running" else "died", at) for file, (s, at) in named.items()}
+        return named | deltas
 
 
 class SnapshotTables:
-    """The snapshots that are served now, as tables; one mapping for all of a query.
+    """Snapshots as tables: those that are served now, in one mapping for all of a query, and those that are kept.
 
     Args:
         snapshots: where they are written down.
@@ -181,41 +297,63 @@ class SnapshotTables:
         self._snapshots = snapshots
         self._lake = lake
         self._files = files
-        self._known: dict[str, tuple[str, StoredTable, str]] = {}
+        self._known: dict[str, tuple[Kept, StoredTable]] = {}
         self._lock = threading.Lock()
         self.current: Mapping[str, StoredTable] = {}
         """By ``key_of`` and the SELECT that made them: of another SELECT there is none."""
 
     def look(self) -> bool:
-        """Read what there is now; whether it is another than before.
+        """Read what there is now; whether there are others than before, and not only the same as of later.
 
         Raises:
             FabricError: the state or a file cannot be read; what was known stays.
         """
         with self._lock:
-            found: dict[str, tuple[str, StoredTable, str]] = {}
-            for product, id, sql, as_of, file, types, made_under in self._snapshots.newest():
-                known = self._known.get(product)
-                if known is None or known[0] != id:
-                    known = (id, self._table(product, float(as_of), file, json.loads(types), made_under), sql)
-                found[product] = known
-            changed = {p: k[0] for p, k in found.items()} != {p: k[0] for p, k in self._known.items()}
-            if changed:
+            found: dict[str, tuple[Kept, StoredTable]] = {}
+            for kept in self._snapshots.newest():
+                before = self._known.get(kept.product)
+                if before is None or before[0].snapshot_id != kept.snapshot_id:
+                    found[kept.product] = kept, self.table(kept)
+                else:
+                    at = datetime.fromtimestamp(kept.as_of, UTC)
+                    found[kept.product] = kept, replace(before[1], as_of=at)
+            changed = {p: k.snapshot_id for p, (k, _) in found.items()} != {
+                p: k.snapshot_id for p, (k, _) in self._known.items()
+            }
+            if changed or found != self._known:
                 self._known = found
-                self.current = {f"{product}\0{sql}": table for product, (_, table, sql) in found.items()}
+                self.current = {f"{kept.product}\0{kept.sql}": table for kept, table in found.values()}
             return changed
 
-    def columns(self, file: str, types: Mapping[str, str]) -> tuple[Column, ...]:
-        """The columns of a file in the lake, which Parquet may hold as other types than they have."""
-        layout = FileLayout(file, "parquet", declared=types)
-        table = Table(TableName(RESULTS, DEFAULT_SCHEMA, file), (), layout=layout)
-        return self._files.columns(self._lake, table)
+    def sql_of(self, product: Product, snapshot_id: str) -> str | None:
+        """The SELECT that made the product's snapshot of that id; None where it has none."""
+        found = self._snapshots.kept(product, snapshot_id)
+        return found.sql if found else None
 
-    def _table(
-        self, product: str, as_of: float, file: str, types: Mapping[str, str], made_under: str
-    ) -> StoredTable:
-        name = TableName(RESULTS, DEFAULT_SCHEMA, product)
-        columns, layout = self.columns(file, types), FileLayout(file, "parquet", declared=types)
-        ruled: tuple[Ruled, ...] = tuple(json.loads(made_under))
-        at = datetime.fromtimestamp(as_of, UTC)
-        return StoredTable(name, columns, layout=layout, made_under=ruled, as_of=at)
+    def at(self, product: Product) -> StoredTable | None:
+        """The snapshot that a product is read at, if it is still kept.
+
+        Raises:
+            FabricError: the state or the file cannot be read.
+        """
+        found = self._snapshots.kept(product, product.at)
+        if found is None or found.sql != product.sql:
+            return None
+        return replace(self.table(found), is_snapshot=False)  # it may be dropped while plans hold
+
+    def lake_table(self, file: str, types: Mapping[str, str]) -> StoredTable:
+        """A file in the lake, which Parquet may hold as other types than its columns have."""
+        layout = FileLayout(file, "parquet", declared=types)
+        table = StoredTable(TableName(RESULTS, DEFAULT_SCHEMA, file), (), layout=layout)
+        return replace(table, columns=self._files.columns(self._lake, table))
+
+    def table(self, kept: Kept) -> StoredTable:
+        """A snapshot as a table."""
+        made_under: tuple[Ruled, ...] = tuple(json.loads(kept.made_under))
+        return replace(
+            self.lake_table(kept.file, json.loads(kept.types)),
+            name=TableName(RESULTS, DEFAULT_SCHEMA, kept.product),
+            made_under=made_under,
+            as_of=datetime.fromtimestamp(kept.as_of, UTC),
+            is_snapshot=True,
+        )

@@ -45,6 +45,14 @@ def outdated(written: str) -> ResultOutdated:
     )
 
 
+def outdated_snapshot(written: str, snapshot_id: str) -> ResultOutdated:
+    """The answer to a snapshot that is there, and not to be read by this one as it is."""
+    return ResultOutdated(
+        f"snapshot '{snapshot_id}' of '{written}' was made under other rules or columns than hold for you now",
+        hint="read the product without AT",
+    )
+
+
 def ruled(governed: Governed) -> list[Ruled]:
     """The decisions on a statement, for ``is_no_stricter``."""
     return _ruled(governed.resolved, governed.decisions, governed.principal.user)
@@ -94,6 +102,9 @@ def served_from(
 
     Returns:
         The statement, and the decisions on the snapshots.
+
+    Raises:
+        ResultOutdated: it names a snapshot that does not show what this reader may see: of what was, there are no live parts.
     """
     more: dict[str, Decision] = {}
 
@@ -102,6 +113,8 @@ def served_from(
         if not isinstance(found, Product) or body is None:
             return relation
         stored = snapshot(found)
+        if found.at and (stored is None or not is_no_stricter(stored.made_under, body, decisions, "")):
+            raise outdated_snapshot(relation.written, found.at)
         if stored is not None and is_no_stricter(stored.made_under, body, decisions, ""):
             within = f"r_{secrets.token_hex(8)}"
             more[within] = Decision(True)

@@ -14,6 +14,7 @@ from fabric.events import EVENTS
 from fabric.limit_rows import limit_rows
 from fabric.lineage_rows import LINEAGE
 from fabric.product_rows import COLUMNS, PRODUCTS, Popular, Stored, column_rows, product_rows
+from fabric.snapshot_rows import SNAPSHOTS, snapshot_rows
 from fabric.types import Column, Table, TableName
 from fabric.usage_rows import usage_rows
 
@@ -51,6 +52,12 @@ _TABLES = (
         "columns",
         COLUMNS,
         "Columns of the products that you may know of",
+    ),
+    _table(
+        "system",
+        "snapshots",
+        SNAPSHOTS,
+        "What is kept of the stored products that you may read",
     ),
     _table(
         "system",
@@ -194,6 +201,10 @@ def system_rows(
         return _personal_rows(name.name, principal, desk, entries)
     if (name.schema, name.name) == ("system", "products"):
         return product_rows(entries, principal, desk.governor, desk.popular(), desk.stored())
+    if (name.schema, name.name) == ("system", "snapshots"):
+        return (
+            snapshot_rows(entries, principal, desk.governor, desk.journal.snapshots) if desk.journal else []
+        )
     return _ROWS[name.schema, name.name](entries, fabric)
 
 

@@ -48,7 +48,7 @@ class TableName:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: ``type`` is DuckDB's text, ``native`` the source's; ``unique`` is what a product promises."""
+    """One column: ``type`` is DuckDB's text, ``native`` the source's; ``unique`` is a product's promise, ``never_null`` a source's."""
 
     name: str
     type: str
@@ -57,6 +57,7 @@ class Column:
     tags: tuple[str, ...] = ()
     native: str = ""
     unique: bool = False
+    never_null: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +158,7 @@ class Capabilities:
 
     ``predicates`` maps a column's lower-cased name to the words it takes; ``order`` names the columns
     that it sorts as DuckDB does. ``projection`` is false for a source that always sends every column.
-    Without values of its ``required`` columns, lower-cased, it does not answer.
+    Without values of its ``required`` columns, lower-cased, it does not answer. Of a ``proven`` one nobody checks what it took.
     """
 
     predicates: Mapping[str, frozenset[PredicateWord]] = field(default_factory=dict)
@@ -165,9 +166,7 @@ class Capabilities:
     limit: bool = False
     projection: bool = True
     required: frozenset[str] = frozenset()
-
-
-# ── scans ────────────────────────────────────────────────────────────────────────────────────
+    proven: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +187,8 @@ class Scan:
     ``columns`` is never empty. ``predicates`` are conjuncts. ``limit`` (rows) holds only together with
     all ``predicates`` and all of ``order``: a source that leaves one of those must leave the limit.
     ``semi_joins`` are with tables of the same source; each may be left, or taken with fewer conditions.
-    ``counts``: rows that are equal in all ``columns`` had better come once, with their number.
+    ``counts``: equal rows had better come once, with their number; ``distinct``: once. Columns that are ``never_null`` are
+    not fetched for that reason, of which the source must make sure.
     """
 
     table: Table
@@ -198,6 +198,8 @@ class Scan:
     limit: int | None = None
     semi_joins: tuple[SemiJoin, ...] = ()
     counts: bool = False
+    distinct: bool = False
+    never_null: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +234,7 @@ class Offer:
     limit_taken: bool = False
     semi_joins: tuple[SemiJoin, ...] = ()
     counts: bool = False
+    distinct: bool = False
     refused: tuple[Refusal, ...] = ()
     rows: float | None = None
 
@@ -372,12 +375,13 @@ class StoredTable(Table):
     """A table in the lake: ``made_of`` is the statement that made it, as resolved for the one who reads now.
 
     It is judged whenever the table is read, and never run. ``made_under`` is what was decided on it then, ``as_of`` when
-    that was.
+    that was. ``is_snapshot``: a product is served from it now; else it may expire.
     """
 
     made_of: Resolved | None = None
     made_under: tuple[Ruled, ...] = ()
     as_of: datetime | None = None
+    is_snapshot: bool = False
 
 
 @dataclass(frozen=True, slots=True)

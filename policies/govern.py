@@ -10,7 +10,7 @@ from pathlib import Path
 from fabric.domains import DomainPrincipal
 from fabric.spi import Binder, Finding, Rule, View
 from fabric.stored import served_from
-from fabric.types import Decision, Governed, Principal, Product, Resolved, RowFilter, Table, TableName
+from fabric.types import Governed, Principal, Product, Resolved, RowFilter, Table, TableName
 from policies.case import Case
 from policies.files import Changed, PolicyFiles, Snapshot
 from policies.fitting import Fitting, attributes_asked_for, fitting
@@ -25,6 +25,10 @@ _MOST_ASKERS = 1_000
 _NOBODY = " "  # a user whom no rule can name
 
 Filters = dict[object, RowFilter]
+
+
+def _no_snapshot(product: Product) -> None:
+    """What a domain is served from."""
 
 
 class CasbinGovernor:
@@ -76,9 +80,10 @@ class CasbinGovernor:
         for relation in resolved.relations:
             case.decide(relation)
         case.require_apart(resolved)
-        served, more = resolved, dict[str, Decision]()
-        if not isinstance(principal, DomainPrincipal):  # as whom they are made
-            served, more = served_from(resolved, case.decisions, binder.snapshots())
+        is_domain = isinstance(principal, DomainPrincipal)  # as whom snapshots are made
+        served, more = served_from(
+            resolved, case.decisions, _no_snapshot if is_domain else binder.snapshots()
+        )
         return Governed(served, principal, case.decisions | more, case.snapshot.version)
 
     def may(self, principal: Principal, action: str, object_name: str | TableName) -> bool:

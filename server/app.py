@@ -27,12 +27,15 @@ from fabric.query_lineage import QueryLineages
 from fabric.questions import hypothetical
 from fabric.refresher import Refresher
 from fabric.registry import build_connector
+from fabric.results import ResultCache
 from fabric.run_pool import RunPool
 from fabric.scan_cache import ScanCache
 from fabric.secrets import redact
+from fabric.snapshot_maker import SnapshotMaker
 from fabric.snapshots import SnapshotTables
 from fabric.spi import Connector, Governor
 from fabric.state import State, open_state
+from fabric.stored_files import StoredFiles
 from fabric.stored_results import StoredResults
 from fabric.types import Principal
 from fabric.underway import Underway
@@ -145,6 +148,8 @@ def build(
     allowed = _allowed(config, governor)
     lineage = LineageHistory(store, config.name, config.history.keep) if recorded else None
     feeds = _feeds(config, catalog, engine, lineage) if lineage else ()
+    scans = ScanCache(cache.scans if cache else 0, max_ages)
+    results = ResultCache(cache.results, scans, shared=cache.shared_results) if cache else None
     line = Line(
         catalog,
         engine,
@@ -157,8 +162,7 @@ def build(
         audit=audit,
         principals=known_principal(config),
         secret=signer.derived("decisions"),
-        result_bytes=cache.results if cache else 0,
-        scans=ScanCache(cache.scans if cache else 0, max_ages),
+        results=results,
         feeds=feeds,
         lineage=lineage,
     )
@@ -166,7 +170,12 @@ def build(
     if recorded:
         line.procedures.runs = RunPool(journal.runs, lake, line.run, config.name)
         tables = SnapshotTables(journal.snapshots, stored, files)
-        line.procedures.refresher = Refresher(catalog, journal.snapshots, tables, lake, line.run)
+        catalog.retained = tables
+        own = StoredFiles(engine, filesystem, files, stored)
+        maker = SnapshotMaker(catalog, journal.snapshots, tables, lake, own, line.run)
+        line.procedures.refresher = Refresher(
+            catalog, journal.snapshots, tables, lake, maker, lambda: governor.version
+        )
     ingest = Ingest(
         catalog,
         scoped,

@@ -46,7 +46,7 @@ SELECT n.nspname::text AS schema, c.relname::text AS name, c.relkind::text AS ki
                  AND c.relam = (SELECT oid FROM pg_am WHERE amname = 'heap')
                  AND current_setting('server_version_num')::int >= 140000
             THEN c.relpages::bigint END AS pages,
-       a.attname::text AS column, a.attnotnull AS required,
+       a.attname::text AS column, a.attnotnull AS required, {full} AS full,
        coalesce(col_description(c.oid, a.attnum), '') AS column_comment,
        ({native}) AS native
 FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid
@@ -78,6 +78,15 @@ SELECT schemaname::text AS schema, tablename::text AS name, attname::text AS col
 FROM pg_stats WHERE schemaname = ANY({schemas}) AND NOT inherited
 """
 
+NEVER_NULL = " NOT NULL"
+"""What stands behind a column's type where it is sure that there is no NULL in it."""
+
+# Children, and tables of other servers, may hold some for all that; a constraint may be invalid since Postgres 18.
+_NEVER_NULL = """(a.attnotnull
+    AND EXISTS (SELECT FROM pg_class t WHERE t.oid = a.attrelid AND t.relkind = 'r' AND NOT t.relhassubclass)
+    AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = a.attrelid AND k.contype = 'n'
+                    AND a.attnum = ANY(k.conkey) AND NOT k.convalidated))"""
+
 _KINDS: dict[str, TableKind] = {
     "r": "table",
     "v": "view",
@@ -93,7 +102,11 @@ Declared = Mapping[str, Mapping[str, ColumnSettings]]
 
 def columns_query(schemas: Sequence[str]) -> str:
     """The query of every readable column in ``schemas``, by schema, table and position."""
-    return _COLUMNS.replace("{schemas}", _names(schemas)).replace("{native}", NATIVE)
+    return (
+        _COLUMNS.replace("{schemas}", _names(schemas))
+        .replace("{native}", NATIVE)
+        .replace("{full}", _NEVER_NULL)
+    )
 
 
 def keys_query(schemas: Sequence[str]) -> str:
@@ -217,6 +230,7 @@ def _column(table: TableName, row: Row, declared: Mapping[str, ColumnSettings]) 
         name=row["column"],
         type=normal_type(own.type) if own and own.type else natural(row["native"]).type,
         nullable=not row["required"],
+        never_null=row["full"],
         comment=(own.description if own else "") or row["column_comment"],
         tags=own.tags if own else (),
         native=row["native"],
@@ -263,10 +277,10 @@ def approximate(tables: Iterable[Table]) -> list[str]:
     ]
 
 
-def drift_query(table: TableName, columns: Sequence[str]) -> str:
+def drift_query(table: TableName, columns: Sequence[str], never_null: Sequence[str] = ()) -> str:
     """One query that holds the table's shape until the transaction ends and tells what it is.
 
-    It answers (column, native) for the named columns, and whether the files of the table and its
+    It answers (column, native) for the named columns, with ``NEVER_NULL`` behind the type of those that are; and whether the files of the table and its
     partitions are those that the snapshot sees: a TRUNCATE or a rewriting ALTER TABLE of another
     transaction makes a table look empty to older snapshots (Postgres manual, 13.6 "Caveats").
     """
@@ -274,8 +288,12 @@ def drift_query(table: TableName, columns: Sequence[str]) -> str:
     oid = f"{exp.Literal.string(named.sql('postgres')).sql('postgres')}::regclass"
     wanted = _names(columns)
     held = exp.select("1").from_(named).where(exp.false()).sql("postgres")
+    native = f"({NATIVE})"
+    if never_null:
+        sure = f"a.attname = ANY({_names(never_null)}) AND {_NEVER_NULL}"
+        native += f" || CASE WHEN {sure} THEN '{NEVER_NULL}' ELSE '' END"
     return f"""
-SELECT a.attname::text AS column, ({NATIVE}) AS native,
+SELECT a.attname::text AS column, {native} AS native,
        (SELECT coalesce(bool_and(f.relfilenode IN (0, pg_relation_filenode(f.oid))), true) FROM pg_class f
         WHERE f.oid = a.attrelid OR f.oid IN (SELECT relid FROM pg_partition_tree(a.attrelid))) AS kept
 FROM pg_attribute a

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
-from connectors.postgres.catalog import drift_query
+from connectors.postgres.catalog import NEVER_NULL, drift_query
 from connectors.postgres.predicates import column_of, condition, fits, named, order_key, words
 from connectors.postgres.types import Reading, reading
 from fabric.predicates import Predicate, columns_of
@@ -46,6 +46,7 @@ def capabilities(table: Table) -> Capabilities:
         predicates={name: words(family) for name, family in families.items()},
         order=frozenset(name for name, family in families.items() if family != "opaque"),
         limit=True,
+        proven=True,
     )
 
 
@@ -56,8 +57,9 @@ def offer(scan: Scan) -> Offer:
     limited = takes_limit(scan, taken, able)
     ordered = limited and bool(scan.order)
     joined = _semi_joins(scan.semi_joins, scan.table)
-    counts = scan.counts and not limited and all(_is_itself(named(scan.table, name)) for name in scan.columns)
-    request = _request(scan, taken, joined, ordered, limited, counts)
+    once = not limited and all(_is_itself(named(scan.table, name)) for name in scan.columns)
+    counts, distinct = once and scan.counts, once and scan.distinct
+    request = _request(scan, taken, joined, ordered, limited, counts, distinct)
     if not limited and (scan.limit is not None or scan.order):
         what = "ORDER BY" if scan.limit is None else f"LIMIT {scan.limit}"
         refused = (*refused, Refusal(what, _why_unlimited(scan, able)))
@@ -70,8 +72,9 @@ def offer(scan: Scan) -> Offer:
         limit_taken=limited,
         semi_joins=joined,
         counts=counts,
+        distinct=distinct,
         refused=refused,
-        rows=_rows(scan, taken, limited) if not joined else None,
+        rows=_rows(scan, taken, limited) if not joined and not distinct else None,
     )
 
 
@@ -147,6 +150,7 @@ def _request(
     ordered: bool,
     limited: bool,
     counts: bool,
+    distinct: bool,
 ) -> Request:
     table = scan.table
     columns = [named(table, name) for name in scan.columns]
@@ -166,6 +170,8 @@ def _request(
         query = query.where(*conditions)
     if counts:
         query = query.group_by(*(exp.Literal.number(n + 1) for n in range(len(columns))))
+    if distinct:
+        query = query.distinct()
     if ordered:
         query = query.order_by(*(order_key(key, table) for key in scan.order))
     if limited and scan.limit is not None:
@@ -174,7 +180,9 @@ def _request(
     tested = [named(table, column) for columns in leaf_columns for column in columns]
     tested += [named(table, each.column) for each in joined]
     sorting = [named(table, key.column) for key in scan.order if ordered]
+    never_null = [named(table, name).name for name in scan.never_null]
     shape = {column.name: column.native for column in (*columns, *tested, *sorting)}
+    shape |= {name: named(table, name).native + NEVER_NULL for name in never_null}
     return Request(
         table=table.name,
         columns=scan.columns,
@@ -182,7 +190,7 @@ def _request(
         counts=counts,
         sql=query.sql(dialect="postgres"),
         shape=tuple(shape.items()),
-        drift=drift_query(table.name, list(shape)),
+        drift=drift_query(table.name, list(shape), never_null),
     )
 
 

@@ -18,7 +18,8 @@ def in_splits(offer: Offer, pages: int | None, most: int) -> Offer:
     The last range has no end, so that a table which grew since its pages were counted is read whole. Of a row, a
     snapshot sees one version, which keeps its place until the table is rewritten; ``PostgresConduct.prepare`` notices.
     """
-    narrowed = offer.taken or offer.semi_joins or offer.limit_taken or offer.order_taken or offer.counts
+    once = offer.counts or offer.distinct
+    narrowed = offer.taken or offer.semi_joins or offer.limit_taken or offer.order_taken or once
     number = min(most, (pages or 0) // LEAST_PAGES)
     if narrowed or number < 2 or pages is None:
         return offer

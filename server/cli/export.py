@@ -48,6 +48,10 @@ def export(
     to: Annotated[
         Path | None, typer.Option("--to", metavar="FILE", help="Where to; by default stdout.")
     ] = None,
+    snapshot: Annotated[
+        str,
+        typer.Option(metavar="ID", help="Of a stored product, as it was then: an id of system.snapshots."),
+    ] = "",
     directory: Directory = Path("."),
     uri: Uri = "",
     user: User = "",
@@ -64,7 +68,7 @@ def export(
     from server.cli.output import whole
     from server.cli.progress import Progress, size
 
-    statement = _statement(asked)
+    statement = _statement(asked, snapshot)
     wanted = Format(form.value if form else _by_suffix(to))
     login = login_of(directory, uri, user, ca, cert, key, dialect, purpose, option)
 
@@ -83,8 +87,8 @@ def export(
     print(f"{said}, {size(to.stat().st_size)} in {to}, {progress.seconds:.1f} s")
 
 
-def _statement(asked: str) -> str:
-    """The one query that is meant; a name alone is all of what it names.
+def _statement(asked: str, snapshot: str = "") -> str:
+    """The one query that is meant; a name alone is all of what it names, or was at a snapshot.
 
     Raises:
         InvalidValue: it is none, or several.
@@ -92,7 +96,14 @@ def _statement(asked: str) -> str:
     if _NAME.fullmatch(asked):
         from server.cli.words import quoted, unquoted
 
-        return "SELECT * FROM " + ".".join(quoted(unquoted(part)) for part in re.findall(_PART, asked))
+        named = ".".join(quoted(unquoted(part)) for part in re.findall(_PART, asked))
+        at = " AT (VERSION => '{}')".format(snapshot.replace("'", "''")) if snapshot else ""
+        return f"SELECT * FROM {named}{at}"
+    if snapshot:
+        raise InvalidValue(
+            "--snapshot goes with the name of a product",
+            hint="in a query: FROM product AT (VERSION => '<snapshot id>')",
+        )
 
     from server.cli.statements import statements
 

@@ -37,11 +37,11 @@ STATEMENTS = {
 ASKED = [(sql, user) for sql, users in STATEMENTS.items() for user in users]
 
 
-@pytest.fixture(scope="module", params=["afresh", "kept"])
+@pytest.fixture(scope="module", params=["afresh", "kept", "shared"])
 def sharing(
     request: pytest.FixtureRequest, court: Court, directory: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Court]:
-    """The estate as it is, and with the rows of every live source kept for an hour."""
+    """The estate as it is, with the rows of every live source kept for an hour, and with answers for all alike."""
     if request.param == "afresh":
         yield court
         return
@@ -54,6 +54,9 @@ def sharing(
         file.read_text("utf-8"),
     )
     assert live == 6
+    if request.param == "shared":
+        assert "cache:" not in text
+        text += "\ncache: {shared_results: true}\n"
     file.write_text(text, "utf-8")
     with closing(build(folder)) as app:
         yield Court(app, court.oracle)

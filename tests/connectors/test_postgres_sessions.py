@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
@@ -327,6 +328,38 @@ def test_a_column_added_or_dropped_beside_the_scan_does_not_matter(
     table = table_of(connector, "aside")
     server.execute("ALTER TABLE aside DROP COLUMN gone; ALTER TABLE aside ADD COLUMN fresh int")
     assert read(connector, scan_of(table, columns=["i"])) is not None
+
+
+@pytest.mark.parametrize(
+    ("made", "known"),
+    [
+        ("CREATE TABLE full_ (i int NOT NULL, x int)", True),
+        ("CREATE TABLE full_ (i int PRIMARY KEY, x int)", True),
+        ("CREATE TABLE full_ (i int, x int)", False),
+        # a child may hold a NULL that its parent, before Postgres 18, does not hear of
+        ("CREATE TABLE full_ (i int NOT NULL, x int); CREATE TABLE child () INHERITS (full_)", False),
+        ("CREATE TABLE full_ (i int NOT NULL, x int) PARTITION BY LIST (i)", False),
+        ("CREATE VIEW full_ AS SELECT 1 AS i, 2 AS x", False),
+    ],
+)
+def test_which_columns_are_never_null(
+    server: EmbeddedPostgres, connector: PostgresConnector, made: str, known: bool
+) -> None:
+    server.execute(made)
+    try:
+        table = table_of(connector, "full_")
+        assert [column.never_null for column in table.columns] == [known, False]
+        if known:
+            relying = replace(scan_of(table, columns=["x"]), never_null=("i",))
+            assert not read(connector, relying)
+            server.execute(
+                "ALTER TABLE full_ DROP CONSTRAINT IF EXISTS full__pkey; ALTER TABLE full_ ALTER i DROP NOT NULL"
+            )
+            with pytest.raises(SchemaChanged):
+                read(connector, relying)
+            assert not read(connector, scan_of(table, columns=["x"]))
+    finally:
+        server.execute(f"DROP {'VIEW' if 'VIEW' in made else 'TABLE'} full_ CASCADE")
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,8 @@ def kept(both: Both, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
         flags=re.MULTILINE,
     )
     assert live == 3
-    file.write_text(text.replace("type: postgres\n", "type: postgres\n    splits: 4\n"), "utf-8")
+    text = text.replace("type: postgres\n", "type: postgres\n    splits: 4\n")
+    file.write_text(text + "\ncache: {results: 0MB}  # scans are what is looked at\n", "utf-8")
     both.servers.postgres.execute("ANALYZE")
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(splits, "LEAST_PAGES", 1)

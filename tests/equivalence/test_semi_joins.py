@@ -8,6 +8,7 @@ from contextlib import ExitStack, closing
 import pytest
 
 import fabric.dynamic_filters as dynamic_filters
+import fabric.reducing as reducing
 import fabric.reductions as reductions
 from fabric.pipeline import Session
 from fabric.plan import Plan
@@ -17,6 +18,35 @@ from tests.equivalence.comparison import AUDITOR, ask, assert_same, expect
 from tests.equivalence.conftest import Both
 from tests.equivalence.test_queries import ALL, Query
 
+_UNREAD = {
+    "a text that is only filtered": "SELECT c.customer_id, count(p.policy_id) AS n FROM policy_db.customer c "
+    "LEFT JOIN policy_db.policy p ON p.customer_id = c.customer_id AND p.product_line NOT LIKE '%o%r' GROUP BY c.customer_id",
+    "by several tests": "SELECT c.name FROM policy_db.customer c JOIN policy_db.policy p USING (customer_id) "
+    "WHERE p.renewals > 1 AND p.renewals < 4 AND p.premium <= 4000.5 AND p.start_date >= DATE '2020-02-29' "
+    "AND c.segment IN ('retail', 'broker') AND c.region IS NOT NULL",
+    "a column that may be NULL is counted": "SELECT c.segment, count(p.end_date) AS n, count(c.customer_id) AS m "
+    "FROM policy_db.customer c LEFT JOIN policy_db.policy p USING (customer_id) WHERE c.marketing_consent GROUP BY c.segment",
+    "one of two tables": "SELECT c.customer_id FROM policy_db.customer c JOIN policy_db.policy p USING (customer_id) "
+    "WHERE (p.renewals = 1 AND c.region = 'EU') OR (p.renewals = 3 AND c.region = 'US')",
+    "either of one table": "SELECT c.customer_id FROM policy_db.customer c JOIN policy_db.policy p USING (customer_id) "
+    "WHERE p.product_line = 'home' OR p.product_line > 'mo' AND c.segment = 'retail'",
+}
+_SETS = {
+    "whether there is any": "SELECT c.name FROM policy_db.customer c "
+    "WHERE EXISTS (SELECT 1 FROM policy_db.policy p WHERE p.customer_id = c.customer_id AND p.renewals > 1)",
+    "whether there is none": "SELECT c.name FROM policy_db.customer c "
+    "WHERE NOT EXISTS (SELECT 1 FROM policy_db.policy p WHERE p.customer_id = c.customer_id)",
+    "none of a list with NULL": "SELECT c.name FROM policy_db.customer c "
+    "WHERE c.customer_id NOT IN (SELECT CASE WHEN p.renewals < 3 THEN p.customer_id END FROM policy_db.policy p)",
+    "any, or else": "SELECT c.name, c.region = 'EU' OR c.customer_id IN (SELECT customer_id FROM policy_db.policy) AS k "
+    "FROM policy_db.customer c",
+    "different ones of a join": "SELECT c.region, count(DISTINCT x.customer_id) AS n, max(x.renewals) AS m "
+    "FROM policy_db.customer c JOIN (SELECT DISTINCT customer_id, renewals FROM policy_db.policy) x USING (customer_id) "
+    "GROUP BY c.region",
+    "least of each, beside all": "SELECT c.region, x.m, y.n FROM policy_db.customer c "
+    "JOIN (SELECT customer_id, min(premium) AS m FROM policy_db.policy GROUP BY customer_id) x USING (customer_id) "
+    "JOIN (SELECT customer_id, count(*) AS n FROM policy_db.policy GROUP BY customer_id) y USING (customer_id)",
+}
 _JOINS = {
     "inner": "SELECT c.name, p.premium FROM policy_db.customer c JOIN policy_db.policy p USING (customer_id) "
     "WHERE c.region = 'EU'",
@@ -61,6 +91,8 @@ _JOINS = {
     "sideways": "SELECT c.name, l.premium FROM policy_db.customer c, LATERAL (SELECT premium FROM policy_db.policy p "
     "WHERE p.customer_id = c.customer_id ORDER BY premium DESC, policy_id LIMIT 1) l WHERE c.segment = 'broker'",
     "to itself": "SELECT count(*) AS n FROM policy_db.policy a JOIN policy_db.policy b ON a.policy_id = b.policy_id + 1 WHERE b.renewals = 1",
+    **_UNREAD,
+    **_SETS,
     "with a file between": "SELECT p.policy_id, k.name FROM claims_lake.claim c JOIN policy_db.policy p USING (policy_id) "
     "JOIN policy_db.customer k USING (customer_id) WHERE k.region = 'EU'",
 }  # fmt: skip
@@ -87,6 +119,8 @@ def forced(apps: Mapping[str, App], request: pytest.FixtureRequest, monkeypatch:
         monkeypatch.setattr(dynamic_filters, "_worthwhile", lambda *known: ())
         monkeypatch.setattr(reductions, "_MANY_ROWS", 0)
         monkeypatch.setattr(reductions, "_FEW_DIFFERENT", 1.0)
+        monkeypatch.setattr(reductions, "_SOME_DIFFERENT", 1.0)
+        monkeypatch.setattr(reducing, "_MANY_ROWS", 0)
     elif request.param == "by keys":
         monkeypatch.setattr(dynamic_filters, "_LARGEST_PART", 1.0)
         monkeypatch.setattr(dynamic_filters, "_LARGEST_UNKNOWN_PART", 1.0)
@@ -130,6 +164,28 @@ def test_a_join_answers_the_same(
     way = request.node.callspec.params["forced"]
     if name in _TAKEN and way != "counted" and not (way == "by keys" and name in _NOT_BY_KEYS):
         assert _semi_joins(plans)
+    if name in _SETS and way == "counted":
+        assert any(
+            isinstance(read, LiveRead) and read.offer.distinct for plan in plans for read in plan.reads
+        )
+
+
+@pytest.mark.parametrize(
+    ("name", "unread"),
+    [
+        ("a text that is only filtered", {"product_line", "policy_id"}),
+        ("by several tests", {"renewals", "premium", "start_date", "segment", "region"}),
+        ("a column that may be NULL is counted", {"marketing_consent"}),
+        ("one of two tables", set()),
+        ("either of one table", set()),
+    ],
+)
+def test_which_columns_are_not_sent(
+    apps: Mapping[str, App], plans: list[Plan], name: str, unread: set[str]
+) -> None:
+    ask(apps["by keys"].line, _UNREAD[name] + " ORDER BY 1")
+    reads = [read for plan in plans for read in plan.reads if isinstance(read, LiveRead)]
+    assert {read.relation.object.columns[n].name for read in reads for n in read.witnesses} == unread
 
 
 @pytest.mark.parametrize("query", ALL, ids=lambda query: f"{query.theme}: {query.name}")

@@ -18,7 +18,7 @@ from fabric.engine import Engine
 from fabric.lineage import lineage
 from fabric.parse import parse
 from fabric.product_types import Lineage
-from fabric.resolve import resolve
+from fabric.resolve import only_now, resolve
 from fabric.types import Column, Origin, Product, Resolved, Table, TableName
 
 Row = tuple[object, ...]
@@ -62,6 +62,9 @@ class World:
 
     def candidates(self, name: str) -> list[str]:
         return []
+
+    def at(self, product: Product, snapshot_id: str) -> Product:
+        return only_now(product, snapshot_id)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from fabric.engine import Engine
 from fabric.ordering import ordering
 from fabric.parse import parse
 from fabric.predicates import AnyOf, Comparison, Membership, NullTest, Pattern, Predicate
-from fabric.resolve import resolve
+from fabric.resolve import only_now, resolve
 from fabric.types import Column, OrderKey, Product, Table, TableName
 
 TABLE = Table(
@@ -47,6 +47,9 @@ class Names:
 
     def candidates(self, name: str) -> list[str]:
         return []
+
+    def at(self, product: Product, snapshot_id: str) -> Product:
+        return only_now(product, snapshot_id)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from fabric.engine import Engine
-from fabric.join_graph import Graph, graph
+from fabric.join_graph import JoinGraph, Key, join_graph
 
 _TABLES = {
     "a": [("k", "BIGINT"), ("n", "INTEGER"), ("s", "VARCHAR")],
@@ -28,7 +28,7 @@ def found(engine: Engine, sql: str) -> set[str]:
     return {
         f"{edge.target.relation}.{_TABLES[edge.target.relation][edge.target.column][0]}"
         f" < {edge.source.relation}.{_TABLES[edge.source.relation][edge.source.column][0]}"
-        for edge in engine.join_edges(sql, _TABLES)
+        for edge in engine.join_graph(sql, _TABLES).edges
     }
 
 
@@ -98,8 +98,82 @@ def test_edges(engine: Engine, sql: str, expected: set[str]) -> None:
 
 def test_a_plan_of_another_shape_says_nothing() -> None:
     plan = '{"plans": [{"type": "LOGICAL_NEWS", "children": [{"type": "LOGICAL_OTHER", "children": []}]}]}'
-    assert graph(plan, lambda table, n: None) == Graph()
+    assert join_graph(plan, lambda table, n: None) == JoinGraph()
 
 
 def test_what_does_not_bind_has_no_edges(engine: Engine) -> None:
-    assert engine.join_edges("SELECT nothing FROM a JOIN b USING (k)", _TABLES) == ()
+    assert engine.join_graph("SELECT nothing FROM a JOIN b USING (k)", _TABLES) == JoinGraph()
+
+
+@pytest.mark.parametrize(
+    ("sql", "sets"),
+    [
+        ("SELECT * FROM a WHERE EXISTS (SELECT 1 FROM b WHERE b.k = a.k AND b.n = 3)", "b"),
+        ("SELECT * FROM a WHERE NOT EXISTS (SELECT 1 FROM b WHERE b.k = a.k)", "b"),
+        ("SELECT * FROM a WHERE NOT EXISTS (SELECT 1 FROM b WHERE b.k = a.k AND b.n > a.n)", ""),
+        ("SELECT DISTINCT n FROM a WHERE EXISTS (SELECT 1 FROM b WHERE b.k = a.k)", "ab"),
+        ("SELECT * FROM a WHERE EXISTS (SELECT 1 FROM b SEMI JOIN c USING (k) WHERE b.n = a.n)", "bc"),
+        ("SELECT * FROM a WHERE k NOT IN (SELECT k FROM b)", "b"),
+        ("SELECT k IN (SELECT n + 1 FROM b) FROM a", "b"),
+        ("SELECT DISTINCT k, n FROM a", "a"),
+        ("SELECT k, n FROM a GROUP BY ALL", "a"),
+        ("SELECT k, max(n), count(DISTINCT s) FROM a WHERE n > 1 GROUP BY k", "a"),
+        ("SELECT k FROM a UNION SELECT k FROM b", ""),
+        ("SELECT k, n FROM a", ""),
+        ("SELECT k, count(*) FROM a GROUP BY k", ""),
+        ("SELECT k, max(n), sum(n) FROM a GROUP BY k", ""),
+        ("SELECT sum(DISTINCT n), list(s) FROM a", ""),
+        ("SELECT string_agg(DISTINCT s, ',' ORDER BY s) FROM a", ""),
+        ("SELECT DISTINCT ON (k) k, n FROM a", ""),
+        ("SELECT DISTINCT k, row_number() OVER () FROM a", ""),
+        ("SELECT DISTINCT k FROM (SELECT * FROM a LIMIT 5)", ""),
+        ("SELECT DISTINCT k FROM (SELECT k, count(*) OVER (PARTITION BY n) AS c FROM a) WHERE c > 1", ""),
+        ("SELECT * FROM a WHERE (SELECT count(*) FROM b WHERE b.k = a.k) > 1", ""),
+        ("SELECT * FROM a WHERE k = (SELECT n FROM b)", ""),
+        ("SELECT * FROM a WHERE EXISTS (SELECT 1 FROM b JOIN c USING (k) WHERE b.n = a.n)", ""),
+        ("SELECT DISTINCT x.k FROM a x UNION ALL SELECT k FROM a", ""),
+    ],
+)
+def test_sets(engine: Engine, sql: str, sets: str) -> None:
+    assert engine.join_graph(sql, _TABLES).sets == frozenset(sets)
+
+
+@pytest.mark.parametrize(
+    ("sql", "filtered", "counted"),
+    [
+        ("SELECT k FROM a WHERE s LIKE 'x%y%' AND n > 3", "a.n a.s", ""),
+        ("SELECT k FROM a WHERE s LIKE 'x%y%' ORDER BY s", "", ""),
+        ("SELECT k, n FROM a WHERE n > 3", "", ""),
+        ("SELECT count(*) FROM a WHERE n > 3 OR s = 'x'", "a.n a.s", ""),
+        ("SELECT k, count(n), count(*) FROM a WHERE s = 'x' GROUP BY k", "a.s", "a.n"),
+        ("SELECT k, count(n) FROM a WHERE n > 3 GROUP BY k", "", ""),
+        ("SELECT k, count(n), sum(n) FROM a GROUP BY k", "", ""),
+        ("SELECT k, count(DISTINCT n) FROM a GROUP BY k", "", ""),
+        ("SELECT k, count(n) FILTER (s = 'x') FROM a GROUP BY k", "", ""),
+        ("SELECT k, count(n + 1) FROM a GROUP BY k", "", ""),
+        ("SELECT n, count(n) FROM a GROUP BY n", "", ""),
+        ("SELECT k, count(n) OVER () FROM a", "", ""),
+        ("SELECT a.k, count(b.n) FROM a LEFT JOIN b ON a.k = b.k AND b.s NOT LIKE 'x%y' GROUP BY a.k", "b.s", "b.n"),
+        ("SELECT a.k FROM a JOIN b USING (k) WHERE a.s = 'x' AND a.n < b.n", "a.s", ""),
+        ("SELECT a.k FROM a JOIN b USING (k) WHERE (a.n = 1 AND b.n = 2) OR (a.n = 3 AND b.n = 4)", "", ""),
+        ("SELECT a.k FROM a LEFT JOIN b USING (k) WHERE b.s = 'x' OR b.k IS NULL", "", ""),
+        ("SELECT k FROM a WHERE n = 3 UNION SELECT k FROM b", "a.n", ""),
+        ("SELECT DISTINCT k FROM a WHERE n = 3", "a.n", ""),
+        ("SELECT DISTINCT ON (n) k FROM a WHERE s = 'x'", "a.s", ""),
+        ("SELECT k FROM a WHERE n = 3 LIMIT 2", "a.n", ""),
+        ("SELECT k FROM a WHERE n = (SELECT max(n) FROM b)", "", ""),
+        ("SELECT k FROM a WHERE EXISTS (SELECT 1 FROM b WHERE b.k = a.k AND b.n = 3)", "b.n", ""),
+        ("SELECT k FROM a WHERE EXISTS (SELECT 1 FROM b WHERE b.k > a.k AND b.n = a.n)", "", ""),
+        ("SELECT count(*) FROM a JOIN b ON a.n < b.n WHERE a.s = 'x'", "a.s", ""),
+        ("SELECT count(*) FROM a POSITIONAL JOIN b WHERE a.s = 'x'", "", ""),
+        ("SELECT k FROM a WHERE n = 3 UNION ALL SELECT k FROM a WHERE n = 4", "", ""),
+        ("WITH m AS MATERIALIZED (SELECT * FROM a) SELECT k FROM m WHERE n = 3", "", ""),
+    ],
+)  # fmt: skip
+def test_columns_that_need_not_be_sent(engine: Engine, sql: str, filtered: str, counted: str) -> None:
+    graph = engine.join_graph(sql, _TABLES)
+
+    def named(keys: frozenset[Key]) -> str:
+        return " ".join(sorted(f"{key.relation}.{_TABLES[key.relation][key.column][0]}" for key in keys))
+
+    assert (named(graph.filtered), named(graph.counted)) == (filtered, counted)

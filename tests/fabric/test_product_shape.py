@@ -11,7 +11,7 @@ from fabric.engine import Engine
 from fabric.parse import parse
 from fabric.product_shape import shaped
 from fabric.products import names_in
-from fabric.resolve import resolve
+from fabric.resolve import only_now, resolve
 from fabric.types import Column, Origin, Product, Table, TableName
 
 PERSON = Table(
@@ -55,6 +55,9 @@ class World:
 
     def candidates(self, name: str) -> list[str]:
         return []
+
+    def at(self, product: Product, snapshot_id: str) -> Product:
+        return only_now(product, snapshot_id)
 
 
 @pytest.fixture(scope="module")

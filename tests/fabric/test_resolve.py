@@ -10,7 +10,7 @@ import pytest
 
 from fabric.errors import NotFound
 from fabric.parse import parse
-from fabric.resolve import relations, resolve
+from fabric.resolve import only_now, relations, resolve
 from fabric.types import Column, Product, Resolved, Table, TableName
 
 PAIRS = Path(__file__).parent.parent / "sql" / "resolve.sql"
@@ -43,6 +43,9 @@ class Names:
 
     def candidates(self, name: str) -> list[str]:
         return [found for found in self.visible if found.endswith(f".{name.lower()}")]
+
+    def at(self, product: Product, snapshot_id: str) -> Product:
+        return only_now(product, snapshot_id)
 
 
 NAMES = Names(

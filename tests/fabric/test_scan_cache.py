@@ -21,12 +21,13 @@ from tests.patience import PATIENCE
 from tests.policies.governed import ANA, BO, App, ask, company
 
 KEPT = "{type: adbc, max_age: 1h,"
+NO_RESULTS = "cache: {results: 0MB}\n"
 COUNT = "SELECT count(name) AS n, max(name) AS last FROM crm_db.customer"
 OWNER = Principal("eve", frozenset({"role:crm-owner", "role:claims-owner", "role:fraud-owner"}))
 OTHER = replace(OWNER, user="zoe")
 
 
-def declared(monkeypatch: pytest.MonkeyPatch, keys: str = KEPT, more: str = "") -> None:
+def declared(monkeypatch: pytest.MonkeyPatch, keys: str = KEPT, more: str = NO_RESULTS) -> None:
     monkeypatch.setattr(governed, "_FABRIC", governed._FABRIC.replace("{type: adbc,", keys) + more)
 
 
@@ -99,14 +100,16 @@ def test_without_max_age_nothing_is_kept(tmp_path: Path) -> None:
         assert run(app, COUNT)[0] == [(4, "Di")]
 
 
-@pytest.mark.parametrize("more", ["cache: off\n", "cache: {scans: 0MB}\n", "cache: {scans: 4KB}\n"])
+@pytest.mark.parametrize(
+    "more", ["cache: off\n", "cache: {scans: 0MB, results: 0MB}\n", "cache: {scans: 4KB, results: 0MB}\n"]
+)
 def test_what_has_no_room_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: str) -> None:
     declared(monkeypatch, more=more)
     with company(tmp_path, {}) as app:
         for number in range(2):
             assert run(app, COUNT)[0][0][0] == 3 + number
             add(tmp_path, 100 + number)
-        assert app.line._scans._held == 0
+        assert app.line._results.scans._held == 0
 
 
 def test_what_is_too_old_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,7 +161,9 @@ def test_a_table_that_a_query_names_twice_is_one(app: App, tmp_path: Path) -> No
     found, receipts = run(app, twice)
     assert found == [(4,)]
     assert all(receipt.requests == 0 for receipt in receipts)
-    assert app.line._scans._held == sum(scan.bytes for scan in app.line._scans._scans.values())
+    assert app.line._results.scans._held == sum(
+        scan.bytes for scan in app.line._results.scans._scans.values()
+    )
 
 
 # ── what fails, or is cut, is not kept ────────────────────────────────────────────────────────
@@ -176,7 +181,7 @@ def test_an_answer_that_is_not_read_to_its_end_keeps_nothing(app: App, tmp_path:
         assert answer.schema.names == ["n", "last"]
     add(tmp_path)
     assert run(app, COUNT)[0] == [(4, "Di")]
-    assert len(app.line._scans._scans) == 1
+    assert len(app.line._results.scans._scans) == 1
 
 
 def test_a_cut_scan_is_not_taken_for_a_whole_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,7 +201,7 @@ def test_a_limit_on_what_is_read_is_none_the_looser(tmp_path: Path, monkeypatch:
         for _ in range(3):  # what was read in vain is not there the next time
             with pytest.raises(LimitError):
                 run(app, COUNT)
-        assert app.line._scans._held == 0
+        assert app.line._results.scans._held == 0
 
 
 # ── nobody learns what others asked ───────────────────────────────────────────────────────────
@@ -239,11 +244,11 @@ def test_rules_hold_over_what_is_kept(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_the_oldest_gives_way(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     run(app, COUNT)
-    (size,) = (scan.bytes for scan in app.line._scans._scans.values())
-    monkeypatch.setattr(app.line._scans, "_most", 8 * size)
+    (size,) = (scan.bytes for scan in app.line._results.scans._scans.values())
+    monkeypatch.setattr(app.line._results.scans, "_most", 8 * size)
     wanted = [f"SELECT name FROM crm_db.customer WHERE customer_id <> {n}" for n in range(20)]
     for sql in wanted:
         run(app, sql)
-    assert 0 < app.line._scans._held <= 8 * size
+    assert 0 < app.line._results.scans._held <= 8 * size
     assert run(app, wanted[-1])[1][0].requests == 0
     assert run(app, wanted[0])[1][0].requests == 1

@@ -69,7 +69,7 @@ p, domain:claims, fraud.*, read, allow
 
 @contextmanager
 def company(
-    directory: Path, rules: Mapping[str, str], products: Mapping[str, str] | None = None
+    directory: Path, rules: Mapping[str, str], products: Mapping[str, str] | None = None, settings: str = ""
 ) -> Iterator[App]:
     """The company's app.
 
@@ -77,8 +77,9 @@ def company(
         directory: an empty one.
         rules: by file (``federation``, ``claims``, …) its lines; ``OPEN`` stands in front of federation's.
         products: further ones, by ``domain/name``.
+        settings: further keys of fabric.yaml.
     """
-    (directory / "fabric.yaml").write_text(_FABRIC, encoding="utf-8")
+    (directory / "fabric.yaml").write_text(_FABRIC + settings, encoding="utf-8")
     (directory / "users.yaml").write_text("users: {}\n", encoding="utf-8")
     for file in ("federation", "claims", "crm", "fraud"):
         text = (OPEN if file == "federation" else "") + rules.get(file, "")

@@ -168,6 +168,20 @@ def test_only_the_newest_snapshots_stay_and_no_file_of_a_failed_one(app: App, tm
     assert sorted(states) == ["dropped", "dropped", "good", "good"]
 
 
+def test_those_of_so_long_stay_and_the_newest(tmp_path: Path) -> None:
+    with company(tmp_path, {}, {STORED: PRODUCTS[STORED].replace("keep: 2", "keep: 30d")}) as app:
+        wait_for_first(app, 1)
+        for _ in range(2):
+            ask(app, "REFRESH claims.stored", OWNER)
+        with app.state.transaction() as run:
+            run(
+                "UPDATE snapshots SET as_of = as_of - 31 * 86400 WHERE number = (SELECT min(number) FROM snapshots)"
+            )
+        ask(app, "REFRESH claims.stored", OWNER)
+        states = [row[0] for row in app.state.read("SELECT state FROM snapshots ORDER BY number")]
+        assert states == ["dropped", "good", "good", "good"]
+
+
 def test_types_that_parquet_holds_as_others_come_back(app: App, tmp_path: Path) -> None:
     asked = "DESCRIBE claims.summed"
     assert is_stored(app, "SELECT * FROM claims.summed")

@@ -1,0 +1,60 @@
+"""What stands in the nodes of DuckDB's serialized logical plan (``json_serialize_plan`` of DuckDB 2.0)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Node = dict[str, Any]
+
+_WIDENING = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")
+
+
+def refers(tree: Any) -> bool:
+    """Whether a part of the plan reads a column."""
+    if isinstance(tree, dict):
+        return tree.get("type") == "BOUND_REF" or any(map(refers, tree.values()))
+    return isinstance(tree, list) and any(map(refers, tree))
+
+
+def counts(aggregate: Node) -> bool:
+    """Whether an aggregate is how many values of an expression are not NULL."""
+    return (
+        aggregate["type"] == "BOUND_AGGREGATE"
+        and aggregate["qname"]["path"][-1] == "count"
+        and aggregate["aggregate_type"] != "DISTINCT"
+        and len(aggregate["children"]) == 1
+        and not aggregate["filter"]
+        and not aggregate["order_bys"]
+    )
+
+
+def ignores_repeats(aggregate: Node) -> bool:
+    """Whether an aggregate is the same however often a value is there."""
+    return (
+        aggregate["type"] == "BOUND_AGGREGATE"
+        and not aggregate["order_bys"]
+        and (aggregate["aggregate_type"] == "DISTINCT" or aggregate["qname"]["path"][-1] in ("min", "max"))
+    )
+
+
+def requires(filtered: Node) -> bool:
+    """Whether a filter of a column takes its NULLs; DuckDB writes one such as a comparison of the column with itself."""
+    kind = filtered["filter_type"]
+    if kind == "EXPRESSION_FILTER":
+        test = filtered["expr"]
+        sides = [(side["type"], side.get("index")) for side in test.get("children", ())]
+        return bool(
+            test["type"] == "COMPARE_EQUAL"
+            and len(sides) == 2
+            and sides[0] == sides[1]
+            and sides[0][0] == "BOUND_REF"
+        )
+    return kind in ("LEGACY_IS_NOT_NULL", "LEGACY_CONSTANT_COMPARISON")
+
+
+def widens(inner: Node, outer: Node) -> bool:
+    """Whether a cast makes a whole number one of a wider type."""
+    narrow, wide = (each["return_type"]["id"] for each in (inner, outer))
+    if narrow not in _WIDENING or wide not in _WIDENING:
+        return False
+    return _WIDENING.index(narrow) <= _WIDENING.index(wide)
