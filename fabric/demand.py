@@ -201,6 +201,9 @@ def _demand(
             _take(text, columns, demand)
     while above and above[0]["name"].strip() == "PROJECTION":
         above.pop(0)
+    if above and above[0]["name"].strip() == "FILTER":
+        # What may raise stays above, where columns have names that may be anything: it is told, not read.
+        demand.kept += [readable(text, columns) for text in _info(above[0], "Expression")]
     if above and not demand.kept and not demand.repeated:
         _limit(above[0], order, demand)
     return demand
