@@ -18,6 +18,8 @@ NAMES = (
     "audit",
     "kills",
     "lake_kills",
+    "lake_faults",
+    "lake_memory",
     "mixed",
     "workers",
     "splits",

@@ -12,27 +12,21 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import re
-import signal
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-import psutil
-import pyarrow as pa
-from pyarrow import flight  # noqa: TID251
-
+from benchmarks.killing import REFUSED, Server, ask, killed
 from benchmarks.load import PEOPLE, make
 from benchmarks.machine import write
 from fabric.audit_verify import verify
 from fabric.config import load_project
 from fabric.key import load_key
-from server import flightsql
 
 CLIENTS = 8
 _NUMBER = re.compile(r"/\* (\d+) \*/")
@@ -49,63 +43,11 @@ class Seen:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
-class Server:
-    """A server of the project, on a port of its own."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self.start()
-
-    def start(self) -> None:
-        """Start it, and wait until it is ready."""
-        command = [sys.executable, "-m", "server.cli", "serve", "-C", str(self._directory)]
-        self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
-        )
-        assert self.process.stdout is not None
-        self._said = self.process.stdout
-        self.port = int(self._said.readline().split(":")[-1])
-
-    def kill_worker(self) -> None:
-        """Kill the process that listens on the port."""
-        for child in psutil.Process(self.process.pid).children():
-            connections = child.net_connections("tcp")
-            if any(c.laddr.port == self.port and c.status == psutil.CONN_LISTEN for c in connections):
-                child.send_signal(signal.SIGKILL)
-
-    def kill_all(self) -> None:
-        """Kill the supervisor, with whom all ends that it started, and start anew."""
-        self.process.kill()
-        self.process.wait()
-        self._said.close()
-        self.start()
-
-    def stop(self) -> None:
-        """End it as SIGTERM does."""
-        self.process.terminate()
-        self.process.wait(60)
-        self._said.close()
-
-
-def ask(port: int, user: str, sql: str) -> list[dict[str, object]]:
-    """The rows of a statement, asked over a connection of its own."""
-    with flight.connect(f"grpc://127.0.0.1:{port}") as connection:
-        options = flight.FlightCallOptions(
-            headers=[connection.authenticate_basic_token(user, "x")], timeout=30
-        )
-        command = flight.FlightDescriptor.for_command(flightsql.pack("CommandStatementQuery", query=sql))
-        info = connection.get_flight_info(command, options)
-        rows: list[dict[str, object]] = (
-            connection.do_get(info.endpoints[0].ticket, options).read_all().to_pylist()
-        )
-        return rows
-
-
 def _numbers(texts: list[str]) -> set[int]:
     return {int(found[1]) for text in texts if (found := _NUMBER.search(text))}
 
 
-def _client(server: Server, number: int, seen: Seen, end: threading.Event) -> None:
+def _client(number: int, seen: Seen, server: Server, end: threading.Event) -> None:
     user, asked = PEOPLE[number], 0
     while not end.is_set():
         asked += 1
@@ -121,7 +63,7 @@ def _client(server: Server, number: int, seen: Seen, end: threading.Event) -> No
                 user,
                 f"SELECT id, email FROM lake.point WHERE id = {asked % 10_000} /* {mark} */",
             )
-        except (flight.FlightError, pa.ArrowException, OSError):
+        except REFUSED:
             with seen.lock:
                 seen.refused += 1
             time.sleep(0.02)
@@ -155,31 +97,16 @@ def measure(times: int, seconds: float = 4.0) -> dict[str, object]:
         seconds: between two kills, on the average.
     """
     os.environ["RIPSTOP_PASSWORD"] = "x"
-    seen, end, choose = Seen(), threading.Event(), random.Random(7)
+    seen = Seen()
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder) / "bench"
         make(directory, rows=1_000)
-        server = Server(directory)
-        clients = [
-            threading.Thread(target=_client, args=(server, number, seen, end)) for number in range(CLIENTS)
-        ]
-        for client in clients:
-            client.start()
-        for time_ in range(1, times + 1):
-            time.sleep(seconds * choose.uniform(0.5, 1.5))
-            if time_ % 5:
-                server.kill_worker()
-            else:
-                server.kill_all()
-        time.sleep(seconds)
-        end.set()
-        for client in clients:
-            client.join(60)
-        server.kill_all()
-        kept: set[int] = set()
-        for number in range(CLIENTS):
-            kept |= _numbers([str(row["sql"]) for row in ask(server.port, PEOPLE[number], _LOOK)])
-        server.stop()
+        clients = [partial(_client, number, seen) for number in range(CLIENTS)]
+        with killed(directory, clients, times, seconds) as server:
+            server.kill_all()
+            kept: set[int] = set()
+            for number in range(CLIENTS):
+                kept |= _numbers([str(row["sql"]) for row in ask(server.port, PEOPLE[number], _LOOK)])
         intents, findings = _recorded(directory)
     return {
         "kills": times,

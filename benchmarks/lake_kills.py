@@ -1,8 +1,9 @@
-"""``kill -9`` at random moments of runs: whether a result that was reported is readable, and none is ever half.
+"""``kill -9`` at random moments of runs and refreshes: whether what was reported is readable, and nothing is ever half.
 
-Clients submit queries whose number of rows is known, and read every result again and again; the worker is killed, now and then the
-supervisor too. At the end every acknowledged run must be over, every succeeded one must have all its rows, and the lake must hold the
-files of succeeded runs and no other.
+Clients submit queries whose number of rows is known, and read every result again and again. Files change turn by turn; of one product all
+rows are stored by ``REFRESH`` at each turn, of another those that changed, when the server sees it. Readers check that
+what they get is one turn and the whole of it. The worker is killed, now and then the supervisor too. At the end every acknowledged run must
+be over, everything that is kept must be whole, and the lake must hold no other files.
 
 python -m benchmarks.lake_kills [times] [folder|s3]
 """
@@ -11,18 +12,20 @@ from __future__ import annotations
 
 import os
 import random
+import sqlite3
 import sys
 import tempfile
 import threading
 import time
-from contextlib import ExitStack
+from collections import Counter
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-import pyarrow as pa
-from pyarrow import flight  # noqa: TID251
+import duckdb
 
-from benchmarks.kills import Server, ask
+from benchmarks.killing import REFUSED, Server, answered, ask, killed
 from benchmarks.load import PEOPLE, make
 from benchmarks.machine import write
 from fabric.config import load_project
@@ -31,29 +34,43 @@ from server.demo.s3 import EmbeddedS3
 
 ROWS = 500_000
 SUBMITTERS = 2
+_TURNS = 7
 _LAST_SECONDS = 150.0
 _KEYS = ("lake", "a-secret-of-the-lake")
+_PRODUCTS = {
+    "whole": "/*---\nmaterialize: {refresh: '0 0 1 1 *', keep: 3}\n---*/\n"
+    "SELECT t.turn, t.wanted, b.id, b.name FROM lake.big b JOIN lake.turn t ON b.id < t.wanted\n",
+    "changed": "/*---\nmaterialize: {refresh: on change, every: 1s, watermark: turn, key: id, keep: 3}\n---*/\n"
+    "SELECT id, turn, 'at ' || turn AS note FROM lake.event\n",
+}
+_WHOLE = "SELECT count(name) AS n, min(turn) AS first, max(turn) AS turn, max(wanted) AS wanted FROM {}"
+_CHANGED = "SELECT count(note) AS n, max(turn) AS turn, sum(turn)::BIGINT AS sum FROM {}"
 
 
 @dataclass
 class Seen:
-    """What the clients saw: how many rows each acknowledged run must have, and what was not so."""
+    """What the clients saw: how many rows each acknowledged run must have, the last turn that was stored, and what was not so."""
 
     wanted: dict[str, tuple[str, int]] = field(default_factory=dict)
+    refreshed: int = 0
+    refreshes: int = 0
     reads: int = 0
     half: list[str] = field(default_factory=list)
     refused: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
-def _submit(server: Server, number: int, seen: Seen, end: threading.Event) -> None:
+# ── what the clients do ──────────────────────────────────────────────────────────────────────
+
+
+def _submit(number: int, seen: Seen, server: Server, end: threading.Event) -> None:
     user, choose = PEOPLE[number], random.Random(number)
     while not end.is_set():
         rows = choose.randrange(1, ROWS)
         try:
             call = f"CALL system.submit('SELECT id, h, name FROM lake.big WHERE id < {rows}')"
             (row,) = ask(server.port, user, call)
-        except (flight.FlightError, pa.ArrowException, OSError):
+        except REFUSED:
             seen.refused += 1
         else:
             with seen.lock:
@@ -61,51 +78,119 @@ def _submit(server: Server, number: int, seen: Seen, end: threading.Event) -> No
         end.wait(0.5)
 
 
-def _read(server: Server, seen: Seen, end: threading.Event) -> None:
+def _refresh(data: Path, seen: Seen, server: Server, end: threading.Event) -> None:
+    choose, turn = random.Random(3), 0
+    while not end.is_set():
+        turn += 1
+        put(data, turn, choose.randrange(1, ROWS))
+        try:
+            ask(server.port, PEOPLE[5], f"REFRESH bench.whole /* {turn} */")
+        except REFUSED:
+            seen.refused += 1
+        else:
+            seen.refreshed, seen.refreshes = turn, seen.refreshes + 1
+        end.wait(0.3)
+
+
+def put(data: Path, turn: int, wanted: int) -> None:
+    """The files of a turn: the number of rows that ``whole`` has in it, and events of which a seventh changed."""
+    new = data / "new"
+    new.write_text(f"turn,wanted\n{turn},{wanted}\n")
+    os.replace(new, data / "turn.csv")
+    with duckdb.connect() as connection:
+        changed = f"({turn} - ({turn} - i + {_TURNS} * {ROWS}) % {_TURNS})::BIGINT"
+        events = f"SELECT i AS id, {changed} AS turn FROM range({ROWS}) t(i)"
+        connection.execute(f"COPY ({events}) TO '{new}' (FORMAT parquet)")
+    os.replace(new, data / "event.parquet")
+
+
+def _is_one_turn(product: str, row: dict[str, object]) -> bool:
+    """Whether what was read of a product is a turn, and the whole of it."""
+    if product == "whole":
+        return row["n"] == row["wanted"] and row["first"] == row["turn"]
+    turn = int(str(row["turn"]))
+    wanted = sum((turn - (turn - left) % _TURNS) * len(range(left, ROWS, _TURNS)) for left in range(_TURNS))
+    return row["n"] == ROWS and row["sum"] == wanted
+
+
+def _read(seen: Seen, server: Server, end: threading.Event) -> None:
     choose = random.Random(1)
     while not end.is_set():
         with seen.lock:
             known = list(seen.wanted.items())
-        if known:
-            run_id, (user, rows) = choose.choice(known[-20:])
-            try:
-                (row,) = ask(server.port, user, f'SELECT count(name) AS n FROM results."{run_id}"')
-            except (flight.FlightError, pa.ArrowException, OSError):
-                end.wait(0.05)
-                continue
-            seen.reads += 1
-            if row["n"] != rows:
-                seen.half.append(run_id)
-
-
-def _answered(server: Server, user: str, sql: str) -> list[dict[str, object]]:
-    """The same once the worker that was killed has been replaced; a text that ran when it died is refused for a while."""
-    for time_ in range(40):
+        what, stored = choose.choice(("run", *_PRODUCTS)), seen.refreshed
         try:
-            return ask(server.port, user, f"{sql} /* {time_} */")
-        except (flight.FlightError, pa.ArrowException, OSError):
-            time.sleep(0.25)
-    return ask(server.port, user, sql)
+            if what == "run" and known:
+                run_id, (user, rows) = choose.choice(known[-20:])
+                (row,) = ask(server.port, user, f'SELECT count(name) AS n FROM results."{run_id}"')
+                whole = row["n"] == rows
+            elif what in _PRODUCTS and stored:
+                (row,) = ask(server.port, PEOPLE[6], _question(what, f"bench.{what}"))
+                whole = _is_one_turn(what, row) and (what != "whole" or int(str(row["turn"])) >= stored)
+            else:
+                continue
+        except REFUSED:
+            end.wait(0.05)
+            continue
+        seen.reads += 1
+        if not whole:
+            seen.half.append(f"{what} {row}")
 
 
-def _settle(server: Server, seen: Seen, lake: Lake) -> tuple[dict[str, str], set[str]]:
-    """The state of every run once all are over, and the files of the lake once nothing is left to remove."""
+def _question(product: str, written: str) -> str:
+    return (_WHOLE if product == "whole" else _CHANGED).format(written)
+
+
+# ── what is left ─────────────────────────────────────────────────────────────────────────────
+
+
+def _states(server: Server, seen: Seen) -> dict[str, str]:
+    states: dict[str, str] = {}
+    for user in {user for user, _ in seen.wanted.values()}:
+        found = answered(server, user, "SELECT run_id, state FROM system.runs")
+        states |= {str(row["run_id"]): str(row["state"]) for row in found}
+    return states
+
+
+def _snapshots(directory: Path) -> list[tuple[str, str]]:
+    """The file and the state of every snapshot that was begun."""
+    with closing(sqlite3.connect(directory / ".ripstop" / "state.db")) as connection:
+        return list(connection.execute("SELECT file, state FROM snapshots"))
+
+
+def _settled(
+    server: Server, seen: Seen, lake: Lake, directory: Path
+) -> tuple[dict[str, str], list[tuple[str, str]], set[str]]:
+    """The state of every run and snapshot once all are over, and the files that count for nothing once they are removed."""
     until = time.monotonic() + _LAST_SECONDS
     while True:
-        states: dict[str, str] = {}
-        for user in {user for user, _ in seen.wanted.values()}:
-            found = _answered(server, user, "SELECT run_id, state FROM system.runs")
-            states |= {str(row["run_id"]): str(row["state"]) for row in found}
-        files = {file.path.split("/")[1] for file in lake.listed("runs")}
+        states, snapshots = _states(server, seen), _snapshots(directory)
+        over = not {"queued", "running"} & {*states.values(), *(state for _, state in snapshots)}
         good = {run_id for run_id, state in states.items() if state == "succeeded"}
-        over = not {"queued", "running"} & set(states.values())
-        if (over and files == good) or time.monotonic() > until:
-            return states, files
+        kept = {file for file, state in snapshots if state in ("good", "dropped")}
+        left = {file.path for file in lake.listed("runs") if file.path.split("/")[1] not in good}
+        left |= {file.path for file in lake.listed("snapshots")} - kept
+        if (over and not left) or time.monotonic() > until:
+            return states, snapshots, left
         time.sleep(1.0)
 
 
+def _not_whole(server: Server, seen: Seen, good: set[str]) -> int:
+    """How many results and snapshots that count cannot be read, or not whole."""
+    faults = 0
+    for run_id in good & set(seen.wanted):
+        user, rows = seen.wanted[run_id]
+        (row,) = answered(server, user, f'SELECT count(name) AS n FROM results."{run_id}"')
+        faults += row["n"] != rows
+    for kept in answered(server, PEOPLE[6], "SELECT product, snapshot_id FROM system.snapshots"):
+        written = f"bench.{kept['product']} AT (VERSION => '{kept['snapshot_id']}')"
+        (row,) = answered(server, PEOPLE[6], _question(str(kept["product"]), written))
+        faults += not _is_one_turn(str(kept["product"]), row)
+    return faults
+
+
 def measure(times: int, where: str = "folder", seconds: float = 6.0) -> dict[str, object]:
-    """Kill so many times while runs are under way, and count what is not as it must be.
+    """Kill so many times while runs and refreshes are under way, and count what is not as it must be.
 
     Args:
         times: how often; every fifth time the supervisor too.
@@ -113,69 +198,76 @@ def measure(times: int, where: str = "folder", seconds: float = 6.0) -> dict[str
         seconds: between two kills, on the average.
     """
     os.environ["RIPSTOP_PASSWORD"] = "x"
-    seen, end, choose = Seen(), threading.Event(), random.Random(7)
+    seen = Seen()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         directory = folder / "bench"
         make(directory, rows=ROWS)
+        store_products(directory)
         if where == "s3":
-            _in_bucket(directory, stack.enter_context(EmbeddedS3(folder / "s3", *_KEYS)))
+            server_ = stack.enter_context(EmbeddedS3(folder / "s3", *_KEYS))
+            in_bucket(directory, server_, server_.endpoint)
         lake = open_lake(load_project(directory).lake)
-        server = Server(directory)
-        threads = [
-            threading.Thread(target=_submit, args=(server, number, seen, end)) for number in range(SUBMITTERS)
-        ]
-        threads.append(threading.Thread(target=_read, args=(server, seen, end)))
-        for thread in threads:
-            thread.start()
-        for time_ in range(1, times + 1):
-            time.sleep(seconds * choose.uniform(0.3, 1.7))
-            if time_ % 5:
-                server.kill_worker()
-            else:
-                server.kill_all()
-        end.set()
-        for thread in threads:
-            thread.join(60)
-        states, files = _settle(server, seen, lake)
-        good = {run_id for run_id, state in states.items() if state == "succeeded"}
-        unreadable = 0
-        for run_id in good & set(seen.wanted):
-            user, rows = seen.wanted[run_id]
-            (row,) = _answered(server, user, f'SELECT count(name) AS n FROM results."{run_id}"')
-            unreadable += row["n"] != rows
-        server.stop()
+        clients = [partial(_submit, number, seen) for number in range(SUBMITTERS)]
+        clients += [partial(_refresh, directory / "data", seen), partial(_read, seen)]
+        with killed(directory, clients, times, seconds) as server:
+            states, snapshots, left = _settled(server, seen, lake, directory)
+            good = {run_id for run_id, state in states.items() if state == "succeeded"}
+            not_whole = _not_whole(server, seen, good)
+    ended = Counter(states.values())
     return {
         "lake": where,
         "kills": times,
         "runs acknowledged": len(seen.wanted),
-        "succeeded": len(good),
-        "failed": sum(state == "failed" for state in states.values()),
-        "not over": sum(state in ("queued", "running") for state in states.values()),
+        "succeeded": ended["succeeded"],
+        "failed": ended["failed"],
+        "refreshes asked for, and reported": seen.refreshes,
+        "snapshots": dict(Counter(f"{file.split('/')[2]} {state}" for file, state in snapshots)),
+        "not over": ended["queued"] + ended["running"] + sum(state == "running" for _, state in snapshots),
         "acknowledged, and not in system.runs": len(set(seen.wanted) - set(states)),
         "reads meanwhile": seen.reads,
-        "half results": len(seen.half),
-        "succeeded, and not readable whole": unreadable,
-        "files of no result": len(files - good),
+        "half, or older than was reported": seen.half[:5],
+        "counts, and not readable whole": not_whole,
+        "files of nothing": len(left),
         "calls that failed meanwhile": seen.refused,
     }
 
 
-def _in_bucket(directory: Path, server: EmbeddedS3) -> None:
+def store_products(directory: Path) -> None:
+    """Two stored products over files that change turn by turn, for everyone to read and refresh."""
+    put(directory / "data", 0, 1)
+    file = directory / "fabric.yaml"
+    more = "turn: {path: turn.csv, format: csv}, event: {path: event.parquet, format: parquet}"
+    file.write_text(file.read_text().replace("tables: {", f"tables: {{{more}, "))
+    with (directory / "policies" / "federation.csv").open("a") as rules:
+        rules.write("p, role:*, bench.*, read, allow\np, role:*, bench.*, refresh, allow\n")
+    folder = directory / "products" / "bench"
+    folder.mkdir(parents=True)
+    for name, text in _PRODUCTS.items():
+        (folder / f"{name}.sql").write_text(text)
+
+
+def in_bucket(directory: Path, server: EmbeddedS3, endpoint: str, more: str = "") -> None:
+    """Have the project's lake in a bucket, reached by an endpoint."""
     client = server.client()
     client.create_bucket(Bucket="lake")
     client.close()
     with (directory / "fabric.yaml").open("a") as file:
         file.write(
-            f"lake: {{uri: 's3://lake/bench', endpoint: '{server.endpoint}', region: us-east-1, "
-            f"access_key_id: {_KEYS[0]}, secret_access_key: {_KEYS[1]}}}\n"
+            f"lake: {{uri: 's3://lake/bench', endpoint: '{endpoint}', region: us-east-1, "
+            f"access_key_id: {_KEYS[0]}, secret_access_key: {_KEYS[1]}{more}}}\n"
         )
 
 
-def main(times: int = 20, where: str = "folder") -> None:
-    """Measure and write ``out/lake_kills.json``."""
-    write("lake_kills", measure(times, where))
+def keys() -> tuple[str, str]:
+    """The access key and the secret of the bucket."""
+    return _KEYS
+
+
+def main(times: int = 50, where: str = "") -> None:
+    """Measure and write ``out/lake_kills.json``: in a folder and in a bucket, if not said which."""
+    write("lake_kills", {each: measure(times, each) for each in ([where] if where else ["folder", "s3"])})
 
 
 if __name__ == "__main__":
-    main(int((sys.argv[1:] or ["20"])[0]), *sys.argv[2:])
+    main(int((sys.argv[1:] or ["50"])[0]), *sys.argv[2:])

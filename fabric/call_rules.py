@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from fabric import preimages, text_shapes
+from fabric import date_preimages, preimages, text_shapes
 from fabric.preimages import Preimage
 from fabric.text_shapes import ANYTHING, Shape, Texts, exactly, of_any
 from fabric.totality_types import FLOATS, RANGES
@@ -78,11 +78,11 @@ def cast_rule(source: str, target: str, tries: bool) -> Rule | None:
     if numbers is not None:
         return Rule(_on_domain(numbers), null_of_null=not tries)
     if target == "DATE" and source in _MOMENTS:
-        return Rule(_on_domain(preimages.day_of(source)))
+        return Rule(_on_domain(date_preimages.day_of(source)))
     if source == "DATE" and target in _MOMENTS:
-        return Rule(_on_domain(preimages.midnight_of(target)))
+        return Rule(_on_domain(date_preimages.midnight_of(target)))
     if source in _MOMENTS and target in _MOMENTS:
-        return Rule(_on_domain(preimages.in_a_zone))
+        return Rule(_on_domain(date_preimages.in_a_zone))
     if target == "VARCHAR" and source in RANGES:
         return Rule(_whole_numbers, null_of_null=True)
     if target == "VARCHAR" and source in _DATED:
@@ -115,9 +115,9 @@ def _on_domain(preimage: Preimage) -> Callable[[Wanted], Wanted | None]:
 def _sum(call: Call) -> Preimage | None:
     value = call.value
     if isinstance(value, Mapping):
-        return preimages.later(value, call.of) if call.of in _DATED and call.kind in _MOMENTS else None
+        return date_preimages.later(value, call.of) if call.of in _DATED and call.kind in _MOMENTS else None
     if call.of == "DATE" and call.kind == "DATE":
-        return preimages.days_later(value)
+        return date_preimages.days_later(value)
     return preimages.plus(Fraction(value), call.kind) if _is_number(call) else None
 
 
@@ -126,12 +126,12 @@ def _difference(call: Call) -> Preimage | None:
     if isinstance(value, Mapping):
         turned = {unit: -count for unit, count in value.items()}
         varies = call.place == 0 and call.of in _DATED and call.kind in _MOMENTS
-        return preimages.later(turned, call.of) if varies else None
+        return date_preimages.later(turned, call.of) if varies else None
     if set(call.kinds) == {"DATE"}:
-        days = preimages.days_until if call.place else preimages.days_since
+        days = date_preimages.days_until if call.place else date_preimages.days_since
         return days(value, "DATE") if call.kind in RANGES else None
     if call.of == "DATE" and call.kind == "DATE" and not call.place:
-        return preimages.days_later(-value)
+        return date_preimages.days_later(-value)
     if not _is_number(call):
         return None
     return (
@@ -174,22 +174,18 @@ def _absolute(call: Call) -> Preimage | None:
     return preimages.absolute(call.kind) if _is_number(call) else None
 
 
-def _year(call: Call) -> Preimage | None:
-    return preimages.year_of(call.of) if call.of in _DATED and not call.behind else None
-
-
-def _last_day(call: Call) -> Preimage | None:
-    return preimages.last_day(call.of) if call.of in _DATED and not call.behind else None
+def _of_date(rule: Callable[[str], Preimage]) -> Callable[[Call], Preimage | None]:
+    return lambda call: rule(call.of) if call.of in _DATED and not call.behind else None
 
 
 def _truncated(call: Call) -> Preimage | None:
     known = call.place == 1 and call.of in _DATED and call.kind in _MOMENTS
-    return preimages.truncated(str(call.value).lower(), call.of) if known else None
+    return date_preimages.truncated(str(call.value).lower(), call.of) if known else None
 
 
 def _bucketed(call: Call) -> Preimage | None:
     known = call.place == 1 and call.of == call.kind and isinstance(call.value, Mapping)
-    return preimages.bucketed(call.value, call.of) if known else None
+    return date_preimages.bucketed(call.value, call.of) if known else None
 
 
 def _days_between(call: Call) -> Preimage | None:
@@ -198,12 +194,12 @@ def _days_between(call: Call) -> Preimage | None:
         return None
     value = end if call.place == 1 else start
     day = value if call.of == "DATE" else value // DAY
-    return (preimages.days_until if call.place == 1 else preimages.days_since)(day, call.of)
+    return (date_preimages.days_until if call.place == 1 else date_preimages.days_since)(day, call.of)
 
 
 def _zoned(call: Call) -> Preimage | None:
     known = call.place == 1 and isinstance(call.value, str) and {call.of, call.kind} == set(_MOMENTS)
-    return preimages.in_a_zone if known else None
+    return date_preimages.in_a_zone if known else None
 
 
 _RULES: Mapping[str, Callable[[Call], Preimage | None]] = {
@@ -214,11 +210,11 @@ _RULES: Mapping[str, Callable[[Call], Preimage | None]] = {
     "//": _whole_quotient,
     "abs": _absolute,
     **dict.fromkeys(("floor", "ceil", "ceiling", "round", "trunc"), _stepped),
-    "year": _year,
+    "year": _of_date(date_preimages.year_of),
     "date_trunc": _truncated,
     "datetrunc": _truncated,
     "time_bucket": _bucketed,
-    "last_day": _last_day,
+    "last_day": _of_date(date_preimages.last_day),
     **dict.fromkeys(("date_diff", "datediff"), _days_between),
     "timezone": _zoned,
 }
@@ -342,15 +338,6 @@ _TEXTS: Mapping[str, Callable[[Call], _Change | None]] = {
     "||": _beside,
 }
 
-SHAPES: Mapping[str, Callable[[str], Shape]] = {
-    **dict.fromkeys(("prefix", "starts_with", "^@"), lambda text: exactly(text) + ANYTHING),
-    **dict.fromkeys(("suffix", "ends_with"), lambda text: ANYTHING + exactly(text)),
-    "contains": lambda text: ANYTHING + exactly(text) + ANYTHING,
-    "~~": text_shapes.like,
-    "~~*": lambda text: text_shapes.like(text).each(text_shapes.caseless),
-}
-"""Tests of a text, by the text that they look for."""
-
 
 def _of_length(wanted: Wanted) -> Wanted | None:
     if not isinstance(wanted, Domain):
@@ -405,7 +392,7 @@ def _dated(wanted: Wanted, kind: str) -> Wanted | None:
         if not all(place is not None and len(place) == 1 for place in begin):
             return None
         text = "".join(character for place in begin if place for character in place)
-        days = preimages.spelled(text, kind, whole=shape.fixed is not None)
+        days = date_preimages.spelled(text, kind, whole=shape.fixed is not None)
         if days is None:
             return None
         found = found.joined(days.intervals)

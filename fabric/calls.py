@@ -295,8 +295,11 @@ class Procedures:
 
 
 def _sharing(principal: Principal, run_id: str, subject: str) -> Sharing:
-    if not subject or (":" in subject and not re.fullmatch(r"role:\S.*", subject)):
-        raise InvalidValue("a result is shared with a user or a role", hint="write ana, or role:analyst")
+    if not subject or (":" in subject and not re.fullmatch(r"(role|domain):\S.*", subject)):
+        raise InvalidValue(
+            "a result is shared with a user, a role or a domain",
+            hint="write ana, role:analyst, or domain:claims",
+        )
     return Sharing(principal, run_id, subject)
 
 

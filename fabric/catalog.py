@@ -17,9 +17,11 @@ from fabric.catalog_state import Stamp as Stamp
 from fabric.engine import Engine
 from fabric.errors import FabricError, InternalError, Unreachable
 from fabric.file_scan import FileTables
+from fabric.lake import RESULTS
 from fabric.product_files import ProductFiles, named
 from fabric.product_graph import beneath
 from fabric.product_shape import in_circle, shaped
+from fabric.resolve import Find, Whole
 from fabric.snapshots import SnapshotTables
 from fabric.spi import Connector, FileConnector, Governor, View
 from fabric.stored import StoredTable
@@ -219,6 +221,35 @@ class Catalog:
             return self._table(names[0], None, parts)
         return self._table(names[0], names[1], parts) if len(names) == 3 else None
 
+    def within(
+        self,
+        domain: str,
+        products: Mapping[tuple[str, str], Product] | None = None,
+        results: frozenset[str] = frozenset(),
+    ) -> Find:
+        """What finds the names in bodies of a domain's products: as ``find``, and results that are shared with the domain.
+
+        Args:
+            domain: whose.
+            products: as of ``find``.
+            results: the runs in whose queries the body stands, which cannot rest on themselves.
+        """
+
+        def found(parts: tuple[str, ...]) -> Table | Product | None:
+            if len(parts) == 2 and parts[0].lower() == RESULTS and self.results is not None:
+                names = Whole(
+                    self.within(domain, products, results | {parts[1]}),
+                    lambda of: self.within(of, products, results | {parts[1]}),
+                )
+                return self.results.shared(parts[1], domain, names, results)
+            return self.find(parts, products)
+
+        return found
+
+    def whole(self, domain: str | None = None) -> Whole:
+        """All names, for what is asked on nobody's behalf; as they are in the bodies of a domain's products, if one is given."""
+        return Whole(self.find if domain is None else self.within(domain), self.within)
+
     def _own(
         self, schema: str, name: str, products: Mapping[tuple[str, str], Product] | None
     ) -> Table | Product | None:
@@ -278,7 +309,7 @@ class Catalog:
         """The product with the types that its SELECT has now, or with the reason why it has none."""
         stamp = self.stamp()
         known = self._shapes.get(product.key)
-        if known is not None and known.product is product and known.stamp.holds(stamp):
+        if known is not None and known.product is product and known.stamp.holds(stamp) and not known.is_over:
             return known.shape
         ordered, circle = beneath(product, self.find)
         if circle and not product.broken:
@@ -298,9 +329,10 @@ class Catalog:
             self._shapes[product.key] = replace(known, stamp=stamp)
             return known.shape
         looked: dict[tuple[str, ...], Table | Product | None] = {}
+        look = self.within(product.domain)
 
         def find(parts: tuple[str, ...]) -> Table | Product | None:
-            found = self.find(parts)
+            found = look(parts)
             looked[parts] = shapes.get(found.name.key) if isinstance(found, Product) else found
             return found
 
@@ -310,9 +342,13 @@ class Catalog:
         return made
 
     def _holds(self, known: Shape, shapes: Mapping[tuple[str, str, str], Product], stamp: Stamp) -> bool:
-        return known.stamp.holds(stamp) or all(
-            _same(was, self.find(name), shapes) for name, was in known.parts.items()
-        )
+        if known.stamp.holds(stamp):
+            return not known.is_over
+        find = self.within(known.product.domain)
+        try:
+            return all(_same(was, find(name), shapes) for name, was in known.parts.items())
+        except FabricError:
+            return False  # a stored result is gone
 
     def _entry(self, found: Table | Product, kind: str, view: View) -> Entry:
         columns = tuple(column for column in found.columns if column.name.lower() not in view.hidden)

@@ -9,6 +9,7 @@ from fabric.domains import DomainPrincipal
 from fabric.errors import NotFound
 from fabric.lake import RESULTS
 from fabric.product_types import UNPUBLISHED
+from fabric.resolve import Find
 from fabric.types import Principal, Product, Table
 
 if TYPE_CHECKING:
@@ -26,9 +27,9 @@ class CatalogNames:
     principal: Principal
     governor: Governor
 
-    def find(self, parts: tuple[str, ...]) -> Table | Product | None:
-        """See ``Catalog.find``."""
-        return self.catalog.find(parts)
+    def body(self, domain: str) -> Find:
+        """See ``Catalog.within``."""
+        return self.catalog.within(domain)
 
     def known(self, parts: tuple[str, ...]) -> Table | Product | None:
         """The same, when the principal may know of it; the fabric's own tables are known to all."""

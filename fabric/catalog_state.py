@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from fabric.errors import FabricError
 from fabric.types import Product, Table
@@ -39,3 +40,8 @@ class Shape:
     stamp: Stamp
     parts: Mapping[tuple[str, ...], Table | Product | None]
     shape: Product
+
+    @property
+    def is_over(self) -> bool:
+        """Whether a stored result that it rests on has expired since."""
+        return self.shape.until is not None and datetime.now(UTC) >= self.shape.until

@@ -67,11 +67,13 @@ def compose_one(
     body: Body,
     decisions: Mapping[str, Decision],
     guard: Guard,
+    where: str = "",
 ) -> str:
-    """Some columns of one relation as a statement of its own, with all that the relation is made of."""
+    """Some columns of one relation, ``where`` a condition holds, as a statement of its own, with all that it is made of."""
     entries = [_entry(resolved, part, body, guard) for part in (*beneath(relation, decisions), relation)]
     wanted = ", ".join(name(column.name) for column in columns) or "true"
-    return f"WITH {', '.join(entries)} SELECT {wanted} FROM {name(relation.id)}"
+    condition = f" WHERE {where}" if where else ""
+    return f"WITH {', '.join(entries)} SELECT {wanted} FROM {name(relation.id)}{condition}"
 
 
 def _entry(resolved: Resolved, relation: Relation, body: Body, guard: Guard) -> str:

@@ -88,6 +88,7 @@ class LakeSettings(Strict):
     access_key_id: SecretStr | None = None
     secret_access_key: SecretStr | None = None
     session_token: SecretStr | None = None
+    timeout: Seconds = Field(default=20.0, description="time S3 may stay silent, at each of five attempts")
     keep: Seconds = Field(default=7 * 86_400.0, description="how long the result of a run can be read")
     per_user: Bytes = Field(default=10 * 10**9, description="how much the results of one user may take")
 

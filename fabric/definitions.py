@@ -35,10 +35,10 @@ from fabric.product_graph import beneath, told
 from fabric.product_shape import shaped
 from fabric.product_types import UNPUBLISHED
 from fabric.products import name_parts, product_of, split
-from fabric.resolve import only_now, relations, resolve
+from fabric.resolve import Find, only_now, relations, resolve
 from fabric.rules import RuleBinder
 from fabric.spi import Governor
-from fabric.types import Definition, Parsed, Principal, Product, Table, TableName
+from fabric.types import Definition, Parsed, Principal, Product, StoredTable, Table, TableName
 
 DONE = pa.schema([pa.field("product", pa.string()), pa.field("state", pa.string())])
 """What a definition answers with, in one row: JDBC's driver runs a statement without columns twice, as an update and
@@ -82,13 +82,16 @@ class _Target:
 class _DomainNames:
     """What stands in a body: the names that its domain may know of."""
 
-    find: Callable[[tuple[str, ...]], Table | Product | None]
+    find: Find
+    body: Callable[[str], Find]
     governor: Governor
     domain: DomainPrincipal
 
     def known(self, parts: tuple[str, ...]) -> Table | Product | None:
         found = self.find(parts)
-        return found if found is not None and known_to(self.governor, self.domain, found) else None
+        if found is None or isinstance(found, StoredTable):
+            return found  # what it was made of is judged where it is governed
+        return found if known_to(self.governor, self.domain, found) else None
 
     def candidates(self, name: str) -> list[str]:
         return []
@@ -246,13 +249,11 @@ class Definitions:
         if candidate.broken:
             raise InvalidValue(candidate.broken, hint="each major version has one file")
 
-        def find(parts: tuple[str, ...]) -> Table | Product | None:
-            return self._catalog.find(parts, products)
-
+        find = self._catalog.within(domain, products)
         _, circle = beneath(candidate, find)
         if circle:
             raise NotSupported(f"a product cannot rest on itself: {told(circle, domain)}")
-        self._judge_body(candidate, find)
+        self._judge_body(candidate, find, products)
         shape = shaped(candidate, find, self._engine, promises=False)
         if shape.broken:
             raise InvalidValue(shape.broken, hint="DESCRIBE shows the columns of what it reads")
@@ -260,12 +261,13 @@ class Definitions:
         return shape
 
     def _judge_body(
-        self, candidate: Product, find: Callable[[tuple[str, ...]], Table | Product | None]
+        self, candidate: Product, find: Find, products: Mapping[tuple[str, str], Product]
     ) -> None:
         """Refuse what its domain may not read, or not combine."""
         reader = f"domain:{candidate.domain}"
         domain = DomainPrincipal(reader)
-        resolved = resolve(parse(candidate.sql), _DomainNames(find, self._governor, domain), None, reader)
+        names = _DomainNames(find, lambda of: self._catalog.within(of, products), self._governor, domain)
+        resolved = resolve(parse(candidate.sql), names, None, reader)
         if any(
             relation.name.catalog == self._catalog.fabric and isinstance(relation.object, Table)
             for relation in relations(resolved)

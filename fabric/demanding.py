@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from fabric.compose import raw_name, table_relations
+from sqlglot import exp
+
+from fabric.compose import inline, probe, raw_name, table_relations
 from fabric.demand import Demand, demands, leaves_conditions
 from fabric.engine import Engine, Probe
-from fabric.predicates import renamed
-from fabric.types import Decision, OrderKey, Relation, Resolved, Table
+from fabric.predicates import Predicate, renamed
+from fabric.types import Decision, Governed, OrderKey, Relation, Resolved, Table
 
 
 def demanded(
@@ -41,6 +43,15 @@ def demanded(
             names = {column_id(relation, n): column.name for n, column in enumerate(table.columns)}
             demand.imply(renamed(each, names.__getitem__) for each in implied)
     return found
+
+
+def demanded_by_rules(relation: Relation, governed: Governed, engine: Engine) -> list[Predicate]:
+    """What of a relation's row filters a source could take, whatever the statement asks."""
+    alone = Resolved(exp.select("*").from_(exp.to_identifier(relation.id, quoted=True)), (relation,))
+    decisions = governed.decisions
+    probed = probe(alone, engine, decisions)
+    found = demanded(alone, decisions, engine, probed, lambda: inline(alone, decisions), {})
+    return found[relation.id].predicates if relation.id in found else []
 
 
 def listed_columns(tables: list[tuple[Relation, Table]]) -> dict[str, list[tuple[str, str]]]:

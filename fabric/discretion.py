@@ -18,7 +18,7 @@ from fabric.catalog_names import known_to
 from fabric.errors import FabricError, SourceError, UserError
 from fabric.resolve import beneath, relations
 from fabric.spi import Binder, Governor
-from fabric.stored import StoredTable, judged
+from fabric.stored import StoredTable, asked, judged
 from fabric.types import Decision, Governed, Principal, Product, Relation, Resolved
 
 log = logging.getLogger("ripstop.line")
@@ -57,11 +57,17 @@ class Discretion:
         self._of_rules: set[str] = set()
         self._veiled: set[str] = set()
         decisions = governed.decisions
-        for relation in relations(governed.resolved, decisions):
+        for relation in self._all():
             parts = {part.id for part in beneath(relation, decisions)}
             if restricts(decisions[relation.id]):
                 self._veiled |= {relation.id, *parts}
             self._of_rules |= parts - {part.id for part in beneath(relation)}
+
+    def _all(self) -> Iterator[Relation]:
+        """Every relation that runs, and of what was asked."""
+        yield from relations(self._governed.resolved, self._governed.decisions)
+        if self._governed.asked is not None:
+            yield from relations(self._governed.asked, self._governed.decisions)
 
     def shows(self, relation: Relation) -> bool:
         """Whether the relation may be named; what a row rule reads may not, for that would tell the rule."""
@@ -85,7 +91,7 @@ class Discretion:
 
     def shows_read(self, relation: Relation, reduced_by: Iterable[str] = ()) -> bool:
         """The same where the keys of other relations stand in what is asked: then of all of them."""
-        known = {each.id: each for each in relations(self._governed.resolved, self._governed.decisions)}
+        known = {each.id: each for each in self._all()}
         return all(map(self.shows_source, (relation, *(known[id] for id in reduced_by))))
 
     def counts(self, relation: Relation) -> bool:
@@ -93,11 +99,11 @@ class Discretion:
 
         A domain's rights decide on what a product that reads as its domain meets, and on what a row rule reads.
         """
-        return any(relation is named for named in self._governed.resolved.relations)
+        return any(relation is named for named in asked(self._governed).relations)
 
     def named(self, relation: Relation) -> Relation:
         """The relation that the statement itself names, of which this one is a part, or itself."""
-        for top in self._governed.resolved.relations:
+        for top in asked(self._governed).relations:
             if any(part.id == relation.id for part in beneath(top, self._governed.decisions)):
                 return top
         return relation
@@ -146,7 +152,7 @@ def receipt(governed: Governed, decided: str) -> dict[str, object]:
         governed: the statement.
         decided: the fingerprint of the decisions.
     """
-    named = governed.resolved.relations
+    named = asked(governed).relations
     said: dict[str, object] = {
         "restricted": {each.written: _restricted(governed, each) for each in named},
         "policy": decided,
@@ -157,9 +163,12 @@ def receipt(governed: Governed, decided: str) -> dict[str, object]:
 
 def _restricted(governed: Governed, named: Relation) -> str:
     # What row rules read restricts nothing of its own.
-    found = named.object
-    made_of = judged(found.made_of) if isinstance(found, StoredTable) and found.made_of else ()
-    decided = [governed.decisions[part.id] for part in (*beneath(named), *made_of, named)]
+    read = [*beneath(named), named]
+    results = [
+        each.object for each in read if isinstance(each.object, StoredTable) and each.object.expires_at
+    ]
+    made_of = [part for found in results if found.made_of is not None for part in judged(found.made_of)]
+    decided = [governed.decisions[part.id] for part in (*read, *made_of)]
     rows = any(decision.rows for decision in decided)
     columns = any(decision.masks or decision.hidden for decision in decided)
     return {(False, False): "none", (True, False): "rows", (False, True): "columns"}.get(
@@ -173,6 +182,10 @@ def _notice(named: Relation) -> str:
     if not isinstance(product, Product):
         return ""
     said = []
+    parts = (part.object for part in beneath(named))
+    ends = [found.expires_at for found in parts if isinstance(found, StoredTable) and found.expires_at]
+    if ends:
+        said.append(f"it rests on a stored result, which is there until {min(ends):%Y-%m-%d %H:%M} UTC")
     if product.status == "deprecated":
         until = f", and is served until {product.sunset}" if product.sunset else ""
         instead = f"; read {product.replaced_by}" if product.replaced_by else ""

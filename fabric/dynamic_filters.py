@@ -55,7 +55,7 @@ def semi_joins(
         if target in files:
             continue
         towards = _towards(target, edges, ordered[:place])
-        usable = [edge for edge in towards if _gives(edge, every) and _takes(edge, every, able)]
+        usable = [edge for edge in towards if gives(edge, every) and _takes(edge, every, able)]
         if target in lacking:
             chosen = _each_once(usable, lacking[target], every)
         else:
@@ -120,7 +120,7 @@ def _towards(target: str, edges: Sequence[Edge], earlier: Sequence[str]) -> list
     return sorted(found, key=lambda edge: earlier.index(edge.source.relation))
 
 
-def _gives(edge: Edge, scans: Mapping[str, Reducible]) -> bool:
+def gives(edge: Edge, scans: Mapping[str, Reducible]) -> bool:
     """Whether the key is fetched, which the optimized plan may do without, and means the same on both sides."""
     if _source_column(edge, scans).name not in scans[edge.source.relation].scan.columns:
         return False

@@ -158,7 +158,8 @@ class Answer:
         schema = pa.schema([pa.field(name, self._engine.input_type(kind)) for name, kind in columns])
         live.feed = Feed(sessions[source], read.offer, live.context, schema)
         ahead = relation.id in self.plan.key_givers and not self.plan.is_guarded(read)
-        live.rows_of = FeedSource(live.feed, schema, repeated=read.repeated, ahead=ahead)
+        repeated = self.plan.is_repeated(read) and not self.plan.is_guarded(read)
+        live.rows_of = FeedSource(live.feed, schema, repeated=repeated, ahead=ahead)
         self._registered[raw_name(relation)] = live.rows_of, read.shown_rows
         self._guard(live, read)
 
@@ -173,7 +174,7 @@ class Answer:
             self._open_cursor,
             lambda: self.plan.guarded_sql(read, self._paths),
             pa.schema(fields),
-            repeated=read.repeated,
+            repeated=self.plan.is_repeated(read),
             ahead=read.ahead if isinstance(read, FileRead) else relation.id in self.plan.key_givers,
         )
         self._registered[guarded_name(relation)] = live.guarded, read.shown_rows

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pydantic import TypeAdapter
 
 from fabric.discretion import Discretion
-from fabric.explanation import Actual, Explanation, ScanExplained, explanation
+from fabric.explanation import Actual, Explanation, ScanExplained, SnapshotExplained, explanation
 from fabric.parse_explain import FORMS
 from fabric.plan import Plan
 from fabric.types import ScanReceipt
@@ -43,7 +43,13 @@ def _text(told: Explanation) -> list[str]:
         lines.append(f"{scan.title}: {scan.kind}")
         lines += [f"  {line}" for line in _lines(scan)]
     lines += [f"restricted for you: {name} ({how})" for name, how in told.restricted.items()]
+    lines += map(_snapshot, told.snapshots)
     return [*lines, f"duckdb: {told.duckdb}"]
+
+
+def _snapshot(told: SnapshotExplained) -> str:
+    moment = f" of {told.as_of:%Y-%m-%d %H:%M:%S} UTC" if told.as_of else ""
+    return f"snapshot{moment} of {told.product}: {told.why}"
 
 
 def _lines(scan: ScanExplained) -> Iterator[str]:
@@ -109,6 +115,7 @@ def _mermaid(told: Explanation) -> list[str]:
             sent = f"|{_label([f'{rows:,} rows'])}|" if rows is not None else ""
         lines.append(f"    scan{number} {flows}{sent} duckdb")
     restricted = [f"restricted for you: {name} ({how})" for name, how in told.restricted.items()]
+    restricted += map(_snapshot, told.snapshots)
     lines.append(
         f"    duckdb[{_label(['duckdb', told.duckdb, *restricted])}] --> answer([{_label(['answer'])}])"
     )

@@ -9,6 +9,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import Field, TypeAdapter
@@ -18,6 +19,7 @@ from fabric.estimates import row_bytes
 from fabric.plan import Plan
 from fabric.pushdown import describe
 from fabric.reads import FileRead, LiveRead, Read, SystemRead, Unread
+from fabric.stored import asked
 from fabric.types import ScanReceipt, TableName
 
 _OFF = "pushdown is off"
@@ -98,6 +100,16 @@ class ScanExplained:
 
 
 @dataclass(frozen=True, slots=True)
+class SnapshotExplained:
+    """The snapshot of a product that was considered instead of the live parts."""
+
+    product: str
+    as_of: Annotated[datetime | None, Field(description="the moment that it shows")]
+    chosen: Annotated[bool, Field(description="whether the answer comes from it")]
+    why: Annotated[str, Field(description="chosen, or why not")]
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """A plan as it may be told to the one who asks."""
 
@@ -109,6 +121,12 @@ class Explanation:
         ),
     ]
     duckdb: Annotated[str, Field(description="what is left to DuckDB")]
+    snapshots: Annotated[
+        tuple[SnapshotExplained, ...],
+        Field(
+            description="of products that you may read: those which might answer this, and whether they do"
+        ),
+    ] = ()
 
 
 def explanation(plan: Plan, discretion: Discretion, receipts: Sequence[ScanReceipt] = ()) -> Explanation:
@@ -127,12 +145,14 @@ def explanation(plan: Plan, discretion: Discretion, receipts: Sequence[ScanRecei
         scans.append(_scan(read, names, discretion, receipt))
     restricted = {
         named.written: how
-        for named in plan.governed.resolved.relations
+        for named in asked(plan.governed).relations
         if (how := discretion.restricted(named)) != "none"
     }
     joined = len([read for read in plan.reads if not isinstance(read, Unread)])
     left = f"{'joins ' if joined > 1 else 'computes over '}{joined} relations, and every filter again"
-    return Explanation(tuple(scans), restricted, left)
+    considered = plan.governed.considered
+    snapshots = tuple(SnapshotExplained(s.product, s.as_of, s.chosen, s.why) for s in considered)
+    return Explanation(tuple(scans), restricted, left, snapshots)
 
 
 def _scan(

@@ -17,7 +17,7 @@ from fractions import Fraction
 from typing import Any
 
 from fabric import text_shapes
-from fabric.call_rules import SHAPES, Call, Rule, Wanted, call_rule, cast_rule
+from fabric.call_rules import Call, Rule, Wanted, call_rule, cast_rule
 from fabric.predicates import ColumnComparison, NullTest, Operator, Predicate
 from fabric.text_shapes import Texts
 from fabric.totality_types import FLOATS, RANGES, Node, decimal, kind_of
@@ -220,7 +220,7 @@ class _Reader:
     def _pattern(self, node: Node) -> Found:
         """A condition that is a call: a test of a text."""
         children, name = node["children"], _called(node)
-        shaped = SHAPES.get(name)
+        shaped = text_shapes.TESTS.get(name)
         if shaped is None or len(children) != 2 or self._kind(children[0]) != "VARCHAR":
             return True
         text = _value(children[1])

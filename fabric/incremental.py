@@ -111,14 +111,19 @@ def mark_of(stored: Materialization, kept: str | None) -> str | None:
 
 
 def has_more(shape: Product, value: str | None) -> str:
-    """The question whether a row has come or changed since; rows with no watermark tell nothing."""
-    column = _column(shape, _stored(shape).watermark)
+    """The question whether a row has come or changed since; rows with no watermark tell nothing.
+
+    With a key the table is asked, where a row moves too that the product's WHERE leaves out from then on.
+    """
+    stored = _stored(shape)
+    column = _column(shape, stored.watermark)
+    asked, source = column.name, f"{name(shape.domain)}.{name(shape.name.name)}"
+    if stored.key:
+        asked, source = _origin(shape, column), _select(shape).args["from_"].this.sql("duckdb")
     above = (
-        f"{name(column.name)} > {_literal(value, column)}"
-        if value is not None
-        else f"{name(column.name)} IS NOT NULL"
+        f"{name(asked)} > {_literal(value, column)}" if value is not None else f"{name(asked)} IS NOT NULL"
     )
-    return f"SELECT 1 AS more FROM {_written(shape)} WHERE {above} LIMIT 1"
+    return f"SELECT 1 AS more FROM {source} WHERE {above} LIMIT 1"
 
 
 def changed(shape: Product, value: str) -> str:
@@ -127,16 +132,14 @@ def changed(shape: Product, value: str) -> str:
     A row that the product's WHERE leaves out now may have been in it before. Of such a row what the product makes of it is not
     reckoned: it may raise.
     """
-    tree = parse(shape.sql).tree
-    assert isinstance(tree, exp.Select)  # noqa: S101 - ``unfit`` has seen it
+    tree = _select(shape)
     where = tree.args.get("where")
     serves = (
         exp.Coalesce(this=where.this.copy(), expressions=[exp.false()]) if where is not None else exp.true()
     )
     items = [_where_it_serves(item, where) for item in tree.expressions]
     watermark = _column(shape, _stored(shape).watermark)
-    place = shape.columns.index(watermark)
-    origin = name(shape.origins[place][0].column)
+    origin = name(_origin(shape, watermark))
     since = exp.condition(f"{origin} >= {_literal(value, watermark)} OR {origin} IS NULL", dialect="duckdb")
     asked = tree.select(exp.alias_(serves, SERVES), *items, append=False).where(since, append=False)
     return asked.sql(dialect="duckdb")
@@ -164,8 +167,15 @@ def _literal(value: str | None, column: Column) -> str:
     return f"CAST({text(str(value))} AS {column.type})"
 
 
-def _written(shape: Product) -> str:
-    return f"{name(shape.domain)}.{name(shape.name.name)}"
+def _select(shape: Product) -> exp.Select:
+    tree = parse(shape.sql).tree
+    assert isinstance(tree, exp.Select)  # noqa: S101 - ``unfit`` has seen it
+    return tree
+
+
+def _origin(shape: Product, column: Column) -> str:
+    """The column of the table that is handed on as one of the product."""
+    return shape.origins[shape.columns.index(column)][0].column
 
 
 # ── how it is put together ───────────────────────────────────────────────────────────────────

@@ -13,6 +13,7 @@ from fabric.config_model import HistorySettings, LakeSettings
 from fabric.events import Events
 from fabric.execute import Outcome
 from fabric.runs import Runs
+from fabric.seal import Seal
 from fabric.snapshots import Snapshots
 from fabric.state import Part, State
 from fabric.types import Governed, Principal
@@ -92,6 +93,7 @@ class Journal:
         kept: how long.
         domains: the domain of each source, by its name.
         lake: how long results of runs are kept, and how much of them.
+        seal: for the texts of runs; absent, they are this process's alone to read.
 
     Raises:
         InvalidConfig: the state is of a later version.
@@ -104,6 +106,7 @@ class Journal:
         kept: HistorySettings = _KEPT,
         domains: Mapping[str, str] = {},
         lake: LakeSettings = _LAKE,
+        seal: Seal | None = None,
     ) -> None:
         self._state = state
         self._redact = redact
@@ -112,7 +115,7 @@ class Journal:
         self.wishes = Wishes(state, redact)
         self.events = Events(state, redact, kept.keep)
         self.usage = Usage(state, domains)
-        self.runs = Runs(state, redact, lake)
+        self.runs = Runs(state, redact, lake, seal or Seal())
         self.snapshots = Snapshots(state, redact)
         state.prepare(_PART)
 

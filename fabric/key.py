@@ -11,7 +11,8 @@ from fabric.config import ProjectConfig
 from fabric.errors import InvalidConfig
 from fabric.secrets import SECRETS
 
-_STATE_FOLDER = ".ripstop"
+STATE_FOLDER = ".ripstop"
+"""Where a project keeps what is no file of its own."""
 
 
 def load_key(config: ProjectConfig) -> bytes:
@@ -25,7 +26,7 @@ def load_key(config: ProjectConfig) -> bytes:
     """
     if config.key is not None:
         return config.key.get_secret_value().encode()
-    path = config.directory / _STATE_FOLDER / "key"
+    path = config.directory / STATE_FOLDER / "key"
     try:
         if not path.exists():
             _make(path)

@@ -27,7 +27,6 @@ RESULTS = "results"
 """The catalog in which stored data stands; no source can be called so."""
 
 _ATTEMPTS = 5
-_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,8 +222,9 @@ def open_lake(settings: LakeSettings) -> Lake:
     }
     filesystem = fs.S3FileSystem(
         **{key: value for key, value in said.items() if value},
-        connect_timeout=_SECONDS,
-        request_timeout=_SECONDS,
-        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=_ATTEMPTS),
+        connect_timeout=settings.timeout,
+        request_timeout=settings.timeout,
+        # The standard strategy stops retrying when too many requests fail in all: at one in ten it did (measured).
+        retry_strategy=fs.AwsDefaultS3RetryStrategy(max_attempts=_ATTEMPTS),
     )
     return Lake(filesystem, settings.uri.partition("://")[2])

@@ -5,7 +5,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 
-from fabric.errors import NotFound, NotSupported, ProductRetired, ProductViolated, UserError
+from fabric.errors import (
+    NotFound,
+    NotSupported,
+    ProductRetired,
+    ProductViolated,
+    ResultOutdated,
+    UserError,
+)
 from fabric.settings import SourceSettings
 from fabric.types import DEFAULT_SCHEMA, Product
 
@@ -44,6 +51,10 @@ def not_served(written: str, product: Product) -> UserError:
     if product.violations and product.refuses:
         rules = ", ".join(f"'{rule}'" for rule in product.violations)
         return ProductViolated(f"product '{written}' is not served while its data breaks {rules}", hint=owner)
+    if product.outdated:
+        return ResultOutdated(
+            f"product '{written}' rests on a stored result that is there no more", hint=owner
+        )
     return broken_product(written, product.owner)
 
 

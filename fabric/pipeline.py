@@ -42,6 +42,7 @@ from fabric.resolve import relations, resolve
 from fabric.results import Result, ResultCache
 from fabric.rules import RuleBinder
 from fabric.spi import Finding, Governor
+from fabric.stored import rests_on_fresh
 from fabric.types import EFFECTS, Governed, Parsed, Principal
 from fabric.underway import Place, Underway
 
@@ -273,9 +274,9 @@ class Line:
 
     def _known(self, question: Question) -> Known | None:
         known = self._plans.get(question.key, self.catalog.stamp(), self._governor.version)
-        if known is not None and known.parameters and question.has_no_values:
+        if known is None or (known.parameters and question.has_no_values):
             return None  # it was described with its parameters unbound
-        return known
+        return known if rests_on_fresh(known.governed, question.max_staleness) else None
 
     def _judged(self, parsed: Parsed, question: Question) -> Known:
         stamp = self.catalog.stamp()
@@ -285,11 +286,11 @@ class Line:
 
     def _governed(self, parsed: Parsed, question: Question) -> Governed:
         principal, session = question.principal, question.session
-        bound = bind(parsed, question.parameters)
         names = self.catalog.names(principal, self._governor)
-        resolved = resolve(bound, names, session.schema, principal.user)
+        resolved = resolve(bind(parsed, question.parameters), names, session.schema, principal.user)
         bodies = [relation.body for relation in relations(resolved) if relation.body is not None]
-        governed = self._governor.govern(resolved, principal, self._binder)
+        binder = self._binder.answering(question, parsed, self._governor)
+        governed = self._governor.govern(resolved, principal, binder)
         for part in (resolved, *bodies):
             confirm(part.text, self._engine.serialize, {relation.id for relation in part.relations})
         if session.zone != UTC:
@@ -385,7 +386,7 @@ class Line:
 
     def why(self, found: str, about: Principal) -> Sequence[Finding]:
         """What decides on all of an object for a principal; for whoever runs the fabric, who may know all."""
-        return object_report(found, about, self.catalog.find, self._governor, self._binder)
+        return object_report(found, about, self.catalog.whole(), self._governor, self._binder)
 
     def _shown(self, parsed: Parsed, planned: Plan, asked: Asked, place: Place, question: Question) -> Reply:
         discretion, form = self._discretion(planned.governed), parsed.about

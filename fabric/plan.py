@@ -17,24 +17,26 @@ from fabric.compose import (
     broken,
     compose,
     compose_one,
-    inline,
+    guarded_name,
     meaning,
-    probe,
     probe_governed,
+    raw_name,
     restricted,
     select,
     select_guarded,
     table_relations,
 )
 from fabric.demand import Demand
-from fabric.demanding import demanded
+from fabric.demanding import demanded, demanded_by_rules
 from fabric.discretion import Discretion
 from fabric.engine import Engine, Probe
 from fabric.errors import NotSupported, UserError
 from fabric.estimates import groups, rows_left
 from fabric.file_scan import FileTables
+from fabric.file_shapes import name
+from fabric.join_graph import Edge
 from fabric.ordering import ordering
-from fabric.predicates import Predicate, Value
+from fabric.predicates import Value
 from fabric.pushdown import describe as predicate_text
 from fabric.pushdown import is_ranged
 from fabric.reads import FileRead, LiveRead, Read, SystemRead, Unread
@@ -50,7 +52,6 @@ from fabric.types import (
     OrderKey,
     Product,
     Relation,
-    Resolved,
     Table,
 )
 from fabric.witnesses import witnesses
@@ -98,8 +99,17 @@ class Plan:
     @property
     def key_givers(self) -> frozenset[str]:
         """The ids of relations whose keys some scan waits for."""
-        waiting = (edge for read in self.reads if isinstance(read, LiveRead) for edge in read.awaits)
+        waiting = (
+            edge for read in self.reads if isinstance(read, LiveRead | FileRead) for edge in read.awaits
+        )
         return frozenset(edge.source.relation for edge in waiting)
+
+    def is_repeated(self, read: LiveRead | FileRead) -> bool:
+        """Whether statements read its rows more than once: the plan does, or a file that waits for its keys."""
+        files = (each for each in self.reads if isinstance(each, FileRead))
+        return read.repeated or any(
+            edge.source.relation == read.relation.id for file in files for edge in file.awaits
+        )
 
     def key_position(self, read: LiveRead | FileRead, column: int) -> int:
         """The place of a table's column in what DuckDB holds of a read."""
@@ -128,9 +138,22 @@ class _Composing:
         if self._alone is None:
             return compose(governed.resolved, self._body, governed.decisions, self._guard)
         wanted = self._plan.guarded_columns(self._alone)
-        return compose_one(
-            governed.resolved, self._alone.relation, wanted, self._body, governed.decisions, self._guard
+        relation, awaits = (
+            self._alone.relation,
+            self._alone.awaits if isinstance(self._alone, FileRead) else (),
         )
+        where = " AND ".join(self._among_keys(relation, edge) for edge in awaits)
+        return compose_one(
+            governed.resolved, relation, wanted, self._body, governed.decisions, self._guard, where
+        )
+
+    def _among_keys(self, relation: Relation, edge: Edge) -> str:
+        giver = self._reads[edge.source.relation]
+        source, place = raw_name(giver.relation), edge.source.column
+        if self._plan.is_guarded(giver):
+            source, place = guarded_name(giver.relation), self._plan.key_position(giver, place)
+        column = relation.object.columns[edge.target.column].name
+        return f"{name(column)} IN (SELECT {name(f'{giver.relation.id}_{place}')} FROM {name(source)})"
 
     def _body(self, relation: Relation, table: Table) -> str:
         read = self._reads[relation.id]
@@ -221,7 +244,7 @@ def plan(
         computed = governed.decisions[relation.id].rows and table.kind in _COMPUTED
         off = not pushes or table.name.catalog.lower() in catalog.unpushed
         if computed:
-            demand.leave_to_us(_of_rule(relation, governed, engine))
+            demand.leave_to_us(demanded_by_rules(relation, governed, engine))
         elif off:
             unpushed.add(relation.id)
         connector = catalog.connectors[table.name.catalog.lower()]
@@ -244,7 +267,8 @@ def plan(
         else:
             read: LiveRead | FileRead
             if relation.id in opened:
-                read = replace(opened[relation.id], ahead=relation.id in reductions.ahead)
+                awaits = reductions.ahead.get(relation.id)
+                read = replace(opened[relation.id], ahead=awaits is not None, awaits=awaits or ())
             else:
                 known, off = reductions.scans.get(relation.id), relation.id in unpushed
                 unread = reductions.unread(relation, governed.decisions[relation.id])
@@ -355,15 +379,6 @@ def _live(
         witnesses={n: value for n, value in stand_ins.items() if n not in sent},
         follows=any(each in offer.taken for each in demand.implied),
     )
-
-
-def _of_rule(relation: Relation, governed: Governed, engine: Engine) -> list[Predicate]:
-    """What of a relation's row filters a source could take, whatever the statement asks."""
-    alone = Resolved(exp.select("*").from_(exp.to_identifier(relation.id, quoted=True)), (relation,))
-    decisions = governed.decisions
-    probed = probe(alone, engine, decisions)
-    found = demanded(alone, decisions, engine, probed, lambda: inline(alone, decisions), {})
-    return found[relation.id].predicates if relation.id in found else []
 
 
 def _ruled(decision: Decision, table: Table) -> set[int]:

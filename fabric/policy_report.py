@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import astuple
 
 import pyarrow as pa
 
 from fabric.errors import AccessDenied, FabricError
 from fabric.parse import parse
-from fabric.resolve import Whole, relations, resolve
+from fabric.resolve import QueryNames, relations, resolve
 from fabric.spi import Binder, Finding, Governor
-from fabric.types import Principal, Product, Resolved, Table
+from fabric.types import Principal, Resolved
 
 POLICY_SCHEMA = pa.schema(
     [pa.field(name, pa.string()) for name in ("object", "reader", "effect", "rule", "detail")]
@@ -56,12 +56,12 @@ def policy_report(
 def object_report(
     name: str,
     about: Principal,
-    find: Callable[[tuple[str, ...]], Table | Product | None],
+    names: QueryNames,
     governor: Governor,
     binder: Binder,
 ) -> Sequence[Finding]:
-    """What decides on all of an object, for whoever runs the fabric; ``find`` knows every object by its parts."""
-    resolved = resolve(parse(f"FROM {name}"), Whole(find), None, about.user)
+    """What decides on all of an object, for whoever runs the fabric; ``names`` are all that there are."""
+    resolved = resolve(parse(f"FROM {name}"), names, None, about.user)
     return policy_report(resolved, about, None, governor, binder)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from fabric.compose import probe_relation
 from fabric.contract import amiss, changes, told
@@ -21,10 +22,17 @@ from fabric.product_graph import beneath
 from fabric.product_graph import told as circle_told
 from fabric.product_types import ON_CHANGE, UNPUBLISHED
 from fabric.resolve import resolve_body
-from fabric.types import Column, Origin, Product, Resolved, Table
+from fabric.types import Column, Origin, Product, Resolved, StoredTable, Table
 
 Find = Callable[[tuple[str, ...]], Table | Product | None]
 Shape = Callable[[Product], Product]
+
+
+@dataclass(frozen=True, slots=True)
+class _Part(Table):
+    """A product as a table of its columns; ``until`` as of the product."""
+
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +58,9 @@ class _Parts:
     def candidates(self, name: str) -> list[str]:
         return []
 
+    def body(self, domain: str) -> Find:
+        return self.known  # products are tables here
+
     def _table(self, part: Product) -> Table:
         shape = self.shape(part)
         own = part.domain.lower() == self.product.domain.lower()
@@ -60,7 +71,14 @@ class _Parts:
             raise InvalidConfig(f"{part.written}, which it reads, is not served: {why_not(part)}")
         if part.status in UNPUBLISHED and self.product.status not in UNPUBLISHED:
             raise InvalidConfig(f"{part.written}, which it reads, is not published: it is {part.status}")
-        return Table(part.name, shape.columns)
+        return _Part(part.name, shape.columns, until=shape.until)
+
+
+def _until(found: Table | Product) -> datetime | None:
+    """When the stored result expires that a part of a product rests on, or is."""
+    if isinstance(found, StoredTable):
+        return found.expires_at
+    return found.until if isinstance(found, _Part) else None
 
 
 def why_not(product: Product) -> str:
@@ -106,7 +124,8 @@ def shaped(
             _require_storable(product, unfit(product, resolved, made_of, found.plan, columns), find)
     except FabricError as error:
         return replace(product, columns=(), broken=of_nobody(error.message))
-    return replace(product, columns=columns, lineage=made_of)
+    ends = [until for each in resolved.relations if (until := _until(each.object)) is not None]
+    return replace(product, columns=columns, lineage=made_of, until=min(ends, default=None))
 
 
 def in_circle(product: Product, circle: tuple[Product, ...]) -> Product:

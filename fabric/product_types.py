@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -124,6 +124,8 @@ class Product:
         stored: how it is stored; None for a product that is live.
         refuses: a violation stops it from being served.
         at: the id of the snapshot that it is read at, and ``sql`` what made that; empty for what it is now.
+        outdated: it is broken for the stored result that it rests on, which is gone.
+        until: when the stored result expires that it rests on; of a shaped product.
         replaced_by: the version that took its place, as users write it; of a deprecated or retired one.
     """
 
@@ -151,6 +153,8 @@ class Product:
     refuses: bool = False
     replaced_by: str = ""
     at: str = ""
+    outdated: bool = False
+    until: datetime | None = None
 
     def column(self, name: str) -> Column | None:
         """The column of that name, compared without case."""
@@ -199,6 +203,16 @@ class Product:
 def key_of(product: Product) -> str:
     """What is stored of a product is kept under this: each major version has its own."""
     return f"{product.domain}.{product.bare}@{product.major}".lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """A snapshot that might answer a statement: of which product, as of when, whether it does, and why (not)."""
+
+    product: str
+    as_of: datetime | None
+    chosen: bool
+    why: str
 
 
 Action = Literal["create", "drop", "comment"]

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from sqlglot import exp
 
 from fabric.catalog import Catalog
-from fabric.compose import meaning, probe_governed, veiled_meaning
+from fabric.compose import inline, meaning, probe, probe_governed, veiled_meaning
 from fabric.engine import Engine
 from fabric.lineage import lineage
 from fabric.product_types import Edge, Lineage
 from fabric.remembered import Numbered
 from fabric.resolve import relations
-from fabric.stored import parts_of
+from fabric.stored import asked, parts_of
 from fabric.types import Column, Governed, Product, Relation, TableName
 
 Shape = Callable[[Product], Product]
@@ -80,8 +80,10 @@ class QueryLineages:
 
 def _shape(governed: Governed) -> str:
     """What the lineage depends on: the text without ids and values, and what it is over."""
+    over = [(str(each.name), each.reader) for each in relations(asked(governed), governed.decisions)]
+    if governed.asked is not None:
+        return repr((Numbered(inline(governed.asked, governed.decisions)).text, over))
     known, text = veiled_meaning(governed)
-    over = [(str(each.name), each.reader) for each in relations(governed.resolved, governed.decisions)]
     return repr((Numbered(text if known else meaning(governed)).text, over))
 
 
@@ -96,9 +98,10 @@ def query_lineage(governed: Governed, engine: Engine, shaped: Shape) -> QueryLin
     Raises:
         FabricError: it does not bind any more.
     """
-    resolved = governed.resolved
+    resolved = asked(governed)
     visible = {each.id: _visible(each, governed, shaped) for each in resolved.relations}
-    result = probe_governed(governed, engine)
+    same = governed.asked is None
+    result = probe_governed(governed, engine) if same else probe(resolved, engine, governed.decisions)
     names = result.schema.names
     found = lineage(resolved, visible, len(names), engine)
 
@@ -142,7 +145,7 @@ def _is_masked(relation: Relation, column: str, governed: Governed, shaped: Shap
 
 
 def _chosen_by_rules(governed: Governed, shaped: Shape) -> Iterator[Edge]:
-    for part, relation in enumerate(governed.resolved.relations):
+    for part, relation in enumerate(asked(governed).relations):
         rules = [rule for group in governed.decisions[relation.id].rows for rule in group]
         trees = [rule.condition.tree for rule in rules]
         named = {column.name.lower() for tree in trees for column in tree.find_all(exp.Column)}

@@ -15,7 +15,7 @@ from fabric.errors import InvalidValue
 from fabric.parse import PUSHED
 from fabric.settings import Age
 from fabric.stop import Stop
-from fabric.stored import judged
+from fabric.stored import asked, judged
 from fabric.types import Governed, Parsed, Principal
 from fabric.zones import is_utc
 
@@ -163,7 +163,7 @@ def fingerprint(governed: Governed, secret: bytes) -> str:
             [[mask.column, mask.kind] for mask in decision.masks],
             sorted(decision.hidden),
         )
-        for relation in judged(governed.resolved, governed.decisions)
+        for relation in judged(asked(governed), governed.decisions)
         for decision in [governed.decisions[relation.id]]
     )
     return hmac.digest(secret, json.dumps(decided).encode(), "sha256").hex()[:16]

@@ -10,6 +10,7 @@ from fabric.discretion import Discretion
 from fabric.errors import LimitError, ResultTooLarge, Timeout
 from fabric.limits import Allowance, size_text
 from fabric.resolve import relations
+from fabric.stored import asked
 from fabric.types import Governed, Product, Relation
 
 _ON_SOURCES = ("source_bytes", "source_requests")
@@ -100,7 +101,7 @@ def quotas_of(allowed: Allowance, governed: Governed, discretion: Discretion) ->
         governed: the statement.
         discretion: what its user may be told of each part.
     """
-    read = list(relations(governed.resolved, governed.decisions))
+    read = list(relations(asked(governed), governed.decisions))
     bounds = list(_bounds(allowed.limits, lambda key: allowed.given_by.get(key, "default")))
     if allowed.objects:
         for relation in read:

@@ -59,7 +59,7 @@ class LiveRead:
 class FileRead:
     """A relation that DuckDB reads from files; in a statement of its own where it is read ``ahead`` of what waits for its keys or its size.
 
-    ``reduced_by`` and ``unpushed`` as of a live read.
+    ``awaits`` are the edges by whose keys such a statement reduces it; the rest is as of a live read.
     """
 
     relation: Relation
@@ -69,6 +69,7 @@ class FileRead:
     reduced_by: frozenset[str] = frozenset()
     unpushed: bool = False
     ahead: bool = False
+    awaits: tuple[Edge, ...] = ()
 
     @property
     def positions(self) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from fabric.demanding import listed_columns
 from fabric.dynamic_filters import semi_joins
 from fabric.engine import Engine
 from fabric.estimates import least_different
-from fabric.join_graph import JoinGraph
+from fabric.join_graph import Edge, JoinGraph
 from fabric.reads import FileRead
 from fabric.reductions import Reduced, Reducible
 from fabric.remembered import depends_on_the_moment
@@ -45,10 +45,10 @@ _MANY_ROWS = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Reductions:
-    """By relation ids: what reduces each live scan, and the files read ahead; ``graph`` is what the statement says."""
+    """By relation ids: what reduces each live scan, and each file that is read ahead; ``graph`` is what the statement says."""
 
     scans: Mapping[str, Reduced] = field(default_factory=dict)
-    ahead: frozenset[str] = frozenset()
+    ahead: Mapping[str, tuple[Edge, ...]] = field(default_factory=dict)
     graph: JoinGraph = field(default_factory=JoinGraph)
 
     def unread(self, relation: Relation, decision: Decision) -> tuple[frozenset[int], frozenset[int]]:
@@ -89,7 +89,10 @@ def reductions_of(
     found = semi_joins(scans, files, graph.edges, lambda id: able_of(scans[id].scan.table, catalog))
     givers = {edge.source.relation for each in found.values() for edge in each.awaits}
     alone = [id for id, read in opened.items() if not (read.unpushed or read.demand.repeated)]
-    ahead = read_ahead({**scans, **files}, graph.edges, alone) | (givers & opened.keys())
+    asked = [id for id in scans if id not in found or not found[id].awaits]
+    ahead = dict.fromkeys(givers & opened.keys(), ()) | read_ahead(
+        {**scans, **files}, graph.edges, alone, asked
+    )
     if depends_on_the_moment(text):
         graph = replace(graph, sets=frozenset())
     return Reductions(found, ahead, graph)

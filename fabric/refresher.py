@@ -30,7 +30,7 @@ from fabric.types import Product
 
 log = logging.getLogger("ripstop.snapshots")
 
-LEASE_SECONDS = 60.0
+LEASE_SECONDS = 15.0
 """How long after a process has died its refresh is done by another."""
 
 _TICK_SECONDS = 1.0
@@ -99,7 +99,7 @@ class Refresher:
             LimitError: it is being refreshed already.
             FabricError: it could not be made; the one before is served.
         """
-        with self._alone(product) as stop:
+        with self._alone(key_of(product)) as stop:
             if stop is None:
                 raise LimitError(
                     "it is being refreshed already", hint="wait until that is done", retryable=True
@@ -108,9 +108,9 @@ class Refresher:
             return self._made(product, stop, inputs, whole=True)
 
     @contextmanager
-    def _alone(self, product: Product) -> Iterator[Stop | None]:
-        """Nobody else refreshes the product within the block; None when somebody does already."""
-        key, stop = key_of(product), Stop()
+    def _alone(self, key: str) -> Iterator[Stop | None]:
+        """Nobody else refreshes the product of this ``key_of`` within the block; None when somebody does already."""
+        stop = Stop()
         with self._lock:
             mine = key not in self._active and self._snapshots.state.lease(_lease_of(key), LEASE_SECONDS)
             if mine:
@@ -126,7 +126,7 @@ class Refresher:
             self._snapshots.state.release(_lease_of(key))
 
     def _made(self, product: Product, stop: Stop, inputs: Inputs | None, *, whole: bool) -> int:
-        self._snapshots.abandon(product)
+        self._snapshots.abandon(key_of(product))
         rows = self._maker.make(product, stop, inputs.digest if inputs else None, whole=whole)
         self._look()
         return rows
@@ -166,8 +166,16 @@ class Refresher:
         if time.monotonic() - self._swept >= _SWEEP_SECONDS:
             self._swept = time.monotonic()
             if self._snapshots.state.lease("sweep snapshots", _SWEEP_SECONDS):
+                self._give_up()
                 self._snapshots.forget()
                 sweep(self._lake, FOLDER, self._snapshots.files, ("failed", "died"), ("dropped",))
+
+    def _give_up(self) -> None:
+        """Give up what processes that died left under way, of products too that nobody refreshes again."""
+        for key in self._snapshots.running():
+            with self._alone(key) as stop:
+                if stop is not None:
+                    self._snapshots.abandon(key)
 
     def _is_due(self, product: Product) -> bool:
         """Whether it is to be looked at: never stored, changed in its SELECT, or its time has come."""
@@ -196,7 +204,7 @@ class Refresher:
         """Refresh it, unless nothing has changed, another process does it, or has done so since it was found to be due."""
         stored = product.stored
         try:
-            with self._alone(product) as stop:
+            with self._alone(key_of(product)) as stop:
                 if stored is None or stop is None or not self._is_due(product):
                     return
                 self._looked[key_of(product)] = time.monotonic()

@@ -17,7 +17,7 @@ from typing import Protocol
 from sqlglot import exp
 
 from fabric.bounds import bounded
-from fabric.errors import FabricError, NotFound, NotSupported
+from fabric.errors import FabricError, NotFound, NotSupported, ResultOutdated, StateUnavailable
 from fabric.naming import unknown_object
 from fabric.parse import parse
 from fabric.types import Decision, Parsed, Product, Relation, Resolved, Table
@@ -35,8 +35,8 @@ At = Callable[[Product, str], Product]
 class Names(Protocol):
     """The look-aside into the catalog."""
 
-    def find(self, parts: tuple[str, ...]) -> Table | Product | None:
-        """The object of a two- or three-part name (DESIGN 1.3), compared without case."""
+    def body(self, domain: str) -> Find:
+        """What finds the object of a two- or three-part name (DESIGN 1.3), compared without case, in bodies of a domain's products."""
         ...
 
     def known(self, parts: tuple[str, ...]) -> Table | Product | None:
@@ -58,9 +58,15 @@ class QueryNames(Names, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """The whole catalog as names: for what is asked of nobody's behalf, such as a product's body."""
+    """The whole catalog as names: for what is asked of nobody's behalf, such as a product's body.
+
+    Args:
+        find: finds what stands in the statement.
+        body: as of ``Names``.
+    """
 
     find: Find
+    body: Callable[[str], Find]
 
     def known(self, parts: tuple[str, ...]) -> Table | Product | None:
         """As ``find``."""
@@ -98,28 +104,28 @@ def resolve(parsed: Parsed, names: QueryNames, schema: str | None, reader: str) 
         NotSupported: more than ``MOST_RELATIONS``, or nested too deeply.
     """
     return _resolve(
-        bounded(parsed.tree), _Scope(names.known, names.candidates, names.find, schema, reader, names.at)
+        bounded(parsed.tree), _Scope(names.known, names.candidates, names.body, schema, reader, names.at)
     )
 
 
 def resolve_body(sql: str, names: Names, reader: str) -> Resolved:
     """A product's SELECT as a statement of its own; arguments and errors as for ``resolve``."""
-    return _resolve(_body_tree(sql), _Scope(names.known, names.candidates, names.find, None, reader))
+    return _resolve(_body_tree(sql), _Scope(names.known, names.candidates, names.body, None, reader))
 
 
-def resolve_rule(condition: exp.Expr, find: Find, reader: str) -> Resolved:
-    """``SELECT <condition>`` with the tables of its subqueries as relations, named in the whole catalog.
+def resolve_rule(condition: exp.Expr, names: Names, reader: str) -> Resolved:
+    """``SELECT <condition>`` with the tables of its subqueries as relations.
 
     Args:
         condition: a row rule's expression.
-        find: finds any object of the catalog.
+        names: the whole catalog.
         reader: the subject with whose rights the subqueries read.
 
     Raises:
         NotFound: a subquery names what is not there.
         NotSupported: nested too deeply.
     """
-    scope = _Scope(find, lambda name: [], find, None, reader)
+    scope = _Scope(names.known, names.candidates, names.body, None, reader)
     return _resolve(bounded(exp.select(condition)), scope)
 
 
@@ -147,11 +153,11 @@ def beneath(relation: Relation, decisions: Mapping[str, Decision] | None = None)
 
 @dataclass
 class _Scope:
-    """What one statement's walk carries along: ``look`` finds the names that stand in it, ``find`` any name."""
+    """What one statement's walk carries along: ``look`` finds the names that stand in it, ``body`` those in products."""
 
     look: Find
     candidates: Callable[[str], list[str]]
-    find: Find
+    body: Callable[[str], Find]
     schema: str | None
     reader: str
     at: At = only_now
@@ -311,8 +317,13 @@ def _body(product: Product, scope: _Scope) -> tuple[Product, Resolved | None]:
         return replace(product, broken=f"it reads itself: {circle}"), None
     try:
         reader, path = f"domain:{product.domain}", (*scope.path, product)
-        within = _Scope(scope.find, scope.candidates, scope.find, None, reader, path=path, count=scope.count)
+        look, others = scope.body(product.domain), scope.body
+        within = _Scope(look, scope.candidates, others, None, reader, path=path, count=scope.count)
         body = _resolve(_body_tree(product.sql), within)
+    except StateUnavailable:
+        raise
+    except ResultOutdated as error:
+        return replace(product, broken=error.message, outdated=True), None
     except FabricError as error:
         return replace(product, broken=error.message), None
     return product, body

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from sqlglot import exp
 
@@ -14,10 +14,13 @@ from fabric.errors import InvalidConfig
 from fabric.file_shapes import name
 from fabric.parse import parse
 from fabric.product_types import key_of
-from fabric.resolve import Whole, relations, resolve, resolve_rule
+from fabric.questions import Question
+from fabric.resolve import relations, resolve, resolve_rule
 from fabric.snapshots import has_columns
-from fabric.stored import StoredTable
-from fabric.types import DEFAULT_SCHEMA, Column, Product, Resolved, RowFilter, Table
+from fabric.spi import Governor, StandIn
+from fabric.stored import StoredTable, is_fresh
+from fabric.substitution import Looks, substitution_for
+from fabric.types import DEFAULT_SCHEMA, Column, Decision, Parsed, Product, Resolved, RowFilter, Table
 
 # DuckDB takes a bare name of these for a call when no column has it, be it in quotes: a rule that names a column
 # which is gone would bind, and often be true (tried on 2.0.0; a test compares).
@@ -40,6 +43,15 @@ class RuleBinder:
     def __init__(self, catalog: Catalog, engine: Engine) -> None:
         self._catalog = catalog
         self._engine = engine
+        self._substitution: Looks | None = None
+        self._accepted: float | None = None
+
+    def answering(self, question: Question, parsed: Parsed, governor: Governor) -> RuleBinder:
+        """The same for one question, for which snapshots may answer."""
+        made = RuleBinder(self._catalog, self._engine)
+        made._accepted = question.max_staleness
+        made._substitution = substitution_for(self._catalog, self._engine, governor, self, question, parsed)
+        return made
 
     def shaped(self, product: Product) -> Product:
         """The product with its columns, their tags and origins."""
@@ -47,11 +59,16 @@ class RuleBinder:
 
     def parts(self, product: Product) -> Sequence[Table | Product]:
         """What its SELECT reads, in the order that its origins count them in."""
-        resolved = resolve(parse(product.sql), Whole(self._catalog.find), None, f"domain:{product.domain}")
+        resolved = resolve(
+            parse(product.sql), self._catalog.whole(product.domain), None, f"domain:{product.domain}"
+        )
         return [relation.object for relation in resolved.relations]
 
     def snapshots(self) -> Callable[[Product], StoredTable | None]:
-        """The snapshot of a product, or the one that it is read at, if its columns are those that its SELECT gives now."""
+        """The snapshot of a product, or the one that it is read at, if its columns are those that its SELECT gives now.
+
+        It is no older than is accepted.
+        """
         current, retained = self._catalog.snapshots, self._catalog.retained
 
         def snapshot(product: Product) -> StoredTable | None:
@@ -59,6 +76,8 @@ class RuleBinder:
                 found = retained.at(product) if retained is not None else None
             else:
                 found = current.get(f"{key_of(product)}\0{product.sql}") if current else None
+                if found is not None and not is_fresh(found, self._accepted):
+                    return None
             return (
                 found
                 if found is not None and has_columns(found.columns, self.shaped(product).columns)
@@ -66,6 +85,10 @@ class RuleBinder:
             )
 
         return snapshot
+
+    def stand_in(self, resolved: Resolved, decisions: Mapping[str, Decision]) -> StandIn:
+        """What answers the statement from a snapshot in its place; see ``fabric.spi.Binder``."""
+        return self._substitution(resolved, decisions) if self._substitution else StandIn()
 
     def bind(self, condition: exp.Expr, found: Table | Product, reader: str) -> RowFilter:
         """A row rule over an object's columns; its subqueries read as ``reader``.
@@ -75,7 +98,7 @@ class RuleBinder:
             FabricError: a subquery names what is not there.
         """
         columns = self._columns(found)
-        resolved = resolve_rule(_bare(condition, found), self._catalog.find, reader)
+        resolved = resolve_rule(_bare(condition, found), self._catalog.whole(), reader)
         if any(isinstance(r.object, Product) and r.body is None for r in relations(resolved)):
             raise InvalidConfig("a product that it reads is broken")
         self._refuse_calls(resolved, columns)

@@ -16,6 +16,7 @@ from typing import Any
 
 from fabric.config_model import LakeSettings
 from fabric.errors import LimitError, NotFound
+from fabric.seal import Seal
 from fabric.state import Part, State
 from fabric.stored import Ruled
 
@@ -41,6 +42,7 @@ _PART = Part(
         )
         """,
         "ALTER TABLE runs ADD COLUMN query TEXT",
+        "UPDATE runs SET query = NULL",  # it was not sealed
     ),
 )
 
@@ -51,15 +53,16 @@ _ACTIVE = "state IN ('queued', 'running')"
 class Run:
     """One run whose result can be read.
 
-    ``sql`` is the whole text, to be judged and never shown. ``session`` completed its names: ``schema`` and ``dialect``. ``made_under`` is what was decided on it.
+    ``sql`` is the whole text, to be judged and never shown; None where it was sealed with another key. ``session`` completed its names: ``schema`` and ``dialect``. ``made_under`` is what was decided on it.
     """
 
     run_id: str
     owner: str
-    sql: str
+    sql: str | None
     session: Mapping[str, str | None]
     file: str
     made_under: tuple[Ruled, ...]
+    expires_at: datetime
     subjects: frozenset[str] = field(default=frozenset())
 
 
@@ -75,11 +78,13 @@ class Runs:
         state: where they are kept.
         redact: takes secrets out of a text.
         lake: how long results are kept, and how much of one user.
+        seal: for the texts of queries, in which values and secrets may stand.
     """
 
-    def __init__(self, state: State, redact: Callable[[str], str], lake: LakeSettings) -> None:
+    def __init__(self, state: State, redact: Callable[[str], str], lake: LakeSettings, seal: Seal) -> None:
         self.state = state
         self._redact = redact
+        self._seal = seal
         self._lake = lake
         state.prepare(_PART)
 
@@ -93,6 +98,7 @@ class Runs:
             StateUnavailable: it could not be written down.
         """
         run_id = secrets.token_hex(16)
+        query = self._seal.sealed(sql, run_id)
         with self.state.transaction() as run:
             ((active,),) = run(f"SELECT count(*) FROM runs WHERE owner = $1 AND {_ACTIVE}", (owner,))
             if active >= MOST_ACTIVE:
@@ -104,7 +110,7 @@ class Runs:
             run(
                 "INSERT INTO runs (run_id, owner, sql, query, session, state, submitted_at, worker) "
                 "VALUES ($1, $2, $3, $4, $5, 'queued', $6, $7)",
-                (run_id, owner, self._redact(sql), sql, json.dumps(session), time.time(), worker),
+                (run_id, owner, self._redact(sql), query, json.dumps(session), time.time(), worker),
             )
         return run_id
 
@@ -204,16 +210,18 @@ class Runs:
     def readable(self, run_id: str) -> Run | None:
         """The run of an id if it has a result, with those it is shared with."""
         found = self.state.read(
-            "SELECT r.run_id, owner, query, session, file, made_under, subject FROM runs r "
+            "SELECT r.run_id, owner, query, session, file, made_under, expires_at, subject FROM runs r "
             "LEFT JOIN run_shares s ON s.run_id = r.run_id "
             "WHERE r.run_id = $1 AND state = 'succeeded' AND expires_at > $2",
             (run_id, time.time()),
         )
         if not found:
             return None
-        id, owner, sql, session, file, made_under, _ = found[0]
+        id, owner, query, session, file, made_under, expires_at, _ = found[0]
+        sql = self._seal.opened(str(query), id)
+        until = datetime.fromtimestamp(float(expires_at), UTC)
         subjects = frozenset(row[-1] for row in found if row[-1])
-        return Run(id, owner, sql, json.loads(session), file, tuple(json.loads(made_under)), subjects)
+        return Run(id, owner, sql, json.loads(session), file, tuple(json.loads(made_under)), until, subjects)
 
     def state_of(self, run_id: str, owner: str) -> tuple[str, str] | None:
         """The state of an owner's run, and its error; None without one."""

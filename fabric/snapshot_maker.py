@@ -19,7 +19,7 @@ from fabric.errors import Cancelled, FabricError, InternalError, InvalidValue
 from fabric.file_shapes import name as quoted
 from fabric.lake import Lake
 from fabric.product_types import Materialization
-from fabric.questions import Session
+from fabric.questions import MAX_STALENESS, Session
 from fabric.replies import Reply
 from fabric.row_groups import write_parquet
 from fabric.run_pool import RunQuery, governed_of, require_storable
@@ -32,6 +32,8 @@ from fabric.types import Decision, Product, StoredTable
 log = logging.getLogger("ripstop.snapshots")
 
 FOLDER = "snapshots"
+_ANEW = {MAX_STALENESS: "0"}
+"""A snapshot is as old as it says: nothing that was kept goes into it."""
 
 
 class _Base(NamedTuple):
@@ -183,7 +185,7 @@ class SnapshotMaker:
     @contextmanager
     def _asked(self, text: str, product: Product, stop: Stop) -> Iterator[Reply]:
         domain = DomainPrincipal(f"domain:{product.domain}")
-        with self._run(text, domain, Session(stop=stop)) as reply:
+        with self._run(text, domain, Session(options=_ANEW, stop=stop)) as reply:
             yield reply
 
     def _written(self, file: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> int:

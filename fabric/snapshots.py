@@ -204,12 +204,17 @@ class Snapshots:
                 (snapshot_id, time.time(), self._redact(error)),
             )
 
-    def abandon(self, product: Product) -> None:
-        """Give up what a process that died left under way; whoever calls has the lease of the product."""
+    def running(self) -> set[str]:
+        """The products that are being refreshed, be it by a process that died."""
+        found = self.state.read("SELECT DISTINCT product FROM snapshots WHERE state = 'running'")
+        return {str(row[0]) for row in found}
+
+    def abandon(self, product: str) -> None:
+        """Give up what a process that died left under way of a product; whoever calls has its lease."""
         with self.state.transaction() as run:
             run(
                 "UPDATE snapshots SET state = 'died', ended_at = $2 WHERE product = $1 AND state = 'running'",
-                (key_of(product), time.time()),
+                (product, time.time()),
             )
 
     def last(self, product: Product) -> Attempt | None:
@@ -353,6 +358,7 @@ class SnapshotTables:
         return replace(
             self.lake_table(kept.file, json.loads(kept.types)),
             name=TableName(RESULTS, DEFAULT_SCHEMA, kept.product),
+            rows=kept.rows,
             made_under=made_under,
             as_of=datetime.fromtimestamp(kept.as_of, UTC),
             is_snapshot=True,

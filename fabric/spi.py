@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +15,8 @@ from fabric.settings import SourceSettings
 from fabric.types import (
     Capabilities,
     Column,
+    Considered,
+    Decision,
     FileLayout,
     FileStat,
     Governed,
@@ -203,6 +205,15 @@ class FileConnector(Connector, Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class StandIn:
+    """A statement over a snapshot that answers another, and the decisions on it; ``considered`` says why, or why not."""
+
+    resolved: Resolved | None = None
+    decisions: Mapping[str, Decision] = field(default_factory=dict)
+    considered: tuple[Considered, ...] = ()
+
+
 class Binder(Protocol):
     """What the line lends the governor: objects as they are now, and rules bound to them."""
 
@@ -216,6 +227,10 @@ class Binder(Protocol):
 
     def snapshots(self) -> Callable[[Product], StoredTable | None]:
         """The snapshot of a product that has one of what its SELECT gives now; the same all through one statement."""
+        ...
+
+    def stand_in(self, resolved: Resolved, decisions: Mapping[str, Decision]) -> StandIn:
+        """What answers a statement from a snapshot in its place, exactly as decided on all of it; often nothing."""
         ...
 
     def bind(self, condition: exp.Expr, found: Table | Product, reader: str) -> RowFilter:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from sqlglot import exp
 
 from fabric.errors import ResultOutdated
 from fabric.resolve import relations
-from fabric.types import Decision, Governed, Mask, Product, Relation, Resolved
+from fabric.types import Decision, Governed, Mask, Product, Relation, Resolved, Table
 from fabric.types import Ruled as Ruled
 from fabric.types import StoredTable as StoredTable
 
@@ -32,6 +33,43 @@ def asked_for(resolved: Resolved) -> Iterator[Relation]:
             yield relation
 
 
+def asked(governed: Governed) -> Resolved:
+    """The statement as it was asked, whatever answers it."""
+    return governed.asked or governed.resolved
+
+
+def age_of(stored: StoredTable) -> float:
+    """How many seconds old what is stored is."""
+    return (datetime.now(UTC) - stored.as_of).total_seconds() if stored.as_of else float("inf")
+
+
+def is_fresh(stored: StoredTable, max_staleness: float | None) -> bool:
+    """Whether what is stored is no older than so many seconds; None, as old as it may be."""
+    return max_staleness is None or age_of(stored) <= max_staleness
+
+
+def rests_on_fresh(governed: Governed, max_staleness: float | None) -> bool:
+    """Whether no snapshot that a statement is served from is older than so many seconds."""
+    read = (each.object for each in relations(governed.resolved, governed.decisions))
+    return all(
+        is_fresh(each, max_staleness) for each in read if isinstance(each, StoredTable) and each.is_snapshot
+    )
+
+
+def answering(found: Resolved, question: Resolved) -> Resolved:
+    """A statement over a snapshot, which was made of what another asks."""
+
+    def over(relation: Relation) -> Relation:
+        stored = relation.object
+        return (
+            replace(relation, object=replace(stored, made_of=question))
+            if isinstance(stored, StoredTable)
+            else relation
+        )
+
+    return replace(found, relations=tuple(map(over, found.relations)))
+
+
 def stored_parts(found: StoredTable) -> Sequence[Relation]:
     """What the statement that made it names."""
     return found.made_of.relations if found.made_of is not None else ()
@@ -45,6 +83,15 @@ def outdated(written: str) -> ResultOutdated:
     )
 
 
+def outdated_product(written: str, owner: str) -> ResultOutdated:
+    """The answer to a product over a stored result that was made under other decisions than hold now."""
+    return ResultOutdated(
+        f"'{written}' rests on a stored result that was made under other decisions than those that hold for you "
+        "and its domain now",
+        hint=f"ask {owner}",
+    )
+
+
 def outdated_snapshot(written: str, snapshot_id: str) -> ResultOutdated:
     """The answer to a snapshot that is there, and not to be read by this one as it is."""
     return ResultOutdated(
@@ -55,11 +102,11 @@ def outdated_snapshot(written: str, snapshot_id: str) -> ResultOutdated:
 
 def ruled(governed: Governed) -> list[Ruled]:
     """The decisions on a statement, for ``is_no_stricter``."""
-    return _ruled(governed.resolved, governed.decisions, governed.principal.user)
+    return _ruled(asked(governed), governed.decisions, of_a_person=True)
 
 
 def is_no_stricter(
-    then: Sequence[Ruled], made_of: Resolved, decisions: Mapping[str, Decision], user: str
+    then: Sequence[Ruled], made_of: Resolved, decisions: Mapping[str, Decision], *, of_a_person: bool
 ) -> bool:
     """Whether no decision on what stored data was made of takes more away now than it did then.
 
@@ -67,15 +114,20 @@ def is_no_stricter(
         then: what was decided when it was made.
         made_of: the same statement, as resolved for the reader.
         decisions: on that, by relation id.
-        user: the reader.
+        of_a_person: whether it is a person's statement, which another may read under the same decisions; else a domain's.
     """
-    now = _ruled(made_of, decisions, user)
+    now = _ruled(made_of, decisions, of_a_person=of_a_person)
     return len(now) == len(then) and all(map(_takes_no_more, now, then))
 
 
 def beneath_ruled(resolved: Resolved, decisions: Mapping[str, Decision]) -> list[Ruled]:
-    """The decisions on what a product is made of, for ``is_no_stricter`` with nobody's name."""
-    return _ruled(resolved, decisions, "")
+    """The decisions on what a product is made of, for ``is_no_stricter``, and the types of its tables."""
+    found = _ruled(resolved, decisions, of_a_person=False)
+    made_of = (each for each in judged(resolved, decisions) if not isinstance(each.object, StoredTable))
+    for relation, each in zip(made_of, found, strict=True):
+        if isinstance(relation.object, Table):
+            each["types"] = {column.name.lower(): column.type for column in relation.object.columns}
+    return found
 
 
 def parts_of(relation: Relation) -> tuple[Relation, ...]:
@@ -113,9 +165,11 @@ def served_from(
         if not isinstance(found, Product) or body is None:
             return relation
         stored = snapshot(found)
-        if found.at and (stored is None or not is_no_stricter(stored.made_under, body, decisions, "")):
+        if found.at and (
+            stored is None or not is_no_stricter(stored.made_under, body, decisions, of_a_person=False)
+        ):
             raise outdated_snapshot(relation.written, found.at)
-        if stored is not None and is_no_stricter(stored.made_under, body, decisions, ""):
+        if stored is not None and is_no_stricter(stored.made_under, body, decisions, of_a_person=False):
             within = f"r_{secrets.token_hex(8)}"
             more[within] = Decision(True)
             read = Relation(
@@ -134,11 +188,12 @@ def served_from(
     return over(resolved), more
 
 
-def _ruled(resolved: Resolved, decisions: Mapping[str, Decision], user: str) -> list[Ruled]:
+def _ruled(resolved: Resolved, decisions: Mapping[str, Decision], *, of_a_person: bool) -> list[Ruled]:
+    asked = {relation.id for relation in asked_for(resolved)} if of_a_person else set[str]()
     return [
         {
             "object": list(relation.name.key),
-            "reader": "" if relation.reader == user else relation.reader.lower(),
+            "reader": "" if relation.id in asked else relation.reader.lower(),
             "rows": sorted(sorted(each.text for each in group) for group in decisions[relation.id].rows),
             "masks": {mask.column: _mask(mask) for mask in decisions[relation.id].masks},
             "hidden": sorted(decisions[relation.id].hidden),

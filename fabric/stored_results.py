@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fabric.domains import DomainPrincipal
-from fabric.errors import FabricError, StateUnavailable
+from fabric.errors import FabricError, ResultOutdated, StateUnavailable
 from fabric.file_scan import FileTables
 from fabric.lake import RESULTS, LakeTables
 from fabric.parse import parse
-from fabric.resolve import resolve
+from fabric.resolve import QueryNames, resolve
 from fabric.runs import Run, Runs
 from fabric.spi import Governor
 from fabric.stored import StoredTable, outdated
@@ -17,6 +17,8 @@ from fabric.types import DEFAULT_SCHEMA, FileLayout, Principal, Table, TableName
 
 if TYPE_CHECKING:
     from fabric.catalog import Catalog
+
+_LONGEST = 64
 
 
 class StoredResults:
@@ -46,19 +48,53 @@ class StoredResults:
         run = self._runs.readable(run_id)
         if run is None or not _may_know(run, principal, governor):
             return None
-        written = f"{RESULTS}.{run_id}"
+        return self._table(run, catalog.names(principal, governor), principal.user)
+
+    def shared(self, run_id: str, domain: str, names: QueryNames, within: frozenset[str]) -> StoredTable:
+        """The result of a run that is shared with a domain, as its products read it.
+
+        Args:
+            run_id: of the run.
+            domain: whose products.
+            names: in the run's query, as of the domain.
+            within: the runs in whose queries the product stands.
+
+        Raises:
+            ResultOutdated: it is there no more or was never shared with the domain, its query does not resolve for it any more, or
+                reads what is made of it.
+            SourceError: its file cannot be read.
+            StateUnavailable: nobody can tell.
+        """
+        run, subject = self._runs.readable(run_id), f"domain:{domain.lower()}"
+        if run is None or subject not in run.subjects:
+            raise ResultOutdated(
+                f"there is no result '{run_id[:_LONGEST]}' that is shared with the domain '{domain}', or no more",
+                hint=f"CALL system.share('<run id>', 'domain:{domain}') shares one",
+            )
+        if run_id in within:
+            raise outdated(f"{RESULTS}.{run_id}")
+        return self._table(run, names, f"domain:{domain}")
+
+    def _table(self, run: Run, names: QueryNames, reader: str) -> StoredTable:
+        if run.sql is None:
+            raise outdated(f"{RESULTS}.{run.run_id}")
         try:
             parsed = parse(run.sql, run.session.get("dialect") or "duckdb")
-            names = catalog.names(principal, governor)
-            made_of = resolve(parsed, names, run.session.get("schema"), principal.user)
+            made_of = resolve(parsed, names, run.session.get("schema"), reader)
         except StateUnavailable:
             raise
         except FabricError:
-            raise outdated(written) from None
+            raise outdated(f"{RESULTS}.{run.run_id}") from None
         layout = FileLayout(run.file, "parquet")
-        table = Table(TableName(RESULTS, DEFAULT_SCHEMA, run_id), (), layout=layout)
-        columns = self._files.columns(self._lake, table)
-        return StoredTable(table.name, columns, layout=layout, made_of=made_of, made_under=run.made_under)
+        table = Table(TableName(RESULTS, DEFAULT_SCHEMA, run.run_id), (), layout=layout)
+        return StoredTable(
+            table.name,
+            self._files.columns(self._lake, table),
+            layout=layout,
+            made_of=made_of,
+            made_under=run.made_under,
+            expires_at=run.expires_at,
+        )
 
 
 def _may_know(run: Run, principal: Principal, governor: Governor) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -174,3 +174,13 @@ def _ways(places: Sequence[Place]) -> int:
 
 def _spelled(places: Sequence[Place]) -> Iterable[str]:
     return map("".join, product(*(sorted(place or "") for place in places)))
+
+
+TESTS: Mapping[str, Callable[[str], Shape]] = {
+    **dict.fromkeys(("prefix", "starts_with", "^@"), lambda text: exactly(text) + ANYTHING),
+    **dict.fromkeys(("suffix", "ends_with"), lambda text: ANYTHING + exactly(text)),
+    "contains": lambda text: ANYTHING + exactly(text) + ANYTHING,
+    "~~": like,
+    "~~*": lambda text: like(text).each(caseless),
+}
+"""Tests of a text, by the text that they look for."""

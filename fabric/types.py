@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from fabric.predicates import Predicate, PredicateWord
 from fabric.procedures import PROCEDURES as PROCEDURES
 from fabric.procedures import REFRESH as REFRESH
+from fabric.product_types import Considered as Considered
 from fabric.product_types import Definition as Definition
 from fabric.product_types import Origin as Origin
 from fabric.product_types import Product as Product
@@ -320,12 +321,7 @@ EFFECTS = ("command", "define")
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A value that Python has none for, as the text that DuckDB reads as its type.
-
-    Args:
-        text: the value.
-        type: the DuckDB type.
-    """
+    """A value that Python has none for, as the ``text`` that DuckDB reads as its ``type``."""
 
     text: str
     type: Literal["INTERVAL", "TIME_NS", "TIMESTAMP_NS"]
@@ -375,12 +371,13 @@ class StoredTable(Table):
     """A table in the lake: ``made_of`` is the statement that made it, as resolved for the one who reads now.
 
     It is judged whenever the table is read, and never run. ``made_under`` is what was decided on it then, ``as_of`` when
-    that was. ``is_snapshot``: a product is served from it now; else it may expire.
+    that was. ``is_snapshot``: a product is served from it now; else it may expire, a result at ``expires_at``.
     """
 
     made_of: Resolved | None = None
     made_under: tuple[Ruled, ...] = ()
     as_of: datetime | None = None
+    expires_at: datetime | None = None
     is_snapshot: bool = False
 
 
@@ -388,11 +385,13 @@ class StoredTable(Table):
 class Governed:
     """A resolved tree with a decision for every relation in it. Only ``policies.govern`` makes one.
 
-    ``composed`` holds texts that were once composed of it, by their purpose.
+    ``asked`` is what a snapshot answers, ``considered`` are those that might; ``composed`` holds texts by their purpose.
     """
 
     resolved: Resolved
     principal: Principal
     decisions: Mapping[str, Decision]
     policy_version: str
+    asked: Resolved | None = None
+    considered: tuple[Considered, ...] = ()
     composed: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from fabric.resolve import beneath, relations
 from fabric.state import Part, State
+from fabric.stored import asked
 from fabric.types import Governed, Product, Relation, TableName
 
 if TYPE_CHECKING:
@@ -99,9 +100,9 @@ class Usage:
         seconds = max(0.0, now - outcome.started_at)
         failed = int(outcome.state != "succeeded")
         did = _did(outcome)
-        named = {relation.name.key for relation in governed.resolved.relations}
+        named = {relation.name.key for relation in asked(governed).relations}
         counted: dict[tuple[str, str, str], tuple[Any, ...]] = {}
-        for relation in relations(governed.resolved, governed.decisions):
+        for relation in relations(asked(governed), governed.decisions):
             key = relation.name.key
             domain = self._domain(relation)
             if domain and key not in counted:

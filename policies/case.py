@@ -13,7 +13,7 @@ from fabric.errors import AccessDenied, NotFound
 from fabric.naming import broken_product, unknown_object
 from fabric.resolve import beneath
 from fabric.spi import Binder
-from fabric.stored import StoredTable, is_no_stricter, judged, outdated, stored_parts
+from fabric.stored import StoredTable, is_no_stricter, judged, outdated, outdated_product, stored_parts
 from fabric.types import (
     FEDERATION,
     Decision,
@@ -146,9 +146,7 @@ class Case:
         with _outdating(named):
             for part in stored_parts(found):
                 self.decide(part)
-        made_of = found.made_of
-        user = self.principal.user
-        if made_of is None or not is_no_stricter(found.made_under, made_of, self.decisions, user):
+        if not self._is_no_stricter(found):
             raise outdated(named.written)
         self.decisions[named.id] = Decision(True)
 
@@ -163,26 +161,43 @@ class Case:
         found = product.object
         if product.body is None or not isinstance(found, Product):
             return
-        domain = found.domain.lower()
-        reader = f"domain:{domain}"
-        subjects = self.snapshot.rules.domain(reader)
         if found.reads_as_domain:
-            lifted |= {domain}
+            lifted |= {found.domain.lower()}
         for part in product.body.relations:
-            parts = self.parts(part.object)
-            if asked and self.ask(self.person, parts, "read").denied:
-                raise self._refused(named)
-            answer = self.ask(subjects, parts, "read")
-            if part.reader.lower() != reader or not answer.allow:
-                raise AccessDenied(
-                    f"'{named.written}' rests on something that a domain beneath it may not read; "
-                    f"ask {self._owner(named)}",
-                    hint="the owner finds what is missing with `ripstop check`",
-                )
-            falling = lifted | self.declassified(subjects, parts) if found.reads_as_domain else lifted
-            readers = [Reader(subjects)] + ([Reader(self.person, falling)] if asked else [])
-            self._beneath(part, named, falling, asked)
-            self._restrict(part, readers, answer.rules, named=False)
+            self._part(part, found, named, lifted, asked)
+
+    def _part(
+        self, part: Relation, product: Product, named: Relation, lifted: frozenset[str | None], asked: bool
+    ) -> None:
+        """Decide on a part of a product; of a stored result, on what that was made of."""
+        if isinstance(part.object, StoredTable):
+            for each in stored_parts(part.object):
+                self._part(each, product, named, lifted, asked)
+            if not self._is_no_stricter(part.object):
+                raise outdated_product(named.written, self._owner(named))
+            self.decisions[part.id], self._carried[part.id] = Decision(True), {}
+            return
+        parts, reader = self.parts(part.object), f"domain:{product.domain.lower()}"
+        if asked and self.ask(self.person, parts, "read").denied:
+            raise self._refused(named)
+        subjects = self.snapshot.rules.domain(reader)
+        answer = self.ask(subjects, parts, "read")
+        if part.reader.lower() != reader or not answer.allow:
+            raise AccessDenied(
+                f"'{named.written}' rests on something that a domain beneath it may not read; "
+                f"ask {self._owner(named)}",
+                hint="the owner finds what is missing with `ripstop check`",
+            )
+        falling = lifted | self.declassified(subjects, parts) if product.reads_as_domain else lifted
+        readers = [Reader(subjects)] + ([Reader(self.person, falling)] if asked else [])
+        self._beneath(part, named, falling, asked)
+        self._restrict(part, readers, answer.rules, named=False)
+
+    def _is_no_stricter(self, found: StoredTable) -> bool:
+        made_of = found.made_of
+        return made_of is not None and is_no_stricter(
+            found.made_under, made_of, self.decisions, of_a_person=True
+        )
 
     def declassified(self, subjects: frozenset[str], parts: tuple[str, ...]) -> frozenset[str | None]:
         """The files that let the domain hand on what they restrict of this object."""
@@ -293,7 +308,8 @@ class Case:
             for relation in judged(resolved):
                 if isinstance(relation.object, Product):
                     subjects = self.snapshot.rules.domain(f"domain:{relation.object.domain}")
-                    self._require_apart(subjects, beneath(relation), "a product beneath the query")
+                    read = judged(relation.body) if relation.body is not None else iter(())
+                    self._require_apart(subjects, read, "a product beneath the query")
         except RulesFailed:
             raise AccessDenied("the rules on this query could not be judged") from None
 

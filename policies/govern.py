@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from fabric.domains import DomainPrincipal
-from fabric.spi import Binder, Finding, Rule, View
-from fabric.stored import served_from
-from fabric.types import Governed, Principal, Product, Resolved, RowFilter, Table, TableName
+from fabric.spi import Binder, Finding, Rule, StandIn, View
+from fabric.stored import answering, served_from
+from fabric.types import Decision, Governed, Principal, Product, Resolved, RowFilter, Table, TableName
 from policies.case import Case
 from policies.files import Changed, PolicyFiles, Snapshot
 from policies.fitting import Fitting, attributes_asked_for, fitting
@@ -81,10 +81,21 @@ class CasbinGovernor:
             case.decide(relation)
         case.require_apart(resolved)
         is_domain = isinstance(principal, DomainPrincipal)  # as whom snapshots are made
-        served, more = served_from(
-            resolved, case.decisions, _no_snapshot if is_domain else binder.snapshots()
+        found = StandIn() if is_domain else binder.stand_in(resolved, case.decisions)
+        decisions: Mapping[str, Decision] = found.decisions
+        if found.resolved is None:
+            snapshots = _no_snapshot if is_domain else binder.snapshots()
+            served, decisions = served_from(resolved, case.decisions, snapshots)
+        else:
+            served = answering(found.resolved, resolved)
+        return Governed(
+            served,
+            principal,
+            {**case.decisions, **decisions},
+            case.snapshot.version,
+            None if found.resolved is None else resolved,
+            found.considered,
         )
-        return Governed(served, principal, case.decisions | more, case.snapshot.version)
 
     def may(self, principal: Principal, action: str, object_name: str | TableName) -> bool:
         """Whether the principal may do ``action`` with the object.

@@ -26,13 +26,14 @@ class Object:
     """A product or table by its full name, lower-cased.
 
     ``beneath`` are the objects that a product rests on, at any depth, as far as the asker may know. ``freshness`` is
-    how old its data may be, in seconds, where that is declared.
+    how old its data may be, in seconds, where that is declared. ``stored``: it has a snapshot already.
     """
 
     name: str
     kind: Literal["product", "table"]
     beneath: frozenset[str] = frozenset()
     freshness: float | None = None
+    stored: bool = False
 
 
 @dataclass(slots=True)
@@ -183,6 +184,8 @@ def of_usage(rows: Iterable[Mapping[str, Any]], products: Iterable[Object]) -> d
 def advise(found: Iterable[Mapping[Object, Spent]], every: float | None = None) -> list[Proposal]:
     """What would have saved something, the most seconds first; of one object, by what tells of the most reads.
 
+    What is stored already is not proposed again, though some may have to be answered from its live parts.
+
     Args:
         found: what was spent, by each kind of evidence.
         every: seconds from refresh to refresh; else the declared freshness of a product, else an hour.
@@ -192,7 +195,9 @@ def advise(found: Iterable[Mapping[Object, Spent]], every: float | None = None) 
         for each, sums in spent.items():
             if each not in best or sums.reads > best[each].reads:
                 best[each] = sums
-    proposals = [_proposal(each, sums, every) for each, sums in best.items() if sums.reads > 1]
+    proposals = [
+        _proposal(each, sums, every) for each, sums in best.items() if sums.reads > 1 and not each.stored
+    ]
     worth = [each for each in proposals if each.saved_seconds > 0 or each.saved_bytes > 0]
     return sorted(worth, key=lambda each: (-each.saved_seconds, -each.saved_bytes, each.object.name))
 

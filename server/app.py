@@ -15,8 +15,8 @@ from fabric.file_scan import FileTables
 from fabric.filesystem import FileSystem
 from fabric.ingest import Ingest
 from fabric.journal import Journal
-from fabric.key import load_key
-from fabric.lake import RESULTS, lake_tables, open_lake
+from fabric.key import STATE_FOLDER, load_key
+from fabric.lake import RESULTS, LakeTables, lake_tables, open_lake
 from fabric.limits import Allowance, allowance
 from fabric.lineage_feed import LineageFeed
 from fabric.lineage_history import LineageHistory
@@ -30,6 +30,7 @@ from fabric.registry import build_connector
 from fabric.results import ResultCache
 from fabric.run_pool import RunPool
 from fabric.scan_cache import ScanCache
+from fabric.seal import Seal
 from fabric.secrets import redact
 from fabric.snapshot_maker import SnapshotMaker
 from fabric.snapshots import SnapshotTables
@@ -111,50 +112,25 @@ def build(
     """
     config = load_project(directory)
     signer = Signer(key or load_key(config))
-    store = open_state(config.state.get_secret_value())
-    authenticator = build_authenticator(config, signer, ApiTokens(store, signer))
-    folder = config.directory / ".ripstop"
-    cache = config.cache
-    blocks = BlockCache(
-        memory_bytes=cache.memory if cache else 0,
-        directory=folder / "cache" if cache else None,
-        disk_bytes=cache.disk if cache else 0,
-    )
-    filesystem = FileSystem(blocks)
-    limits = config.limits["default"]
-    engine = Engine(filesystem, memory=limits.memory, spill=str(spill_folder(folder / "spill")))
-    files = FileTables(engine, filesystem)
-    connectors: dict[str, Connector] = {
-        name: build_connector(name, settings, config.directory) for name, settings in config.sources.items()
-    }
-    connectors |= _uploads(config)
-    lake = open_lake(config.lake)
-    connectors[RESULTS] = stored = lake_tables(lake)
-    products = ProductFiles(config.directory, config.name, config.domains)
-    schemas = {name: default_schema(settings) for name, settings in config.sources.items()}
-    unpushed = [name for name, settings in config.sources.items() if settings.pushdown == "off"]
-    max_ages = {n: settings.max_age for n, settings in config.sources.items() if settings.max_age}
-    catalog = Catalog(
-        config.name, connectors, products, files, engine, default_schemas=schemas, unpushed=unpushed
-    )
+    state = open_state(config.state.get_secret_value())
+    authenticator = build_authenticator(config, signer, ApiTokens(state, signer))
+    reading, stored = _reading(config), lake_tables(open_lake(config.lake))
+    catalog = _catalog(config, reading, stored)
     estate = estate_of(config)
     governor = CasbinGovernor(config.directory, estate, signer.derived("mask"))
-    journal = Journal(store, redact, config.history, estate.sources, config.lake)
     scoped = ScopedGovernor(governor, config.name)
-    audit = Audit(folder / "audit", load_key(config), config.audit.fsync, redact) if recorded else None
-    if audit is not None:
-        governor.observe(audit.policy_changed)
-    underway = underway or Underway(OwnGate())
-    allowed = _allowed(config, governor)
-    lineage = LineageHistory(store, config.name, config.history.keep) if recorded else None
-    feeds = _feeds(config, catalog, engine, lineage) if lineage else ()
-    scans = ScanCache(cache.scans if cache else 0, max_ages)
-    results = ResultCache(cache.results, scans, shared=cache.shared_results) if cache else None
+    journal = Journal(
+        state, redact, config.history, estate.sources, config.lake, Seal(signer.derived("runs"))
+    )
+    audit = _audit(config, governor) if recorded else None
+    lineage = LineageHistory(state, config.name, config.history.keep) if recorded else None
+    feeds = _feeds(config, catalog, reading.engine, lineage) if lineage else ()
+    underway, allowed = underway or Underway(OwnGate()), _allowed(config, governor)
     line = Line(
         catalog,
-        engine,
-        filesystem,
-        files,
+        reading.engine,
+        reading.filesystem,
+        reading.files,
         scoped,
         allowed=allowed,
         underway=underway,
@@ -162,20 +138,13 @@ def build(
         audit=audit,
         principals=known_principal(config),
         secret=signer.derived("decisions"),
-        results=results,
+        results=_results(config),
         feeds=feeds,
         lineage=lineage,
     )
-    catalog.results = StoredResults(journal.runs, stored, files)
+    catalog.results = StoredResults(journal.runs, stored, reading.files)
     if recorded:
-        line.procedures.runs = RunPool(journal.runs, lake, line.run, config.name)
-        tables = SnapshotTables(journal.snapshots, stored, files)
-        catalog.retained = tables
-        own = StoredFiles(engine, filesystem, files, stored)
-        maker = SnapshotMaker(catalog, journal.snapshots, tables, lake, own, line.run)
-        line.procedures.refresher = Refresher(
-            catalog, journal.snapshots, tables, lake, maker, lambda: governor.version
-        )
+        _store(line, journal, stored, reading, lambda: governor.version)
     ingest = Ingest(
         catalog,
         scoped,
@@ -195,13 +164,82 @@ def build(
         governor,
         authenticator,
         signer,
-        engine,
-        blocks,
-        store,
+        reading.engine,
+        reading.blocks,
+        state,
         journal,
         audit,
         underway,
         feeds,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """The engine, and what it reads files through."""
+
+    blocks: BlockCache
+    filesystem: FileSystem
+    engine: Engine
+    files: FileTables
+
+
+def _reading(config: ProjectConfig) -> _Reading:
+    folder, cache = config.directory / STATE_FOLDER, config.cache
+    blocks = BlockCache(
+        memory_bytes=cache.memory if cache else 0,
+        directory=folder / "cache" if cache else None,
+        disk_bytes=cache.disk if cache else 0,
+    )
+    filesystem = FileSystem(blocks)
+    memory = config.limits["default"].memory
+    engine = Engine(filesystem, memory=memory, spill=str(spill_folder(folder / "spill")))
+    return _Reading(blocks, filesystem, engine, FileTables(engine, filesystem))
+
+
+def _catalog(config: ProjectConfig, reading: _Reading, stored: LakeTables) -> Catalog:
+    """The sources of the configuration, the domains' uploads, what is stored in the lake, and the products over them."""
+    connectors: dict[str, Connector] = {
+        name: build_connector(name, settings, config.directory) for name, settings in config.sources.items()
+    }
+    return Catalog(
+        config.name,
+        {**connectors, **_uploads(config), RESULTS: stored},
+        ProductFiles(config.directory, config.name, config.domains),
+        reading.files,
+        reading.engine,
+        default_schemas={name: default_schema(settings) for name, settings in config.sources.items()},
+        unpushed=[name for name, settings in config.sources.items() if settings.pushdown == "off"],
+    )
+
+
+def _audit(config: ProjectConfig, governor: CasbinGovernor) -> Audit:
+    """The audit, which is told of every change of the rules too."""
+    audit = Audit(config.directory / STATE_FOLDER / "audit", load_key(config), config.audit.fsync, redact)
+    governor.observe(audit.policy_changed)
+    return audit
+
+
+def _results(config: ProjectConfig) -> ResultCache | None:
+    """What is kept of answers, and of rows of live sources."""
+    cache = config.cache
+    if cache is None:
+        return None
+    max_ages = {name: each.max_age for name, each in config.sources.items() if each.max_age}
+    return ResultCache(cache.results, ScanCache(cache.scans, max_ages), shared=cache.shared_results)
+
+
+def _store(
+    line: Line, journal: Journal, stored: LakeTables, reading: _Reading, policy_version: Callable[[], str]
+) -> None:
+    """Have the line carry out runs, and keep snapshots of products."""
+    lake = stored.lake
+    line.procedures.runs = RunPool(journal.runs, lake, line.run, line.catalog.fabric)
+    tables = line.catalog.retained = SnapshotTables(journal.snapshots, stored, reading.files)
+    own = StoredFiles(reading.engine, reading.filesystem, reading.files, stored)
+    maker = SnapshotMaker(line.catalog, journal.snapshots, tables, lake, own, line.run)
+    line.procedures.refresher = Refresher(
+        line.catalog, journal.snapshots, tables, lake, maker, policy_version
     )
 
 

@@ -23,7 +23,7 @@ from fabric.errors import AccessDenied, FabricError, InvalidConfig, NotFound
 from fabric.key import load_key
 from fabric.parse import bind, parse
 from fabric.pipeline import Session
-from fabric.resolve import Whole, resolve
+from fabric.resolve import resolve
 from fabric.settings import Strict
 from fabric.types import Principal
 from server.app import App, build, known_principal
@@ -137,7 +137,7 @@ def _problem(app: App, test: PolicyTest) -> str:
 def _missing(app: App, sql: str) -> str:
     """What a query names that is not there whoever asks; that is answered as what one may not know of."""
     try:
-        probe(resolve(bind(parse(sql), None), Whole(app.catalog.find), None, ""), app.engine)
+        probe(resolve(bind(parse(sql), None), app.catalog.whole(), None, ""), app.engine)
     except NotFound as error:
         return error.message.removesuffix(" that you may see")
     except FabricError:

@@ -80,7 +80,7 @@ def _written(names: Sequence[str], parts: Sequence[str], spelled: Callable[[str]
 
 def _draft(app: App, domain: str, stem: str, sql: str, major: int) -> str:
     bare = product_of(app.config.name, domain, stem, file_text(f"version: {major}.0.0", sql), "")
-    shape = shaped(bare, app.catalog.find, app.engine)
+    shape = shaped(bare, app.catalog.within(domain), app.engine)
     lines = [
         'owner: ""                      # who answers questions: a team, an address',
         'description: ""                # what one row is, and for whom',

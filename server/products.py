@@ -76,7 +76,7 @@ def diff(directory: Path, name: str) -> Difference:
     with opened(directory) as app:
         product = find_product(app, name)
         before = product.promised or _earlier(app, product)
-        shape = shaped(product, app.catalog.find, app.engine, promises=False)
+        shape = shaped(product, app.catalog.within(product.domain), app.engine, promises=False)
         if shape.broken:
             raise InvalidConfig(f"{product.file}: {shape.broken}", hint="ripstop check says more")
         found = tuple(contract.changes(before, shape.columns)) if before else ()

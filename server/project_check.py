@@ -111,7 +111,7 @@ def _check_product(
         if not loaded and isinstance(error, AccessDenied | NotFound):
             return ProductReport(name, unjudged=True)
         return ProductReport(name, error.message, error.hint)
-    return ProductReport(name, missing=(*_missing(product, name), *breaches))
+    return ProductReport(name, missing=(*_missing(shape, name), *breaches))
 
 
 def _missing(product: Product, name: str) -> Iterator[str]:
@@ -126,6 +126,8 @@ def _missing(product: Product, name: str) -> Iterator[str]:
         yield f"nothing was promised to its readers yet: `ripstop product publish {name}` writes it down"
     if product.status == "deprecated" and product.sunset is None:
         yield "sunset: the day until which it is served"
+    if product.until is not None:
+        yield f"it rests on a stored result, which is there until {product.until:%Y-%m-%d %H:%M} UTC"
     if product.sunset is not None and product.sunset < datetime.now(UTC).date():
         yield f"its sunset, {product.sunset}, has passed: status: retired ends it"
 

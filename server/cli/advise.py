@@ -21,9 +21,10 @@ _QUERIES = """
 SELECT q.query_id, q.user, q.started_at, q.run_seconds, q.receipt, s.object, s.seconds, s.bytes
 FROM system.queries q JOIN system.scans s USING (query_id)
 WHERE q.state = 'succeeded' AND q.started_at IS NOT NULL AND coalesce(q.cache, '') <> 'result'
-    AND coalesce(s.cache, '') NOT LIKE 'rows of %'"""
+    AND coalesce(s.cache, '') NOT LIKE 'rows of %' AND coalesce(s.source, '') <> 'results'
+    AND q.user NOT LIKE 'domain:%'"""  # refreshes
 _USAGE = "SELECT object, user, queries, seconds, bytes, last_at FROM system.usage WHERE bytes IS NOT NULL"
-_PRODUCTS = "SELECT domain, name, freshness FROM system.products"
+_PRODUCTS = "SELECT domain, name, freshness, as_of IS NOT NULL AS stored FROM system.products"
 _LINEAGE = """
 SELECT DISTINCT product, source FROM system.lineage
 WHERE query_id IS NULL AND product IS NOT NULL AND source IS NOT NULL"""
@@ -101,7 +102,8 @@ def _products(client: Client) -> list[Object]:
     found = []
     for row in _rows(client, _PRODUCTS):
         name = f"{row['domain']}.{row['name']}".lower()
-        found.append(Object(name, "product", frozenset(_reached(name, parts)), row["freshness"]))
+        beneath = frozenset(_reached(name, parts))
+        found.append(Object(name, "product", beneath, row["freshness"], row["stored"]))
     return found
 
 

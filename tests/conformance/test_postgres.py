@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -12,6 +10,7 @@ from connectors.conformance import NAME, ScanConformance, Subject
 from connectors.postgres import PostgresConnector
 from server.demo.postgres import EmbeddedPostgres
 from tests.conformance.stores import as_copy, limits, quoted
+from tests.embedded import embedded_postgres
 
 TYPES = {
     "DECIMAL(18,2)": "numeric(18,2)",
@@ -54,8 +53,4 @@ class TestPostgres(ScanConformance):
     @pytest.fixture(scope="class")
     @classmethod
     def subject(cls) -> Iterator[PostgresSubject]:
-        # Not below pytest's own folder: as root, Postgres runs as another account and must reach its files.
-        folder = Path(tempfile.mkdtemp(prefix="ripstop-conformance-"))
-        with EmbeddedPostgres(folder) as server:
-            yield PostgresSubject(server)
-        shutil.rmtree(folder)
+        yield from map(PostgresSubject, embedded_postgres())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
@@ -16,20 +14,8 @@ from connectors.postgres import PostgresConnector, PostgresSettings
 from fabric.predicates import Predicate
 from fabric.spi import ScanContext, ScanSession
 from fabric.types import OrderKey, Scan, Table
-from server.demo.postgres import EmbeddedPostgres
 
 SOURCE = "policy_db"
-
-
-def embedded_postgres() -> Iterator[EmbeddedPostgres]:
-    """A server of a module's own, as the body of its fixture."""
-    # Not below pytest's own folder: as root, Postgres runs as another account and must reach its files.
-    directory = Path(tempfile.mkdtemp(prefix="ripstop-postgres-"))
-    try:
-        with EmbeddedPostgres(directory) as server:
-            yield server
-    finally:
-        shutil.rmtree(directory)
 
 
 @contextmanager

@@ -29,7 +29,8 @@ from fabric.errors import (
 from fabric.spi import ScanConnector
 from fabric.types import Column, ForeignKey, TableName
 from server.demo.postgres import EmbeddedPostgres
-from tests.connectors.postgres_source import SOURCE, embedded_postgres, read, scan_of, source, table_of
+from tests.connectors.postgres_source import SOURCE, read, scan_of, source, table_of
+from tests.embedded import embedded_postgres
 
 SECRET = "s3cr3t@:/word"
 TABLES = """

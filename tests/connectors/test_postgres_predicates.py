@@ -32,7 +32,8 @@ from fabric.pushdown import describe, order_expressions
 from fabric.spi import ScanSession
 from fabric.types import OrderKey, SemiJoin, Table
 from server.demo.postgres import EmbeddedPostgres
-from tests.connectors.postgres_source import embedded_postgres, read, rows_of, scan_of, source, table_of
+from tests.connectors.postgres_source import read, rows_of, scan_of, source, table_of
+from tests.embedded import embedded_postgres
 
 
 @pytest.fixture(scope="module")

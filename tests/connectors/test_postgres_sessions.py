@@ -17,7 +17,8 @@ from fabric.predicates import Comparison
 from fabric.spi import ScanContext, ScanSession
 from fabric.types import OrderKey, Table
 from server.demo.postgres import EmbeddedPostgres
-from tests.connectors.postgres_source import embedded_postgres, read, scan_of, source, table_of
+from tests.connectors.postgres_source import read, scan_of, source, table_of
+from tests.embedded import embedded_postgres
 from tests.patience import PATIENCE
 
 

@@ -17,7 +17,8 @@ from fabric.predicates import Comparison
 from fabric.spi import ScanContext, ScanSession
 from fabric.types import Offer, OrderKey
 from server.demo.postgres import EmbeddedPostgres
-from tests.connectors.postgres_source import embedded_postgres, scan_of, source, table_of
+from tests.connectors.postgres_source import scan_of, source, table_of
+from tests.embedded import embedded_postgres
 
 ROWS = 400_000  # some 6,900 pages
 

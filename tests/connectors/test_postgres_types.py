@@ -10,7 +10,8 @@ from connectors.postgres.types import normal_type
 from fabric.errors import BadData, InvalidConfig
 from fabric.predicates import NullTest
 from server.demo.postgres import EmbeddedPostgres
-from tests.connectors.postgres_source import embedded_postgres, read, scan_of, source, table_of
+from tests.connectors.postgres_source import read, scan_of, source, table_of
+from tests.embedded import embedded_postgres
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
@@ -11,17 +9,12 @@ from typing import cast
 import pytest
 
 from server.demo.postgres import EmbeddedPostgres
+from tests.embedded import embedded_postgres
 
 
 @pytest.fixture(scope="session")
 def state_postgres() -> Iterator[EmbeddedPostgres]:
-    # Not below pytest's own folder: as root, Postgres runs as another account and must reach its files.
-    directory = Path(tempfile.mkdtemp(prefix="ripstop-state-"))
-    try:
-        with EmbeddedPostgres(directory) as server:
-            yield server
-    finally:
-        shutil.rmtree(directory)
+    yield from embedded_postgres()
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -18,7 +18,7 @@ from fabric.engine import Engine
 from fabric.lineage import lineage
 from fabric.parse import parse
 from fabric.product_types import Lineage
-from fabric.resolve import only_now, resolve
+from fabric.resolve import Find, only_now, resolve
 from fabric.types import Column, Origin, Product, Resolved, Table, TableName
 
 Row = tuple[object, ...]
@@ -52,6 +52,9 @@ TABLES: dict[str, tuple[tuple[Column, ...], list[Row]]] = {
 
 class World:
     """The two tables as a catalog."""
+
+    def body(self, domain: str) -> Find:
+        return self.find
 
     def find(self, parts: tuple[str, ...]) -> Table | Product | None:
         found = TABLES.get(parts[-1].lower())

@@ -12,6 +12,7 @@ import pytest
 
 import fabric.ahead as ahead
 from fabric.ahead import read_ahead
+from fabric.execute import Answer
 from fabric.guarded import GuardedSource
 from fabric.join_graph import Edge, Key
 from fabric.pipeline import Session
@@ -45,7 +46,7 @@ _JOINS = [*_edges("part", "line", 1), *_edges("order", "line")]
 
 
 def test_the_small_filtered_side_of_a_large_join_is_read_first() -> None:
-    assert read_ahead(_STAR, _JOINS, _STAR) == {"part"}
+    assert read_ahead(_STAR, _JOINS, _STAR, ()) == {"part": ()}
 
 
 @pytest.mark.parametrize(
@@ -59,11 +60,18 @@ def test_the_small_filtered_side_of_a_large_join_is_read_first() -> None:
     ],
 )
 def test_what_is_not_read_first(change: dict[str, Reducible], files: tuple[str, ...]) -> None:
-    assert read_ahead({**_STAR, **change}, _JOINS, files) == frozenset()
+    assert read_ahead({**_STAR, **change}, _JOINS, files, ()) == {}
+
+
+def test_keys_of_live_scans_with_few_rows_reduce_it() -> None:
+    few, many = _scan("few", 10), _scan("many", 20_000)
+    joins = [*_JOINS, *_edges("few", "part"), *_edges("many", "part")]
+    (edges,) = read_ahead({**_STAR, "few": few, "many": many}, joins, ("part",), ("few", "many")).values()
+    assert edges == (Edge(Key("part", 0), Key("few", 0)),)
 
 
 def test_two_relations_have_no_order() -> None:
-    assert not read_ahead({"part": _PART, "line": _LINE}, _edges("part", "line", 1), ("part",))
+    assert not read_ahead({"part": _PART, "line": _LINE}, _edges("part", "line", 1), ("part",), ())
 
 
 _FABRIC = """
@@ -98,7 +106,7 @@ _TABLES = {
 def app(tmp_path: Path) -> Iterator[App]:
     for name, sql in _TABLES.items():
         (tmp_path / "lake" / name).mkdir(parents=True)
-        duckdb.sql(sql).write_parquet(str(tmp_path / "lake" / name / f"{name}.parquet"))
+        duckdb.execute(f"COPY ({sql}) TO '{tmp_path / 'lake' / name / name}.parquet'")
     (tmp_path / "fabric.yaml").write_text(_FABRIC, "utf-8")
     (tmp_path / "users.yaml").write_text("users: {}\n", "utf-8")
     (tmp_path / "policies").mkdir()
@@ -111,6 +119,7 @@ def app(tmp_path: Path) -> Iterator[App]:
 def _ask(app: App, sql: str, role: str) -> tuple[list[dict[str, object]], list[tuple[str, int]]]:
     with app.line.run(sql, Principal("ana", frozenset({role})), Session()) as answer:
         rows = pa.Table.from_batches(list(answer.batches()), schema=answer.schema).to_pylist()
+        assert isinstance(answer, Answer)
         return rows, [(scan.object, scan.rows) for scan in answer.receipts()]
 
 
@@ -132,6 +141,8 @@ def test_the_answer_is_that_of_plain_duckdb(
     plain = _SQL.replace("WHERE", f"WHERE {rule} AND")
     for name, sql in _TABLES.items():
         plain = plain.replace(f"lake.{name} ", f"({sql}) ")
-    assert rows == duckdb.sql(plain).to_arrow_table().to_pylist()
+    expected = duckdb.sql(plain)
+    assert expected is not None
+    assert rows == expected.to_arrow_table().to_pylist()
     monkeypatch.setattr(ahead, "_FEWEST_RELATIONS", 4)
     assert _ask(app, _SQL + ", 1", role) == (rows, told)  # nothing tells whether it was read first

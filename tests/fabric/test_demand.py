@@ -14,7 +14,7 @@ from fabric.engine import Engine
 from fabric.ordering import ordering
 from fabric.parse import parse
 from fabric.predicates import AnyOf, Comparison, Membership, NullTest, Pattern, Predicate
-from fabric.resolve import only_now, resolve
+from fabric.resolve import Find, only_now, resolve
 from fabric.types import Column, OrderKey, Product, Table, TableName
 
 TABLE = Table(
@@ -40,6 +40,9 @@ PRODUCT = Product(
 
 
 class Names:
+    def body(self, domain: str) -> Find:
+        return self.find
+
     def find(self, parts: tuple[str, ...]) -> Table | Product | None:
         return {("db", "t"): TABLE, ("claims", "p"): PRODUCT}.get(parts)  # type: ignore[call-overload]
 

@@ -15,6 +15,7 @@ import fabric.arrow_source as arrow_source
 import fabric.dynamic_filtering as dynamic_filtering
 import fabric.dynamic_filters as dynamic_filters
 from fabric.errors import Cancelled, FabricError, InvalidValue
+from fabric.guarded import GuardedSource
 from fabric.pipeline import Session
 from fabric.types import Principal
 from server.app import App, build
@@ -48,6 +49,7 @@ sources:
 _POLICIES = """p, role:all, *, read, allow
 p, role:north, book.main.booking, read, allow
 p, role:north, fraud.*, read, allow
+p, role:north, desk.*, read, allow
 p3, role:north, book.main.booking, region = 'north'
 """
 ALL = Principal("ana", frozenset({"role:all"}))
@@ -206,3 +208,32 @@ def test_a_query_is_cancelled_while_a_scan_waits(app: App, http: EmbeddedHttp) -
             assert time.monotonic() - began < 2
     finally:
         http.delay = 0.0
+
+
+@pytest.mark.parametrize(
+    ("who", "claims", "read"), [(ALL, [3, 6, 9], {1, 2, 3, 6, 9}), (NORTH, [3, 9], {1, 3, 9})]
+)
+def test_a_file_that_is_read_first_is_reduced_by_the_keys_of_a_live_scan(
+    tmp_path: Path,
+    http: EmbeddedHttp,
+    monkeypatch: pytest.MonkeyPatch,
+    who: Principal,
+    claims: list[int],
+    read: set[int],
+) -> None:
+    """By no key of a hidden row."""
+    seen = set[int]()
+    batches = GuardedSource.batches
+
+    def noted(self: GuardedSource) -> Iterator[pa.RecordBatch]:
+        for batch in batches(self):
+            if batch.num_columns == 1:  # of a claim its number, of a booking two
+                seen.update(batch.column(0).to_pylist())
+            yield batch
+
+    monkeypatch.setattr(GuardedSource, "batches", noted)
+    sql = """SELECT c.claim_id FROM desk.claim c JOIN book.main.booking b USING (claim_id)
+             JOIN desk.claim d ON d.claim_id = b.booking_id WHERE b.booking_id IN (1, 2, 3) ORDER BY 1"""
+    with _company(tmp_path, http, 20_000) as app:
+        assert [row["claim_id"] for row in _ask(app, sql, who)] == claims
+    assert seen == read

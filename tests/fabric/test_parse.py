@@ -80,7 +80,7 @@ def test_statements_about_statements_keep_their_kind(text: str, kind: str) -> No
         "SHOW VARIABLES",
         "SELECT 1 INTO t",
         "SELECT * FROM a.b FOR UPDATE",
-        "SELECT * FROM a.b AT (VERSION => 1)",
+        "SELECT * FROM a.b FOR VERSION AS OF 1",
     ],
 )
 def test_other_statements_are_refused(text: str) -> None:

@@ -11,7 +11,7 @@ from fabric.engine import Engine
 from fabric.parse import parse
 from fabric.product_shape import shaped
 from fabric.products import names_in
-from fabric.resolve import only_now, resolve
+from fabric.resolve import Find, only_now, resolve
 from fabric.types import Column, Origin, Product, Table, TableName
 
 PERSON = Table(
@@ -45,6 +45,9 @@ class World:
             TableName("acme", "claims", name), "claims", sql, columns=columns, reads=reads
         )
         return self.products[name]
+
+    def body(self, domain: str) -> Find:
+        return self.find
 
     def find(self, parts: tuple[str, ...]) -> Table | Product | None:
         tables = {"person": PERSON, "claim": CLAIM, "empty": Table(TableName("lake", "main", "empty"), ())}

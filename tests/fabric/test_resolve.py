@@ -10,7 +10,7 @@ import pytest
 
 from fabric.errors import NotFound
 from fabric.parse import parse
-from fabric.resolve import only_now, relations, resolve
+from fabric.resolve import Find, only_now, relations, resolve
 from fabric.types import Column, Product, Resolved, Table, TableName
 
 PAIRS = Path(__file__).parent.parent / "sql" / "resolve.sql"
@@ -23,6 +23,9 @@ class Names:
     products: dict[tuple[str, str], str] = field(default_factory=dict)
     visible: list[str] = field(default_factory=list)
     hidden: tuple[str, ...] = ()
+
+    def body(self, domain: str) -> Find:
+        return self.find
 
     def find(self, parts: tuple[str, ...]) -> Table | Product | None:
         names = tuple(part.lower() for part in parts)

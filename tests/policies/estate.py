@@ -1,14 +1,16 @@
 """A small estate to write rules about, and statements' relations as ``resolve`` makes them."""
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from sqlglot import exp
 
+from fabric.spi import StandIn
 from fabric.types import (
     Column,
+    Decision,
     Principal,
     Product,
     Relation,
@@ -41,6 +43,9 @@ class Plain:
 
     def snapshots(self) -> Callable[[Product], StoredTable | None]:
         return lambda product: None
+
+    def stand_in(self, resolved: Resolved, decisions: Mapping[str, Decision]) -> StandIn:
+        return StandIn()
 
     def type_of(self, expression: str, columns: Sequence[Column]) -> str:
         raise AssertionError("no mask was expected")

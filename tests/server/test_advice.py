@@ -47,6 +47,15 @@ def test_a_product_saves_all_reads_but_its_refreshes() -> None:
     assert not advise([spent], every=60)  # refreshes would have taken more than the reads
 
 
+def test_what_is_stored_already_is_not_proposed() -> None:
+    """Those whom its snapshot may not be shown read its live parts; what these are made of may still be worth storing."""
+    stored = Object(CLAIMS.name, "product", CLAIMS.beneath, stored=True)
+    rows = [r for n in range(3) for r in scanned(n, '"claims.open": "rows"', ("lake.claim", 1.0, 1))]
+    usage = {"object": "claims.open", "user": "bo", "queries": 9, "seconds": 9.0, "bytes": 9, "last_at": NOON}
+    proposals = advise([of_history(queries(rows), [stored]), of_usage([usage], [stored])])
+    assert [each.object.name for each in proposals] == ["lake.claim"]
+
+
 def test_a_declared_freshness_says_how_often() -> None:
     fresh = Object("claims.open", "product", CLAIMS.beneath, 600.0)
     rows = [r for n in range(3) for r in scanned(n * 5, '"claims.open": "none"', ("lake.claim", 1.0, 1))]

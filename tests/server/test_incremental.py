@@ -108,6 +108,14 @@ def test_a_product_over_a_live_table_is_when_a_row_is_above_the_last_watermark(t
         assert states(app)[:2] == ["good", "good"]
 
 
+def test_a_row_that_is_left_out_from_now_on_is_a_change(tmp_path: Path) -> None:
+    said = "refresh: on change, every: 1s, watermark: updated_at, key: ticket_id"
+    with tickets(tmp_path, {TICKET: product(f"{TICKETS} t WHERE state = 'open'", said)}) as app:
+        wait_for_first(app, 1)
+        write(tmp_path, "UPDATE ticket SET state = 'closed', updated_at = 30 WHERE ticket_id = 1")
+        until(lambda: stored(app) == [(2, "open", "B", 20)], 20.0)
+
+
 def test_by_cron_too_nothing_is_stored_anew_while_no_file_has_changed(tmp_path: Path) -> None:
     sql = product("SELECT claim_id, amount FROM lake.claim", f"refresh: '{NEVER}'")
     with company(

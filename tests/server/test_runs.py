@@ -172,6 +172,19 @@ def test_a_secrets_text_in_a_query_is_not_shown_and_does_no_harm(app: App) -> No
     assert read(app, run_id) == [{"claim_id": 1}, {"claim_id": 3}]
 
 
+def test_the_whole_text_lies_in_the_state_for_this_fabric_alone(directory: Path) -> None:
+    remember_secrets(SecretStr("hunter2hunter2"))
+    with company(directory, RULES) as app:
+        run_id = succeeded(app, "SELECT hunter2hunter2.claim_id FROM claims.claim AS hunter2hunter2")
+    state = b"".join(file.read_bytes() for file in (directory / ".ripstop").glob("state.db*"))
+    assert run_id.encode() in state
+    assert b"hunter2hunter2" not in state
+    (directory / ".ripstop" / "key").write_text("another key, of another fabric\n")
+    with closing(build(directory)) as other:
+        assert isinstance(refusal(other, f'FROM results."{run_id}"', ANA), ResultOutdated)
+        assert isinstance(refusal(other, f'FROM results."{run_id}"', BO), NotFound)
+
+
 # ── attacks ──────────────────────────────────────────────────────────────────────────────────
 
 
@@ -275,10 +288,10 @@ def test_the_fabrics_own_tables_are_not_stored(app: App) -> None:
     assert "own tables" in str(row["error"])
 
 
-def test_a_product_cannot_read_a_result(app: App, directory: Path) -> None:
+def test_a_product_reads_no_result_that_is_not_shared_with_its_domain(app: App, directory: Path) -> None:
     run_id = succeeded(app, "SELECT score FROM fraud.score")
     (directory / "products" / "claims" / "from_result.sql").write_text(f'SELECT * FROM results."{run_id}"')
-    until(lambda: "broken" in str(_refused(app, "SELECT * FROM claims.from_result")))
+    until(lambda: isinstance(_refused(app, "SELECT * FROM claims.from_result"), ResultOutdated))
 
 
 def _refused(app: App, sql: str) -> FabricError | None:

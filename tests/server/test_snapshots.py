@@ -137,26 +137,39 @@ def test_of_two_servers_one_refreshes(tmp_path: Path) -> None:
     with company(tmp_path, {}, PRODUCTS) as app, closing(build(tmp_path)) as other:
         wait_for_first(app)
         wait_for_first(other)
+        keepers = [refresher(app), refresher(other)]
         product = app.catalog.products.current()["claims", "stored"]
-        made: list[object] = []
+        for snapshots in range(1, 6):
+            change(tmp_path)
+            together = threading.Barrier(2)
 
-        def refresh(one: App) -> None:
-            try:
-                made.append(refresher(one).refresh(product))
-            except LimitError as error:
-                made.append(error)
+            def refresh(keeper: Refresher, together: threading.Barrier = together) -> None:
+                together.wait()
+                keeper._refresh_due(product)
 
-        threads = [threading.Thread(target=refresh, args=(one,)) for one in (app, other)] * 1
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert 4 in made
-        until(lambda: len(app.journal.snapshots.files()) >= 3)
-        (count,) = app.state.read(
-            "SELECT count(*) FROM snapshots WHERE product = 'claims.summed@1' AND state = 'good'"
-        )
-        assert count == (1,)
+            with app.state.transaction() as run:
+                run("UPDATE snapshots SET as_of = as_of - 400 * 86400 WHERE product = 'claims.stored@1'")
+            threads = [threading.Thread(target=refresh, args=(keeper,)) for keeper in keepers]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            until(lambda: not any(keeper._active or keeper._is_due(product) for keeper in keepers))
+            made = app.state.read("SELECT state FROM snapshots WHERE product = 'claims.stored@1'")
+            assert len(made) == 1 + snapshots
+            assert {state for (state,) in made} <= {"good", "dropped"}
+        until(lambda: rows(other, "SELECT count(*) AS n FROM claims.stored") == [(9,)])
+
+
+def test_of_two_servers_one_refreshes_when_asked_and_the_other_says_so(tmp_path: Path) -> None:
+    with company(tmp_path, {}, PRODUCTS) as app, closing(build(tmp_path)) as other:
+        wait_for_first(app)
+        product = app.catalog.products.current()["claims", "stored"]
+        with refresher(app)._alone("claims.stored@1") as stop:
+            assert stop is not None
+            with pytest.raises(LimitError, match="being refreshed already"):
+                refresher(other).refresh(product)
+        assert refresher(other).refresh(product) == 4
 
 
 def test_only_the_newest_snapshots_stay_and_no_file_of_a_failed_one(app: App, tmp_path: Path) -> None:

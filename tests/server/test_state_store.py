@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -14,6 +12,7 @@ from fabric.errors import LoginRefused, StateUnavailable
 from server.app import App, build
 from server.demo.postgres import EmbeddedPostgres
 from server.project_check import check_rules_and_products
+from tests.embedded import embedded_postgres
 from tests.fabric.project import ANA, AUD, ask, write
 from tests.server.tiny import until
 
@@ -22,12 +21,7 @@ MINE = "SELECT sql, state FROM system.queries WHERE sql NOT LIKE '%system.%'"
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[EmbeddedPostgres]:
-    directory = Path(tempfile.mkdtemp(prefix="ripstop-state-"))
-    try:
-        with EmbeddedPostgres(directory) as server:
-            yield server
-    finally:
-        shutil.rmtree(directory)
+    yield from embedded_postgres()
 
 
 @pytest.fixture

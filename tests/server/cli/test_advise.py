@@ -15,19 +15,21 @@ from server.app import build
 from server.flight import FlightServer
 from tests.policies.governed import ANA, BO, company, rows
 from tests.server.cli.test_product_commands import HASH, asked
+from tests.server.tiny import until
 
 RULES = {
     "federation": "p, role:auditor, *, read, allow\np, role:auditor, system.queries, read, allow\n"
     "p, role:auditor, system.scans, read, allow\n",
     "claims": "p3, role:analyst, claims.claim, region = 'EU'\n",
 }
+STORED = "/*---\nmaterialize: {refresh: '0 0 1 1 *'}\n---*/\nSELECT claim_id, score FROM fraud.score"
 USERS = {"ana": "role:analyst", "eve": "role:nobody", "carl": "role:claims-owner", "aud": "role:auditor"}
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
     directory = tmp_path_factory.mktemp("acme")
-    with company(directory, RULES):
+    with company(directory, RULES, {"claims/stored": STORED}):
         pass
     users = "".join(f"  {name}: {{password: '{HASH}', roles: ['{role}']}}\n" for name, role in USERS.items())
     (directory / "users.yaml").write_text(f"users:\n{users}")
@@ -35,7 +37,11 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, st
         for n in range(4):
             rows(app, f"SELECT * FROM claims.open WHERE amount > {n}", ANA)
             rows(app, f"SELECT * FROM claims.claim WHERE amount > {n}", BO)
-        rows(app, "SELECT * FROM lake.claim", Principal("aud", frozenset({"role:auditor"})))
+        auditor = Principal("aud", frozenset({"role:auditor"}))
+        rows(app, "SELECT * FROM lake.claim", auditor)
+        until(lambda: bool(app.catalog.snapshots), 30.0)
+        for n in range(3):
+            rows(app, f"SELECT * FROM claims.stored WHERE claim_id > {n}", auditor)
         server = FlightServer(lambda: app, fabric="acme")
         try:
             yield directory, f"grpc://127.0.0.1:{server.port}"
@@ -68,6 +74,8 @@ def test_an_auditor_s_advice_rests_on_everyone_s_queries(project: tuple[Path, st
     assert product["refreshes"] == 1
     assert 0 < product["saved_seconds"] < product["seconds"]
     assert proposals["claims.open"]["reads"] == 4
+    assert not {"claims.stored", "fraud.score", "scores.score"} & set(proposals)
+    assert not any(name.startswith("results") for name in proposals)
     table = proposals["lake.claim"]
     assert (table["kind"], table["reads"], table["users"]) == ("table", 9, 3)
 
