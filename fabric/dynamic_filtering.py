@@ -73,7 +73,9 @@ class DynamicFiltering:
             self._context.cancel()
             return
         try:
-            self._feed.start(self._narrowed([(edge, rows, place) for edge, rows, place in known if rows]))
+            self._feed.start(
+                self._narrowed([(edge, rows, place) for edge, rows, place in known if rows is not None])
+            )
         except FabricError as error:
             self._feed.fail(error)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 from fabric.estimates import distinct, selectivity
 from fabric.join_graph import Edge
@@ -19,13 +20,14 @@ MOST_KEYS = 50_000
 """Beyond them a range is asked for: Postgres is then no faster by keys (notes/federation.md, section 3)."""
 
 _MOST_EXPECTED = 2 * MOST_KEYS  # estimates are no better than that
-_KEY_TYPES = frozenset(("SMALLINT", "INTEGER", "BIGINT", "VARCHAR", "DATE", "UUID"))
+KEY_TYPES = frozenset(("SMALLINT", "INTEGER", "BIGINT", "VARCHAR", "DATE", "UUID"))
 _MOST = 2
 # Rows and microseconds a row, of a table of which its source tells nothing: an API, page by page.
 _UNKNOWN_ROWS, _UNKNOWN_SENT = 5_000.0, 50.0
 # Microseconds: the round trip by which a scan starts later.
 _TURN = 3_000.0
 _LARGEST_PART = 0.5
+_HOPED_PART = 0.01
 # Of a table of unknown size: its answer may be one slow page, for which it would have been waited twice.
 _LARGEST_UNKNOWN_PART = 0.1
 
@@ -33,7 +35,11 @@ Able = Callable[[str], Capabilities]
 
 
 def semi_joins(
-    scans: Mapping[str, Reducible], files: Mapping[str, Reducible], edges: Sequence[Edge], able: Able
+    scans: Mapping[str, Reducible],
+    files: Mapping[str, Reducible],
+    edges: Sequence[Edge],
+    able: Able,
+    given: Mapping[str, Edge] = MappingProxyType({}),
 ) -> dict[str, Reduced]:
     """Each scan with what reduces it: keys that it waits for, or the semi-joins that its source can do itself.
 
@@ -42,17 +48,21 @@ def semi_joins(
         files: those of files, which only give keys.
         edges: of the statement, by relation ids and positions in the tables.
         able: what the source of a live scan takes.
+        given: by relation id, an edge whose keys, few as is hoped, will be known for certain.
     """
     if len(scans) > MOST_SCANS:
         edges = ()
     every = {**scans, **files}
-    rows = {id: expected(each) for id, each in every.items()}
+    rows = {id: expected(each) * (_HOPED_PART if id in given else 1.0) for id, each in every.items()}
     lacking = {id: lacks for id, each in scans.items() if (lacks := _lacks(each.scan, able(id)))}
     # The smallest first: who comes later may wait for who came before, and so nobody for itself.
     ordered = sorted(every, key=lambda id: (id in lacking, rows[id]))
     waiting: dict[str, tuple[Edge, ...]] = {}
     for place, target in enumerate(ordered):
         if target in files:
+            continue
+        if target in given and target not in lacking and _takes(given[target], every, able):
+            waiting[target] = (given[target],)
             continue
         towards = _towards(target, edges, ordered[:place])
         usable = [edge for edge in towards if gives(edge, every) and _takes(edge, every, able)]
@@ -124,7 +134,7 @@ def gives(edge: Edge, scans: Mapping[str, Reducible]) -> bool:
     """Whether the key is fetched, which the optimized plan may do without, and means the same on both sides."""
     if _source_column(edge, scans).name not in scans[edge.source.relation].scan.columns:
         return False
-    return {_target_column(edge, scans).type, _source_column(edge, scans).type} <= _KEY_TYPES
+    return {_target_column(edge, scans).type, _source_column(edge, scans).type} <= KEY_TYPES
 
 
 def _takes(edge: Edge, scans: Mapping[str, Reducible], able: Able) -> bool:

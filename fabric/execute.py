@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import threading
 import time
@@ -15,6 +16,7 @@ from datetime import UTC, datetime
 import duckdb
 import pyarrow as pa
 
+from fabric.asides import KEY
 from fabric.compose import guarded_name, raw_name
 from fabric.discretion import Discretion
 from fabric.dynamic_filtering import DynamicFiltering, Keys
@@ -101,6 +103,7 @@ class Answer:
         self._began = datetime.now(UTC)
         self._resources = ExitStack()
         self._lives: list[ScanRun] = []
+        self._asides: dict[str, GuardedSource] = {}
         self._registered: dict[str, tuple[object, float | None]] = {}
         self._cursors: list[duckdb.DuckDBPyConnection] = []
         self._engine = engine
@@ -139,6 +142,11 @@ class Answer:
                 self._feed(live, read, sessions)
             elif isinstance(read, SystemRead):
                 self._registered[raw_name(read.relation)] = system(read.relation), None
+        for key, aside in self.plan.asides.items():
+            sql = functools.partial(self.plan.aside_sql, aside, self._paths)
+            schema = pa.schema([pa.field(KEY, self._engine.arrow_type(aside.kind))])
+            rows = GuardedSource(self._open_cursor, sql, schema, repeated=False, ahead=True)
+            self._asides[key], self._registered[aside.name] = rows, (rows, None)
         for live in self._lives:
             live.filtering = self._filtering(live)
         for live in self._lives:
@@ -187,7 +195,9 @@ class Answer:
         keys: list[Keys] = []
         for edge in read.awaits:
             giver = runs[edge.source.relation]
-            if isinstance(giver.read, LiveRead | FileRead) and giver.rows_of is not None:
+            if edge.source.relation in self._asides:
+                keys.append((edge, self._asides[edge.source.relation], 0))
+            elif isinstance(giver.read, LiveRead | FileRead) and giver.rows_of is not None:
                 keys.append((edge, giver.rows_of, self.plan.key_position(giver.read, edge.source.column)))
         return DynamicFiltering(read, live.feed, keys, live.context)
 
@@ -236,11 +246,14 @@ class Answer:
 
     def _read_ahead(self) -> None:
         """Read what comes before the statement, and tell DuckDB how many rows that has."""
+        first = {aside.name: self._asides[key] for key, aside in self.plan.asides.items()}
         for live in self._lives:
             if isinstance(live.read, FileRead) and live.read.ahead and live.guarded is not None:
-                rows = live.guarded.collected()
-                if rows is not None:
-                    register(self._cursor, guarded_name(live.read.relation), live.guarded, rows.num_rows)
+                first[guarded_name(live.read.relation)] = live.guarded
+        for name, source in first.items():
+            rows = source.collected()
+            if rows is not None:
+                register(self._cursor, name, source, rows.num_rows)
 
     @property
     def kept(self) -> Sequence[pa.RecordBatch] | None:
@@ -305,9 +318,8 @@ class Answer:
 
     def _translated(self, error: BaseException) -> FabricError:
         """DuckDB's error; one that it met in a guarded scan came through Arrow as a text only."""
-        error = next(
-            (live.guarded.error for live in self._lives if live.guarded and live.guarded.error), error
-        )
+        apart = [live.guarded for live in self._lives if live.guarded] + list(self._asides.values())
+        error = next((each.error for each in apart if each.error), error)
         if isinstance(error, FabricError):
             return error
         mounts = [(live.read.relation, live.mount) for live in self._lives if live.mount is not None]

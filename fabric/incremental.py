@@ -51,7 +51,7 @@ def unfit(
         if column and column.lower() not in types:
             return f"materialize: it has no column '{column}'"
     if stored.watermark and not _ORDERED.fullmatch(types[stored.watermark.lower()]):
-        return f"materialize: watermark: '{stored.watermark}' is no number, date or timestamp"
+        return f"materialize: watermark: '{stored.watermark}' is no integer, decimal, date or timestamp"
     if not stored.key:
         return ""
     if not set(_operators(plan)) <= _ROW_BY_ROW or not isinstance(resolved.tree, exp.Select):

@@ -33,7 +33,7 @@ class Materialize(Strict):
         try:
             CronSim(said, datetime.now(UTC))
         except CronSimError:
-            raise ValueError("it is written as for cron, such as */15 * * * *") from None
+            raise ValueError(f"it is '{ON_CHANGE}', or written as for cron, such as */15 * * * *") from None
         return said
 
     @field_validator("keep")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TypeGuard
@@ -10,6 +9,7 @@ from typing import TypeGuard
 import pyarrow as pa
 from sqlglot import exp
 
+from fabric.asides import Aside, Parted
 from fabric.borrowed import lenders
 from fabric.catalog import Catalog
 from fabric.compose import (
@@ -26,35 +26,32 @@ from fabric.compose import (
     select_guarded,
     table_relations,
 )
-from fabric.demand import Demand
 from fabric.demanding import demanded, demanded_by_rules
 from fabric.discretion import Discretion
 from fabric.engine import Engine, Probe
-from fabric.errors import NotSupported, UserError
-from fabric.estimates import groups, rows_left
+from fabric.errors import UserError
 from fabric.file_scan import FileTables
 from fabric.file_shapes import name
 from fabric.join_graph import Edge
+from fabric.live_reads import live_read
 from fabric.ordering import ordering
-from fabric.predicates import Value
 from fabric.pushdown import describe as predicate_text
 from fabric.pushdown import is_ranged
 from fabric.reads import FileRead, LiveRead, Read, SystemRead, Unread
-from fabric.reducing import able_of, meant, reductions_of, scan_of, without
-from fabric.reductions import Reduced, Reducible, sent_once
+from fabric.reducing import able_of, meant, reductions_of, scan_of
+from fabric.reductions import Reducible
 from fabric.resolve import relations
-from fabric.spi import FileConnector, ScanConnector
+from fabric.spi import FileConnector
 from fabric.types import (
     Column,
     Decision,
     Governed,
-    Offer,
     OrderKey,
     Product,
     Relation,
+    Resolved,
     Table,
 )
-from fabric.witnesses import witnesses
 
 # A column of one is an expression of its source's own: a predicate on it may raise, or tell, there.
 _COMPUTED = ("view", "foreign table")
@@ -64,13 +61,24 @@ _COMPUTED = ("view", "foreign table")
 class Plan:
     """What runs: the governed tree, the promised schema, and one read per relation that holds data.
 
-    ``barriers`` says that the statement may raise, so that no row that a filter takes may meet it.
+    ``barriers`` says that the statement may raise, so that no row that a filter takes may meet it; ``parted`` is what runs
+    after its asides, where it has some.
     """
 
     governed: Governed
     schema: pa.Schema
     reads: tuple[Read, ...]
     barriers: bool = False
+    parted: Parted | None = None
+
+    @property
+    def asides(self) -> Mapping[str, Aside]:
+        """The subqueries that are answered first, by the id of the relation whose keys they give."""
+        return self.parted.asides if self.parted else {}
+
+    def aside_sql(self, aside: Aside, paths: Mapping[str, Mapping[str, str]]) -> str:
+        """The statement of such a subquery."""
+        return _Composing(self, paths).of(aside.statement)
 
     def sql(self, paths: Mapping[str, Mapping[str, str]]) -> str:
         """The statement for DuckDB.
@@ -134,9 +142,9 @@ class _Composing:
         self._reads = {read.relation.id: read for read in plan.reads}
 
     def statement(self) -> str:
-        governed = self._plan.governed
+        governed, parted = self._plan.governed, self._plan.parted
         if self._alone is None:
-            return compose(governed.resolved, self._body, governed.decisions, self._guard)
+            return self.of(parted.statement if parted else governed.resolved)
         wanted = self._plan.guarded_columns(self._alone)
         relation, awaits = (
             self._alone.relation,
@@ -146,6 +154,9 @@ class _Composing:
         return compose_one(
             governed.resolved, relation, wanted, self._body, governed.decisions, self._guard, where
         )
+
+    def of(self, resolved: Resolved) -> str:
+        return compose(resolved, self._body, self._plan.governed.decisions, self._guard)
 
     def _among_keys(self, relation: Relation, edge: Edge) -> str:
         giver = self._reads[edge.source.relation]
@@ -274,13 +285,13 @@ def plan(
                 unread = reductions.unread(relation, governed.decisions[relation.id])
                 a_set = relation.id in reductions.graph.sets
                 with discretion.telling(relation):
-                    read = _live(
+                    read = live_read(
                         relation, table, demand, catalog, known, unpushed=off, a_set=a_set, unread=unread
                     )
             # Whose rule was lent to a scan, also tells in what the keys of that scan reduce.
             by = read.reduced_by.union(*(borrowed.get(id, ()) for id in (relation.id, *read.reduced_by)))
             reads.append(replace(read, reduced_by=by))
-    made = Plan(governed=governed, schema=probed.schema, reads=tuple(reads))
+    made = Plan(governed=governed, schema=probed.schema, reads=tuple(reads), parted=reductions.parted)
     return replace(made, barriers=_needs_barriers(made, engine, probed.veiled))
 
 
@@ -325,68 +336,8 @@ def _orders(governed: Governed) -> dict[str, tuple[OrderKey, ...]]:
     return found
 
 
-def _live(
-    relation: Relation,
-    table: Table,
-    demand: Demand,
-    catalog: Catalog,
-    known: Reduced | None,
-    *,
-    unpushed: bool,
-    a_set: bool = False,
-    unread: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset()),
-    once: bool = True,
-) -> LiveRead:
-    if unpushed:
-        # An API that requires a parameter answers nothing without it.
-        with contextlib.suppress(UserError):
-            bare = demand.of_columns()
-            read = _live(relation, table, bare, catalog, known, unpushed=False, once=False)
-            return replace(read, unpushed=True)
-    connector = catalog.connectors[table.name.catalog.lower()]
-    if not isinstance(connector, ScanConnector):
-        raise NotSupported(f"source '{connector.name}' cannot be scanned")
-    scan = known.scan if known else scan_of(table, demand)
-    awaits = known.awaits if known else ()
-    able = connector.capabilities(table)
-    required = able.required if awaits else frozenset()
-    stand_ins = dict[int, Value]()
-    if any(unread) and able.proven:
-        stand_ins = witnesses(table, demand, connector.offer(scan).taken, *unread)
-        scan = without(scan, [table.columns[n] for n in stand_ins])
-    if any(table.columns[edge.target.column].name.lower() in required for edge in awaits):
-        offer = Offer(scan, taken=(), splits=(), request="once the keys are known")
-    else:
-        expected = known.rows if known else rows_left(table, scan.predicates)
-        offer = connector.offer(sent_once(scan, expected, a_set=a_set) if once and not awaits else scan)
-    sent = tuple(_position(table, column) for column in offer.scan.columns)
-    by = known.by if known and (offer.semi_joins or awaits) else frozenset[str]()
-    rows = offer.rows if offer.rows is not None and not awaits else None
-    if rows is None:
-        rows = known.rows if known and by else rows_left(table, offer.taken)
-    if rows is not None and offer.distinct:
-        rows = groups(table, offer.scan.columns, rows)
-    return LiveRead(
-        relation,
-        connector,
-        offer,
-        sent,
-        tuple(demand.kept),
-        demand.repeated,
-        rows,
-        by,
-        awaits,
-        witnesses={n: value for n, value in stand_ins.items() if n not in sent},
-        follows=any(each in offer.taken for each in demand.implied),
-    )
-
-
 def _ruled(decision: Decision, table: Table) -> set[int]:
     """The columns that row filters may name: read whether or not DuckDB could do without them."""
     filters = [row_filter for group in decision.rows for row_filter in group]
     named = {c.name.lower() for each in filters for c in each.condition.tree.find_all(exp.Column)}
     return {n for n, column in enumerate(table.columns) if column.name.lower() in named}
-
-
-def _position(table: Table, column: str) -> int:
-    return next(n for n, c in enumerate(table.columns) if c.name == column)

@@ -164,4 +164,4 @@ def front_of(text: str) -> ProductFront:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise InvalidConfig(f"{key}: {first['msg']}") from None
+        raise InvalidConfig(f"{key}: {str(first['msg']).removeprefix('Value error, ')}") from None

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from fabric.ahead import read_ahead
+from fabric.asides import Parted, part
 from fabric.catalog import Catalog
 from fabric.compose import meaning, raw_name, table_relations, veiled_meaning
 from fabric.demand import Demand
@@ -45,11 +46,12 @@ _MANY_ROWS = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Reductions:
-    """By relation ids: what reduces each live scan, and each file that is read ahead; ``graph`` is what the statement says."""
+    """By relation ids: what reduces each live scan, and each file that is read ahead; ``graph`` is what the statement says, ``parted`` what is left of it."""
 
     scans: Mapping[str, Reduced] = field(default_factory=dict)
     ahead: Mapping[str, tuple[Edge, ...]] = field(default_factory=dict)
     graph: JoinGraph = field(default_factory=JoinGraph)
+    parted: Parted | None = None
 
     def unread(self, relation: Relation, decision: Decision) -> tuple[frozenset[int], frozenset[int]]:
         """The columns of a relation that are ``filtered`` only, and the ``counted`` ones that are never NULL.
@@ -86,16 +88,18 @@ def reductions_of(
         id: Reducible(read.scan.source, scan_of(read.scan.estimated or read.scan.table, read.demand))
         for id, read in opened.items()
     }
-    found = semi_joins(scans, files, graph.edges, lambda id: able_of(scans[id].scan.table, catalog))
-    givers = {edge.source.relation for each in found.values() for edge in each.awaits}
     alone = [id for id, read in opened.items() if not (read.unpushed or read.demand.repeated)]
+    parted = part(governed, engine, graph.edges, scans, alone)
+    given = {aside.edge.target.relation: aside.edge for aside in parted.asides.values()}
+    found = semi_joins(scans, files, graph.edges, lambda id: able_of(scans[id].scan.table, catalog), given)
+    givers = {edge.source.relation for each in found.values() for edge in each.awaits} - parted.asides.keys()
     asked = [id for id in scans if id not in found or not found[id].awaits]
     ahead = dict.fromkeys(givers & opened.keys(), ()) | read_ahead(
         {**scans, **files}, graph.edges, alone, asked
     )
     if depends_on_the_moment(text):
         graph = replace(graph, sets=frozenset())
-    return Reductions(found, ahead, graph)
+    return Reductions(found, ahead, graph, parted)
 
 
 def _is_wide(reducible: Reducible) -> bool:

@@ -7,6 +7,7 @@ from contextlib import ExitStack, closing
 
 import pytest
 
+import fabric.asides as asides
 import fabric.dynamic_filters as dynamic_filters
 import fabric.reducing as reducing
 import fabric.reductions as reductions
@@ -30,6 +31,13 @@ _UNREAD = {
     "WHERE (p.renewals = 1 AND c.region = 'EU') OR (p.renewals = 3 AND c.region = 'US')",
     "either of one table": "SELECT c.customer_id FROM policy_db.customer c JOIN policy_db.policy p USING (customer_id) "
     "WHERE p.product_line = 'home' OR p.product_line > 'mo' AND c.segment = 'retail'",
+}
+_ASIDES = {
+    "of groups in files": "SELECT p.policy_id, p.premium FROM policy_db.policy p WHERE p.policy_id IN "
+    "(SELECT policy_id FROM claims_lake.claim GROUP BY policy_id HAVING count(*) > 1)",
+    "of groups in files, and more": "SELECT c.region, count(*) AS n FROM policy_db.customer c JOIN policy_db.policy p USING (customer_id) "
+    "WHERE p.renewals > 0 AND p.policy_id IN (SELECT policy_id FROM claims_lake.claim GROUP BY policy_id HAVING max(claim_id) % 3 = 1) "
+    "GROUP BY c.region",
 }
 _SETS = {
     "whether there is any": "SELECT c.name FROM policy_db.customer c "
@@ -92,6 +100,7 @@ _JOINS = {
     "WHERE p.customer_id = c.customer_id ORDER BY premium DESC, policy_id LIMIT 1) l WHERE c.segment = 'broker'",
     "to itself": "SELECT count(*) AS n FROM policy_db.policy a JOIN policy_db.policy b ON a.policy_id = b.policy_id + 1 WHERE b.renewals = 1",
     **_UNREAD,
+    **_ASIDES,
     **_SETS,
     "with a file between": "SELECT p.policy_id, k.name FROM claims_lake.claim c JOIN policy_db.policy p USING (policy_id) "
     "JOIN policy_db.customer k USING (customer_id) WHERE k.region = 'EU'",
@@ -125,6 +134,7 @@ def forced(apps: Mapping[str, App], request: pytest.FixtureRequest, monkeypatch:
         monkeypatch.setattr(dynamic_filters, "_LARGEST_PART", 1.0)
         monkeypatch.setattr(dynamic_filters, "_LARGEST_UNKNOWN_PART", 1.0)
         monkeypatch.setattr(dynamic_filters, "_wins", lambda *known: True)
+        monkeypatch.setattr(asides, "_MANY_ROWS", 0)
     else:
         monkeypatch.setattr(dynamic_filters, "_worthwhile", lambda *known: ())
         monkeypatch.setattr(reductions, "_FEW_ROWS", 0)
@@ -164,6 +174,8 @@ def test_a_join_answers_the_same(
     way = request.node.callspec.params["forced"]
     if name in _TAKEN and way != "counted" and not (way == "by keys" and name in _NOT_BY_KEYS):
         assert _semi_joins(plans)
+    if name in _ASIDES and way == "by keys":
+        assert any(plan.asides for plan in plans)
     if name in _SETS and way == "counted":
         assert any(
             isinstance(read, LiveRead) and read.offer.distinct for plan in plans for read in plan.reads

@@ -275,7 +275,7 @@ def test_another_watermark_or_select_begins_anew(tmp_path: Path) -> None:
     [
         (TICKETS, "key: nothing", "has no column 'nothing'"),
         (TICKETS, "watermark: nothing, key: ticket_id", "has no column 'nothing'"),
-        (TICKETS, "watermark: state, key: ticket_id", "no number, date or timestamp"),
+        (TICKETS, "watermark: state, key: ticket_id", "no integer, decimal, date or timestamp"),
         (f"SELECT DISTINCT * FROM ({TICKETS})", "key: ticket_id", "one table"),
         (f"{TICKETS} LIMIT 5", "key: ticket_id", "one table"),
         (TICKETS.replace("upper(note)", "row_number() OVER ()"), "key: ticket_id", "one table"),

@@ -1,0 +1,94 @@
+"""How a plan gets at a relation that a source serves as Arrow batches."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+
+from fabric.catalog import Catalog
+from fabric.demand import Demand
+from fabric.errors import NotSupported, UserError
+from fabric.estimates import groups, rows_left
+from fabric.predicates import Value
+from fabric.reads import LiveRead
+from fabric.reducing import scan_of, without
+from fabric.reductions import Reduced, sent_once
+from fabric.spi import ScanConnector
+from fabric.types import Offer, Relation, Table
+from fabric.witnesses import witnesses
+
+
+def live_read(
+    relation: Relation,
+    table: Table,
+    demand: Demand,
+    catalog: Catalog,
+    known: Reduced | None,
+    *,
+    unpushed: bool,
+    a_set: bool = False,
+    unread: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset()),
+    once: bool = True,
+) -> LiveRead:
+    """The read of a live scan, as far as its source takes what is demanded.
+
+    Args:
+        relation: whose.
+        table: the relation's.
+        demand: what the statement demands of it.
+        catalog: has its connector.
+        known: what reduces it.
+        unpushed: it is asked for columns only.
+        a_set: it is the same how often each row is there.
+        unread: its columns that are filtered only, and those that are counted only and never NULL.
+        once: whether equal rows may be asked for once.
+
+    Raises:
+        FabricError: the source refuses the scan.
+    """
+    if unpushed:
+        # An API that requires a parameter answers nothing without it.
+        with contextlib.suppress(UserError):
+            bare = demand.of_columns()
+            read = live_read(relation, table, bare, catalog, known, unpushed=False, once=False)
+            return replace(read, unpushed=True)
+    connector = catalog.connectors[table.name.catalog.lower()]
+    if not isinstance(connector, ScanConnector):
+        raise NotSupported(f"source '{connector.name}' cannot be scanned")
+    scan = known.scan if known else scan_of(table, demand)
+    awaits = known.awaits if known else ()
+    able = connector.capabilities(table)
+    required = able.required if awaits else frozenset()
+    stand_ins = dict[int, Value]()
+    if any(unread) and able.proven:
+        stand_ins = witnesses(table, demand, connector.offer(scan).taken, *unread)
+        scan = without(scan, [table.columns[n] for n in stand_ins])
+    if any(table.columns[edge.target.column].name.lower() in required for edge in awaits):
+        offer = Offer(scan, taken=(), splits=(), request="once the keys are known")
+    else:
+        expected = known.rows if known else rows_left(table, scan.predicates)
+        offer = connector.offer(sent_once(scan, expected, a_set=a_set) if once and not awaits else scan)
+    sent = tuple(_position(table, column) for column in offer.scan.columns)
+    by = known.by if known and (offer.semi_joins or awaits) else frozenset[str]()
+    rows = offer.rows if offer.rows is not None and not awaits else None
+    if rows is None:
+        rows = known.rows if known and by else rows_left(table, offer.taken)
+    if rows is not None and offer.distinct:
+        rows = groups(table, offer.scan.columns, rows)
+    return LiveRead(
+        relation,
+        connector,
+        offer,
+        sent,
+        tuple(demand.kept),
+        demand.repeated,
+        rows,
+        by,
+        awaits,
+        witnesses={n: value for n, value in stand_ins.items() if n not in sent},
+        follows=any(each in offer.taken for each in demand.implied),
+    )
+
+
+def _position(table: Table, column: str) -> int:
+    return next(n for n, c in enumerate(table.columns) if c.name == column)
