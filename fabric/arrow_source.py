@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 
 from fabric.errors import InternalError
 
+_MOST_THREADS = 8
 MOST_COLLECTED = 64 * 10**6
 """Bytes of a relation that are held so that its keys are known before the statement reads it."""
 
@@ -89,3 +91,16 @@ class ArrowSource(ABC):
             self._taken = True
             batches = self.batches() if self._rest is None else itertools.chain(self._head, self._rest)
         return pa.RecordBatchReader.from_batches(self.schema, batches)
+
+
+def collected(sources: Mapping[str, ArrowSource]) -> dict[str, pa.Table]:
+    """All rows of several sources, read side by side; without those that have too many to be held.
+
+    Raises:
+        FabricError: what went wrong at the first that failed, once all have ended.
+    """
+    if not sources:
+        return {}
+    with ThreadPoolExecutor(min(_MOST_THREADS, len(sources)), "ripstop-ahead") as pool:
+        tables = zip(sources, pool.map(ArrowSource.collected, sources.values()), strict=True)
+        return {name: rows for name, rows in tables if rows is not None}

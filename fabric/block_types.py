@@ -35,9 +35,19 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftJoin:
+    """The leaf that is left joined, and the conjuncts of its ON: where no row meets them, its columns are NULL."""
+
+    key: str
+    on: tuple[exp.Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
     """``SELECT outputs FROM leaves WHERE conjuncts GROUP BY keys HAVING … ORDER BY … LIMIT …``.
 
+    All rows of the leaves are combined, but those in ``left_joins``: these are joined then, and what ``conjuncts`` say is of the rows
+    that come out of that.
     ``keys`` are None without aggregation, and empty where all rows are one group. A column of ``order`` that stands for an
     output has no table.
     """
@@ -46,6 +56,7 @@ class Block:
     conjuncts: tuple[exp.Expr, ...]
     outputs: tuple[Output, ...]
     keys: tuple[exp.Expr, ...] | None = None
+    left_joins: tuple[LeftJoin, ...] = ()
     having: exp.Expr | None = None
     order: tuple[exp.Ordered, ...] = ()
     limit: exp.Expr | None = None
@@ -59,6 +70,7 @@ class Block:
     def expressions(self) -> Iterator[exp.Expr]:
         """All that it computes."""
         yield from self.conjuncts
+        yield from (each for join in self.left_joins for each in join.on)
         yield from (each.expression for each in self.outputs)
         yield from self.keys or ()
         yield from self.order

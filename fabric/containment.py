@@ -12,7 +12,8 @@ from itertools import islice, permutations, product
 
 from sqlglot import exp
 
-from fabric.block_types import Block, Leaf
+from fabric.block_types import Block, Leaf, LeftJoin
+from fabric.expressions import Shape, shape_of
 from fabric.implication import ColumnKey, Facts
 from fabric.rollups import Rollups, Stored, Unmatched, sums_in
 
@@ -28,11 +29,13 @@ class Found:
         select: the SELECT, its columns under ``alias``.
         pairs: each of the query's leaves with the view's.
         column: the name of the view's output that has the value of a leaf's column in each of its rows; None when none has.
+        left_joined: the keys of leaves of which a row may be missing in a row.
     """
 
     select: exp.Select
     pairs: tuple[tuple[Leaf, Leaf], ...]
     column: Callable[[ColumnKey], str | None]
+    left_joined: frozenset[str]
 
 
 Accepts = Callable[[tuple[tuple[Leaf, Leaf], ...]], None]
@@ -99,9 +102,15 @@ def _renamed(view: Block, pairs: Sequence[tuple[Leaf, Leaf]]) -> Block:
     return replace(
         view,
         conjuncts=tuple(map(named, view.conjuncts)),
+        left_joins=tuple(LeftJoin(keys[each.key], tuple(map(named, each.on))) for each in view.left_joins),
         outputs=tuple(replace(each, expression=named(each.expression)) for each in view.outputs),
         keys=None if view.keys is None else tuple(map(named, view.keys)),
     )
+
+
+def _left_joined(block: Block) -> dict[str, frozenset[Shape]]:
+    """For each leaf that is left joined, by what; in which order follows from what stands in it."""
+    return {each.key: frozenset(map(shape_of, each.on)) for each in block.left_joins}
 
 
 class _Proof:
@@ -157,6 +166,8 @@ class _Proof:
             Unmatched: there is none.
         """
         query, view = self._query, self._view
+        if _left_joined(query) != _left_joined(view):
+            raise Unmatched("it has other left joins")
         if not all(map(self._asked.implies, view.conjuncts)):
             raise Unmatched("it may hold fewer rows")
         if view.keys is not None:
@@ -182,7 +193,7 @@ class _Proof:
             select.set("limit", exp.Limit(expression=query.limit.copy()))
         if query.offset is not None:
             select.set("offset", exp.Offset(expression=query.offset.copy()))
-        return Found(select, self._pairs, self._filters.column)
+        return Found(select, self._pairs, self._filters.column, frozenset(_left_joined(query)))
 
     def _ordered(self, key: exp.Ordered) -> exp.Ordered:
         by = key.this

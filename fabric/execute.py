@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 import duckdb
 import pyarrow as pa
 
+from fabric.arrow_source import collected
 from fabric.asides import KEY
 from fabric.compose import guarded_name, raw_name
 from fabric.discretion import Discretion
@@ -250,10 +251,8 @@ class Answer:
         for live in self._lives:
             if isinstance(live.read, FileRead) and live.read.ahead and live.guarded is not None:
                 first[guarded_name(live.read.relation)] = live.guarded
-        for name, source in first.items():
-            rows = source.collected()
-            if rows is not None:
-                register(self._cursor, name, source, rows.num_rows)
+        for name, rows in collected(first).items():
+            register(self._cursor, name, first[name], rows.num_rows)
 
     @property
     def kept(self) -> Sequence[pa.RecordBatch] | None:

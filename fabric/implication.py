@@ -295,6 +295,11 @@ def _number(node: exp.Expr) -> Decimal | None:
     if isinstance(node, exp.Neg):
         found = _number(node.this.unnest())
         return None if found is None else -found
+    if isinstance(node, exp.Cast) and node.to.this == exp.DType.DECIMAL and len(node.to.expressions) == 2:
+        text, scale = node.this, node.to.expressions[1].name
+        exact = isinstance(text, exp.Literal) and _PLAIN_NUMBER.match(text.name)
+        fits = exact and len(text.name.partition(".")[2]) <= int(scale)  # else it is rounded
+        return Decimal(text.name) if fits else None
     plain = isinstance(node, exp.Literal) and not node.is_string and _PLAIN_NUMBER.match(node.name)
     return Decimal(node.name) if plain else None
 

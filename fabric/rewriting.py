@@ -44,7 +44,6 @@ class Rewriting:
     decisions: Mapping[str, Decision]
     shaped: Callable[[Product], Product]
     _stored: list[tuple[Relation, Decision]] = field(default_factory=list)
-    _extra: dict[str, tuple[tuple[RowFilter, ...], ...]] = field(default_factory=dict)
 
     def statement(self, resolved: Resolved, names: Sequence[str]) -> tuple[Resolved, Mapping[str, Decision]]:
         """The statement over the view, and the decisions on it.
@@ -216,6 +215,8 @@ class Rewriting:
             then = self.view.then[theirs.relation.id]
             for group in self.decisions[mine.relation.id].rows:
                 if sorted(each.text for each in group) not in then["rows"]:
+                    if mine.key in found.left_joined:  # it takes rows before they are joined
+                        raise Unmatched("a rule takes more from you than from it")
                     rows.append(tuple(_rebound(each, mine, then, found.column) for each in group))
         stored, product = self.view.stored, self.view.product
         relation = Relation(id, stored.name, stored, f"domain:{product.domain}", product.written)

@@ -47,6 +47,7 @@ class Clauses:
             tuple(part for each in scope.conjuncts for part in conjuncts_of(each)),
             tuple(self._outputs),
             keys,
+            tuple(scope.left_joins),
             None if having is None else self._with_aliases(having.this),
             order,
             None if limit is None else _number(limit.expression),

@@ -7,13 +7,15 @@ from typing import Protocol
 
 from sqlglot import exp
 
-from fabric.block_types import Block, Leaf, NotRead
-from fabric.expressions import AGGREGATES, SCALARS
+from fabric.block_types import Block, Leaf, LeftJoin, NotRead
+from fabric.expressions import AGGREGATES, SCALARS, conjuncts_of
 from fabric.types import Product, Relation, Table
 
 _IN_AGGREGATES = (*AGGREGATES, exp.Filter, exp.Where, exp.Distinct, exp.Star)
 
 _KINDS = {"kind": ("", "INNER", "CROSS"), "side": ("",), "method": ("",)}
+_LEFT = {"kind": ("", "OUTER"), "side": ("LEFT",), "method": ("",)}
+_OTHER_JOIN = "it has a join of another kind than inner or left"
 
 Shaped = Callable[[Product], Product]
 Visible = Callable[[Relation], tuple[str, ...]]
@@ -78,6 +80,7 @@ class Scope:
         self._entries = entries
         self.leaves: list[Leaf] = []
         self.conjuncts: list[exp.Expr] = []
+        self.left_joins: list[LeftJoin] = []
         self.sources: dict[str, dict[str, exp.Expr]] = {}
         self._joined: dict[str, exp.Expr] = {}
 
@@ -99,23 +102,35 @@ class Scope:
         """One more, joined to those before."""
         for name, value in join.args.items():
             if value and name not in ("this", "on", "using", *_KINDS):
-                raise NotRead("it has a join of another kind than inner")
-        for name, kinds in _KINDS.items():
+                raise NotRead(_OTHER_JOIN)
+        left = join.text("side").upper() == "LEFT"
+        for name, kinds in (_LEFT if left else _KINDS).items():
             if join.text(name).upper() not in kinds:
-                raise NotRead("it has a join of another kind than inner")
-        before = list(self.sources)
+                raise NotRead(_OTHER_JOIN)
+        before, known, said = list(self.sources), len(self.leaves), len(self.conjuncts)
+        joined = len(self.left_joins)
         alias = self.add(join.this)
-        for column in join.args.get("using") or ():
-            name = column.name.lower()
-            left = self._joined.get(name) or self._one(name, before)
-            right = self.sources[alias].get(name)
-            if right is None:
-                raise NotRead(f"'{name}' is not known")
-            self.conjuncts.append(exp.EQ(this=left.copy(), expression=right.copy()))
-            self._joined[name] = left
-        on = join.args.get("on")
-        if on is not None:
-            self.conjuncts.append(self.bound(on))
+        on = [self._equal(column.name.lower(), before, alias) for column in join.args.get("using") or ()]
+        if join.args.get("on") is not None:
+            on.append(self.bound(join.args["on"]))
+        if not left:
+            self.conjuncts += on
+            return
+        # What is computed of a row that is not there is NULL, only if it is a column.
+        bare = all(isinstance(each, exp.Column) for each in self.sources[alias].values())
+        if len(self.leaves) != known + 1 or len(self.left_joins) != joined or not bare:
+            raise NotRead("it left joins something else than one table")
+        own, self.conjuncts = self.conjuncts[said:], self.conjuncts[:said]
+        parts = tuple(part for each in (*own, *on) for part in conjuncts_of(each))
+        self.left_joins.append(LeftJoin(self.leaves[-1].key, parts))
+
+    def _equal(self, name: str, before: list[str], alias: str) -> exp.Expr:
+        """What a column of USING says."""
+        left, right = self._joined.get(name) or self._one(name, before), self.sources[alias].get(name)
+        if right is None:
+            raise NotRead(f"'{name}' is not known")
+        self._joined[name] = left
+        return exp.EQ(this=left.copy(), expression=right.copy())
 
     def _columns(self, node: exp.Expr) -> dict[str, exp.Expr]:
         if isinstance(node, exp.Subquery):
@@ -160,6 +175,7 @@ class Scope:
             raise NotRead("a table of it is aggregated")
         self.leaves += made.leaves
         self.conjuncts += made.conjuncts
+        self.left_joins += made.left_joins
         said = names if names is not None else [output.name for output in made.outputs]
         found = {name.lower(): output.expression for name, output in zip(said, made.outputs, strict=False)}
         if len(said) != len(made.outputs) or len(found) != len(said) or "" in found:

@@ -1,6 +1,6 @@
 """Random queries under random policies: with snapshots of products that might answer them, the answer is the live one.
 
-``RIPSTOP_SUBSTITUTION_CASES`` asks for more than the 150 of every run.
+``RIPSTOP_SUBSTITUTION_CASES`` asks for more than the 150 of every run; thousands need ``--timeout=0``.
 """
 
 from __future__ import annotations

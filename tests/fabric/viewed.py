@@ -11,6 +11,22 @@ _AGGREGATES = (
     "sum(CASE WHEN status = 'open' THEN amount ELSE 0 END)", "sum(CASE WHEN region = 'EU' THEN 1 ELSE 0 END)",
     "sum(n) FILTER (WHERE status = 'open')", "count(*) FILTER (WHERE region IS NOT NULL)",
 )  # fmt: skip
+_LEFT_JOINED = "lake.claim AS c LEFT JOIN lake.policy AS p ON c.policy_id = p.policy_id"
+_OF_POLICY = ("p.holder", "p.region", "p.premium")
+_ON_POLICY = (
+    "p.premium > 20",
+    "p.holder IS NULL",
+    "p.region = 'EU'",
+    "p.holder IS NOT NULL",
+    "p.premium <= 60.5",
+)
+_TOTALS = (
+    "count(p.holder)",
+    "sum(p.premium)",
+    "min(p.region)",
+    "count(p.policy_id)",
+    "count(DISTINCT p.holder)",
+)
 _PLAIN = ("claim_id", *_KEYS, "score", "amount + 1", "coalesce(region, 'none')")
 _REGIONS = ("'EU'", "'US'", "'UK'", "'none'")
 _DAYS = (
@@ -52,13 +68,16 @@ def conditions(draw: st.DrawFn, most: int) -> list[str]:
 
 
 @st.composite
-def statements(draw: st.DrawFn, joined: bool, conjuncts: list[str], pool: list[str], *, stored: bool) -> str:
+def statements(
+    draw: st.DrawFn, joined: bool, conjuncts: list[str], pool: list[str], *, stored: bool, left: bool
+) -> str:
     """A SELECT with these conjuncts, aggregated or not."""
     front = "lake.claim AS c"
     if joined:
         front = draw(
             st.sampled_from(
                 [
+                    *([_LEFT_JOINED] * 2 * left),
                     "lake.claim AS c JOIN lake.policy AS p ON c.policy_id = p.policy_id",
                     "lake.policy AS p, lake.claim AS c",
                 ]
@@ -83,7 +102,8 @@ def statements(draw: st.DrawFn, joined: bool, conjuncts: list[str], pool: list[s
         return f"{front_word} {_items(chosen, joined)} FROM {front}{where}"
     keys = pool if stored else draw(st.lists(st.sampled_from(pool), min_size=1, max_size=most, unique=True))
     keys = keys if kind == "grouped" else []
-    aggregates = draw(st.lists(st.sampled_from(_AGGREGATES), min_size=1, max_size=2 * most, unique=True))
+    known = (*_AGGREGATES, *_TOTALS) if joined else _AGGREGATES
+    aggregates = draw(st.lists(st.sampled_from(known), min_size=1, max_size=2 * most, unique=True))
     if stored and draw(st.integers(0, 3)):
         aggregates = list(dict.fromkeys((*aggregates, "count(*)", "sum(amount)", "sum(n)")))
     items = _items([*keys, *aggregates], joined)
@@ -113,13 +133,20 @@ def _items(chosen: list[str], joined: bool) -> str:
 @st.composite
 def pairs_of_statements(draw: st.DrawFn) -> tuple[str, str]:
     """What is stored, and what is asked: often of the same tables, with more conditions."""
-    joined = draw(st.booleans())
+    joined, left = draw(st.booleans()), draw(st.booleans())
     kept = draw(conditions(1))
     more = draw(conditions(2))
+    keys = (*_KEYS, *_OF_POLICY) if joined else _KEYS
+    if joined:
+        more += draw(st.lists(st.sampled_from(_ON_POLICY), max_size=1))
+        kept += (
+            draw(st.lists(st.sampled_from(_ON_POLICY), max_size=1)) if draw(st.integers(0, 3)) == 0 else []
+        )
     asked = draw(st.sampled_from([[*kept, *more], [*kept, *more], more]))
-    pool = draw(st.lists(st.sampled_from(_KEYS), min_size=1, max_size=5, unique=True))
-    pool = list(dict.fromkeys((*pool, *(key for key in _KEYS if any(f"c.{key} " in each for each in more)))))
+    pool = draw(st.lists(st.sampled_from(keys), min_size=1, max_size=5, unique=True))
+    pool = list(dict.fromkeys((*pool, *(key for key in keys if any(f"{key} " in each for each in more)))))
+    other = not any("p." in each for each in (*pool, *asked)) and draw(st.integers(0, 4)) == 0
     return (
-        draw(statements(joined, kept, pool, stored=True)),
-        draw(statements(joined if draw(st.integers(0, 9)) else not joined, asked, pool, stored=False)),
+        draw(statements(joined, kept, pool, stored=True, left=left)),
+        draw(statements(joined != other, asked, pool, stored=False, left=left)),
     )

@@ -374,3 +374,16 @@ def test_it_is_answered_while_its_source_is_down(tmp_path: Path) -> None:
         until(lambda: len(app.catalog.snapshots) == 2, 30.0)
         (tmp_path / "lake" / "claim.csv").unlink()
         assert {"region": "EU", "n": 2, "total": 400} in rows(app, TOTALS)
+
+
+def test_a_row_rule_on_what_is_left_joined_is_live(tmp_path: Path) -> None:
+    """It takes rows before they are joined: of a claim whose customer is hidden the name is NULL."""
+    front = "FROM lake.claim AS c LEFT JOIN crm.customer AS p USING (customer_id)"
+    product = {"claims/by_name": f"{STORED}SELECT c.region, p.name, count(*) AS n {front} GROUP BY ALL"}
+    asked = f"SELECT p.name, count(*) AS n {front} GROUP BY p.name"
+    rules = "p3, ana, crm_db.customer, \"name = 'Ana'\"\np3, bo, lake.claim, \"region = 'US'\"\n"
+    with over(tmp_path, rules, product) as app:
+        assert not is_stored(app, asked)
+        assert {row["name"]: row["n"] for row in rows(app, asked)} == {"Ana": 3, None: 2}
+        assert is_stored(app, asked, BO)
+        assert rows(app, asked, BO) == [{"name": "Bo", "n": 1}]
