@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from fabric.compose import probe, table_relations
-from fabric.demand import Demand, demands
+from fabric.compose import inline, probe, table_relations
+from fabric.demand import Demand
+from fabric.demanding import demanded
 from fabric.engine import Engine
 from fabric.types import Decision, Governed, OrderKey
 
@@ -60,9 +61,9 @@ def _demands(
         id: decision if id in kept else replace(decision, rows=())
         for id, decision in governed.decisions.items()
     }
-    probed = probe(governed.resolved, engine, decisions)
-    tables = table_relations(governed.resolved, decisions)
-    return demands(probed.plan, {relation.id: table.columns for relation, table in tables}, orders)
+    resolved = governed.resolved
+    probed = probe(resolved, engine, decisions)
+    return demanded(resolved, decisions, engine, probed, lambda: inline(resolved, decisions), orders)
 
 
 def _told(demand: Demand | None) -> object:

@@ -12,7 +12,7 @@ text belongs to one column of one occurrence.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,13 +63,14 @@ class Demand:
     """What one occurrence of a relation is asked for.
 
     ``columns`` are positions; those ``elsewhere`` are named by more than its own filters. ``kept`` is the text of filters
-    that have no form a source could take.
+    that have no form a source could take; ``implied`` are those of the predicates that only follow from such.
     ``repeated`` says that the plan reads the relation more than once, or in a recursion.
     """
 
     columns: set[int] = field(default_factory=set)
     elsewhere: set[int] = field(default_factory=set)
     predicates: list[Predicate] = field(default_factory=list)
+    implied: tuple[Predicate, ...] = ()
     kept: list[str] = field(default_factory=list)
     order: tuple[OrderKey, ...] = ()
     limit: int | None = None
@@ -79,12 +80,19 @@ class Demand:
         """Ask a source for no predicate but these, since others of ours could meet rows that these hide."""
         if any(predicate not in but for predicate in self.predicates):
             self.order, self.limit = (), None
-        self.kept += [describe(predicate) for predicate in self.predicates if predicate not in but]
+        own = [predicate for predicate in self.predicates if predicate not in self.implied]
+        self.kept += [describe(predicate) for predicate in own if predicate not in but]
         self.predicates = [predicate for predicate in self.predicates if predicate in but]
+        self.implied = tuple(predicate for predicate in self.implied if predicate in but)
+
+    def imply(self, predicates: Iterable[Predicate]) -> None:
+        """Ask for no row that does not meet these, which every row meets on which the answer depends."""
+        self.implied = tuple(dict.fromkeys(each for each in predicates if each not in self.predicates))
+        self.predicates += self.implied
 
     def of_columns(self) -> Demand:
         """The same with everything but the columns left to us."""
-        kept = [*self.kept, *map(describe, self.predicates)]
+        kept = [*self.kept, *(describe(each) for each in self.predicates if each not in self.implied)]
         return Demand(columns=self.columns, elsewhere=self.columns, kept=kept, repeated=self.repeated)
 
 
@@ -119,6 +127,19 @@ def demands(
             if relation in found:
                 found[relation].elsewhere.add(int(position))
     return found
+
+
+def leaves_conditions(plan: list[dict[str, Any]], found: Mapping[str, Demand]) -> bool:
+    """Whether a plan has filters of which the demands do not hold every part."""
+    return any(demand.kept for demand in found.values()) or any(map(_filters_above, plan))
+
+
+def _filters_above(node: dict[str, Any]) -> bool:
+    """Whether there is a filter that does not stand directly over a scan."""
+    beneath = node.get("children", [])
+    if node["name"].strip() == "FILTER" and beneath[0]["name"].strip() not in ("FILTER", "PYTHON_ARROW_SCAN"):
+        return True
+    return any(map(_filters_above, beneath))
 
 
 def _others(nodes: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -180,6 +201,9 @@ def _demand(
             _take(text, columns, demand)
     while above and above[0]["name"].strip() == "PROJECTION":
         above.pop(0)
+    if above and above[0]["name"].strip() == "FILTER":
+        # What may raise stays above, where columns have names that may be anything: it is told, not read.
+        demand.kept += [readable(text, columns) for text in _info(above[0], "Expression")]
     if above and not demand.kept and not demand.repeated:
         _limit(above[0], order, demand)
     return demand

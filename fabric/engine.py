@@ -21,7 +21,9 @@ from fabric.dialect_macros import definitions
 from fabric.engine_blueprints import Blueprints, serialized
 from fabric.engine_errors import translate, translated
 from fabric.errors import FabricError, InvalidConfig, InvalidValue
+from fabric.implied import implied
 from fabric.join_graph import JoinGraph, Key, join_graph
+from fabric.predicates import Predicate
 from fabric.pushdown import literal
 from fabric.remembered import Numbered, Remembered
 from fabric.totality import is_total
@@ -246,6 +248,17 @@ class Engine:
         found = self._graphs.get(f"{numbered.text}\n{typed}", read)
         restored = {name: numbered.restore(name) for name in typed}
         return found.named(restored)
+
+    def implied(
+        self, sql: str, relations: Mapping[str, Sequence[tuple[str, str]]]
+    ) -> dict[str, list[Predicate]]:
+        """What rows must meet for the conditions over expressions of a relation's columns, by its name; as ``join_graph``."""
+        found: dict[str, list[Predicate]] = {}
+        for condition in self.join_graph(sql, relations).conditions:
+            predicate = implied(condition, relations[condition.relation])
+            if predicate is not None:
+                found.setdefault(condition.relation, []).append(predicate)
+        return found
 
     def is_total(self, sql: str, relations: Mapping[str, Sequence[tuple[str, str]]]) -> bool:
         """Whether no expression of a statement can raise for any row; arguments as for ``bound_plan``."""

@@ -11,11 +11,14 @@ import duckdb
 from fabric.dialect_macros import definitions
 from fabric.pushdown import literal
 
-# What makes joins of conditions, and moves filters to where they belong. Everything else is switched off: some
+# What makes joins of conditions, reckons with constants, and moves filters to where they belong. Everything else is switched off: some
 # optimizers reckon with the statistics of tables, which are empty here, and some leave a plan that does not serialize.
 _OPTIMIZERS = frozenset(
-    ("filter_pullup", "filter_pushdown", "deliminator", "cte_inlining", "outer_join_simplification")
-)
+    (
+        "expression_rewriter", "filter_pullup", "filter_pushdown", "deliminator", "cte_inlining",
+        "outer_join_simplification",
+    )
+)  # fmt: skip
 
 
 class Blueprints:

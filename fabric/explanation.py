@@ -24,6 +24,7 @@ from fabric.types import ScanReceipt, TableName
 
 _OFF = "pushdown is off"
 _NO_FORM = "it has no form that a source could take"
+_FOLLOWS = "only what follows from it has a form that a source could take"
 _PATHS = 100
 
 
@@ -166,6 +167,7 @@ def _scan(
         return ScanExplained(name, part_of, _kind(read), told, actual=actual)
     if isinstance(read, FileRead):
         return _of_files(read, part_of, actual)
+    left = _OFF if read.unpushed else _FOLLOWS if read.follows else _NO_FORM
     return ScanExplained(
         name,
         part_of,
@@ -179,7 +181,7 @@ def _scan(
         ),
         not_pushed=(
             *(Left(refusal.what, refusal.why) for refusal in read.offer.refused),
-            *(Left(text, _OFF if read.unpushed else _NO_FORM) for text in read.kept),
+            *(Left(text, left) for text in read.kept),
         ),
         estimate=_estimate(read),
         actual=actual,

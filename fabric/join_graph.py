@@ -1,7 +1,8 @@
 """Which relation's keys decide what of another one matters, and what else is not needed, read from DuckDB's logical plan.
 
 Rows of a relation that meet nobody in a join change no answer. Where the join's key is a plain column on both sides,
-the keys of the one side are therefore a filter on the other: a semi-join. The plan is the one that
+the keys of the one side are therefore a filter on the other: a semi-join. Nor do rows change an answer for which a
+condition is not true that stands over nothing but their relation, wherever in the plan it stands. The plan is the one that
 ``json_serialize_plan(…, optimize := true)`` of DuckDB 2.0 gives when only filters were moved (``blueprints.py``); an
 operator or a field that is not known here hands on no column, so that nothing is concluded from it.
 """
@@ -14,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from fabric.implied import Condition, as_condition, computes, references
 from fabric.plan_nodes import Node, counts, ignores_repeats, refers, requires, widens
 
 # Where the expressions of an operator stand of which it is known which columns it uses; any other uses all.
@@ -72,12 +74,14 @@ class JoinGraph:
 
     ``sets`` are those of which it is the same how often each row is there; ``filtered`` columns of which nothing but
     filters right over their relation is read, ``counted`` ones of which nothing is but how many are not NULL.
+    ``conditions`` are those over expressions of the columns of one relation that is read once.
     """
 
     edges: tuple[Edge, ...] = ()
     sets: frozenset[str] = frozenset()
     filtered: frozenset[Key] = frozenset()
     counted: frozenset[Key] = frozenset()
+    conditions: tuple[Condition, ...] = ()
 
     def named(self, names: Mapping[str, str]) -> JoinGraph:
         """The same with other names of its relations."""
@@ -92,9 +96,9 @@ class JoinGraph:
             frozenset(Key(names[key.relation], key.column) for key in keys)
             for keys in (self.filtered, self.counted)
         )
-        return JoinGraph(
-            tuple(edges), frozenset(names[relation] for relation in self.sets), filtered, counted
-        )
+        sets = frozenset(names[relation] for relation in self.sets)
+        conditions = (replace(each, relation=names[each.relation]) for each in self.conditions)
+        return JoinGraph(tuple(edges), sets, filtered, counted, tuple(conditions))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +133,15 @@ def join_graph(plan: str, relation_of: Callable[[str, int], Key | None]) -> Join
     edges = dict.fromkeys(edge for edge in reader.edges if edge.target.relation in alone)
     unread = {key for key in reader.gotten - reader.used if key.relation in alone and not reader.lost}
     filtered, counted = frozenset(unread - reader.counted), frozenset(unread & reader.counted - reader.tested)
-    return JoinGraph(tuple(edges), frozenset(reader.sets & alone), filtered, counted)
+    conditions = tuple(each for each in reader.conditions if each.relation in alone)
+    return JoinGraph(tuple(edges), frozenset(reader.sets & alone), filtered, counted, conditions)
 
 
 class _Reader:
     def __init__(self, relation_of: Callable[[str, int], Key | None]) -> None:
         self._relation_of = relation_of
         self.edges: list[Edge] = []
+        self.conditions: list[Condition] = []
         self.seen: Counter[str] = Counter()
         self.sets: set[str] = set()
         self.gotten: set[Key] = set()
@@ -183,6 +189,9 @@ class _Reader:
             return [None] * len(node["projection_ids"] or node["column_indexes"])
         tested = {each["key"] for each in node["table_filters"]["filters"] if requires(each["value"])}
         positions = [each["index"] for each in node["column_indexes"]]
+        for each in node["table_filters"]["filters"]:
+            key = self._relation_of(table, positions[each["key"]])
+            self._take(as_condition(each["value"]), [_Output(key, True, False) if key else None])
         found: _Outputs = []
         for place in node["projection_ids"] or range(len(positions)):
             key = self._relation_of(table, positions[place])
@@ -205,12 +214,26 @@ class _Reader:
         return found
 
     def _filter(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+        for expression in node["expressions"]:
+            self._take(expression, inputs[0])
         read = self._read(node["expressions"], inputs[0])
         if node["children"][0]["type"] == "LOGICAL_GET":
             self.tested |= read
         else:
             self.used |= read
         return _mapped(inputs[0], node.get("projection_map"))
+
+    def _take(self, expression: Mapping[str, Any], inputs: _Outputs) -> None:
+        """Note a condition, where it is on rows of one relation that stand by themselves."""
+        if not computes(expression):
+            return
+        places = references(expression)
+        keys = {place: inputs[place] if place < len(inputs) else None for place in places}
+        found = {place: output.key for place, output in keys.items() if output and output.whole}
+        relations = {key.relation for key in found.values()}
+        if len(found) == len(places) and len(relations) == 1:
+            columns = {place: key.column for place, key in found.items()}
+            self.conditions.append(Condition(relations.pop(), expression, columns))
 
     def _ordered(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
         self._use(node["orders"], inputs[0])

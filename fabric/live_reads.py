@@ -86,6 +86,7 @@ def live_read(
         by,
         awaits,
         witnesses={n: value for n, value in stand_ins.items() if n not in sent},
+        follows=any(each in offer.taken for each in demand.implied),
     )
 
 

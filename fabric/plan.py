@@ -18,7 +18,7 @@ from fabric.compose import (
     compose,
     compose_one,
     guarded_name,
-    probe,
+    meaning,
     probe_governed,
     raw_name,
     restricted,
@@ -26,7 +26,7 @@ from fabric.compose import (
     select_guarded,
     table_relations,
 )
-from fabric.demand import demands
+from fabric.demanding import demanded, demanded_by_rules
 from fabric.discretion import Discretion
 from fabric.engine import Engine, Probe
 from fabric.errors import UserError
@@ -35,8 +35,8 @@ from fabric.file_shapes import name
 from fabric.join_graph import Edge
 from fabric.live_reads import live_read
 from fabric.ordering import ordering
-from fabric.predicates import Predicate
 from fabric.pushdown import describe as predicate_text
+from fabric.pushdown import is_ranged
 from fabric.reads import FileRead, LiveRead, Read, SystemRead, Unread
 from fabric.reducing import able_of, meant, reductions_of, scan_of
 from fabric.reductions import Reducible
@@ -182,8 +182,11 @@ class _Composing:
         if self._comes_guarded(read):
             return text
         also, alone = "", self._alone is not None and read is self._alone
-        if isinstance(read, FileRead) and (self._plan.barriers or alone):
-            also = " AND ".join(map(predicate_text, read.demand.predicates))
+        if isinstance(read, FileRead):
+            # What only follows from the statement DuckDB would not know to skip row groups by.
+            skipping = read.demand.implied if read.scan.layout.format == "parquet" else ()
+            wanted = read.demand.predicates if self._plan.barriers or alone else filter(is_ranged, skipping)
+            also = " AND ".join(map(predicate_text, wanted))
         barrier = self._plan.barriers and not alone
         return restricted(relation, text, self._plan.decision(relation), also, barrier)
 
@@ -237,7 +240,9 @@ def plan(
     probed = probed or describe(governed, catalog, engine, discretion)
     tables = table_relations(governed.resolved, governed.decisions)
     orders = _orders(governed)
-    wanted = demands(probed.plan, _columns_of(tables), orders)
+    wanted = demanded(
+        governed.resolved, governed.decisions, engine, probed, lambda: meaning(governed), orders
+    )
     borrowed = lenders(governed, engine, wanted, orders)
     scans: dict[str, Reducible] = {}
     opened: dict[str, FileRead] = {}
@@ -250,7 +255,7 @@ def plan(
         computed = governed.decisions[relation.id].rows and table.kind in _COMPUTED
         off = not pushes or table.name.catalog.lower() in catalog.unpushed
         if computed:
-            demand.leave_to_us(_of_rule(relation, governed, engine))
+            demand.leave_to_us(demanded_by_rules(relation, governed, engine))
         elif off:
             unpushed.add(relation.id)
         connector = catalog.connectors[table.name.catalog.lower()]
@@ -329,18 +334,6 @@ def _orders(governed: Governed) -> dict[str, tuple[OrderKey, ...]]:
             if keys:
                 found[relation.id] = keys
     return found
-
-
-def _of_rule(relation: Relation, governed: Governed, engine: Engine) -> list[Predicate]:
-    """What of a relation's row filters a source could take, whatever the statement asks."""
-    alone = Resolved(exp.select("*").from_(exp.to_identifier(relation.id, quoted=True)), (relation,))
-    probed = probe(alone, engine, governed.decisions)
-    found = demands(probed.plan, _columns_of(table_relations(alone, governed.decisions)), {})
-    return found[relation.id].predicates if relation.id in found else []
-
-
-def _columns_of(tables: list[tuple[Relation, Table]]) -> dict[str, tuple[Column, ...]]:
-    return {relation.id: table.columns for relation, table in tables}
 
 
 def _ruled(decision: Decision, table: Table) -> set[int]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Literal
@@ -77,6 +78,17 @@ Predicate = Leaf | AllOf | AnyOf
 def columns_of(leaf: Leaf) -> tuple[str, ...]:
     """The columns that a test reads."""
     return (leaf.column, leaf.other) if isinstance(leaf, ColumnComparison) else (leaf.column,)
+
+
+def renamed(predicate: Predicate, name: Callable[[str], str]) -> Predicate:
+    """The same of columns of other names."""
+    if isinstance(predicate, AllOf):
+        return AllOf(tuple(renamed(part, name) for part in predicate.parts))
+    if isinstance(predicate, AnyOf):
+        return AnyOf(tuple(renamed(part, name) for part in predicate.parts))
+    if isinstance(predicate, ColumnComparison):
+        return ColumnComparison(name(predicate.column), predicate.op, name(predicate.other))
+    return replace(predicate, column=name(predicate.column))
 
 
 # The words in which a connector declares what it takes, column by column.

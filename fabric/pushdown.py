@@ -45,6 +45,11 @@ def leaves(predicate: Predicate) -> Iterator[Leaf]:
         yield predicate
 
 
+def is_ranged(predicate: Predicate) -> bool:
+    """Whether the least and the greatest value of some rows may show that none of them meets it."""
+    return all(isinstance(leaf, Comparison | Membership | NullTest) for leaf in leaves(predicate))
+
+
 def words(predicate: Predicate) -> Iterator[tuple[str, PredicateWord]]:
     """The ``(lower-cased column, word)`` pairs that a source must take to take the predicate."""
     for leaf in leaves(predicate):

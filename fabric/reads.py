@@ -23,6 +23,7 @@ class LiveRead:
 
     ``rows`` is how many it will send, as far as anybody can tell. ``reduced_by`` are the ids of relations whose keys,
     or row filters, stand in what is asked, or, by ``awaits``, will. ``unpushed``: it was to be asked for columns only.
+    ``follows``: what is asked also holds what follows from filters that are ``kept``.
     """
 
     relation: Relation
@@ -36,6 +37,7 @@ class LiveRead:
     awaits: tuple[Edge, ...] = ()
     unpushed: bool = False
     witnesses: Mapping[int, Value] = field(default_factory=dict)
+    follows: bool = False
 
     @property
     def shown_rows(self) -> float | None:

@@ -10,6 +10,7 @@ from fabric.asides import Parted, part
 from fabric.catalog import Catalog
 from fabric.compose import meaning, raw_name, table_relations, veiled_meaning
 from fabric.demand import Demand
+from fabric.demanding import listed_columns
 from fabric.dynamic_filters import semi_joins
 from fabric.engine import Engine
 from fabric.estimates import least_different
@@ -108,10 +109,7 @@ def _is_wide(reducible: Reducible) -> bool:
 
 def meant(governed: Governed, veiled: bool) -> tuple[str, dict[str, list[tuple[str, str]]]]:
     """What a statement means, as text, and the columns of the relations that it names."""
-    columns = {
-        raw_name(relation): [(f"{relation.id}_{n}", column.type) for n, column in enumerate(table.columns)]
-        for relation, table in table_relations(governed.resolved, governed.decisions)
-    }
+    columns = listed_columns(table_relations(governed.resolved, governed.decisions))
     return (veiled_meaning(governed)[1] if veiled else meaning(governed)), columns
 
 

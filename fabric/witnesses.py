@@ -53,7 +53,7 @@ def witnesses(
         filtered: the columns of which nothing is read but filters right over the relation.
         counted: those that are never NULL, and of which nothing is read but that.
     """
-    if demand.kept or demand.repeated:
+    if demand.kept or demand.implied or demand.repeated:
         return {}
     found = dict[int, Value | None]()
     for position in demand.columns:

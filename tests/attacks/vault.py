@@ -66,7 +66,11 @@ def policies() -> str:
         }
         rules["v_nothing"] = "false"
         if table in ("vpg.leaky", "vpg.strict"):
-            rules = {"v_equal": "region = 'EU'", "v_list": "region IN ('EU', 'XX')"}
+            rules = {
+                "v_equal": "region = 'EU'",
+                "v_list": "region IN ('EU', 'XX')",
+                "v_lower": RULES["v_lower"],
+            }
         lines += [f'p3, {subject}, {table}, "{rule}"' for subject, rule in rules.items()]
     return "\n".join(lines) + "\n"
 

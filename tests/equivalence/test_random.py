@@ -39,6 +39,31 @@ OF_CLAIMS = [
 PATTERNS = ["%", "_%", "m%", "%o_", "%\\%", "mo\\_r", "a%'%", "%☃%", "%é", "", "100%", "%%_", "Ana%", "%e%r%"]
 NUMBERS = ["0", "-1", "5", "2.5", "0.1", "1e0", "-0.0", "99999999999", "1e17", "0.3333333333333333"]
 MOMENTS = ["'2024-02-29'", "DATE '2019-06-01'", "TIMESTAMP '2024-03-05 06:07:08.9'", "'infinity'"]
+# Expressions that raise for no value of their column's type, each with values of its own.
+_WORDS = ["'a'", "'motor'", "'EU'", "''", "'Ana'", "'m1'", "'home'"]
+_YEARS = ["2019", "2020", "2024", "2025", "1970", "9999"]
+_DAYS = [
+    "DATE '2020-01-05'",
+    "DATE '2024-02-29'",
+    "DATE '2024-03-01'",
+    "DATE '1970-01-01'",
+    "DATE 'infinity'",
+]
+EXPRESSIONS = {
+    "VARCHAR": [("lower({})", _WORDS), ("upper({})", ["'MOTOR'", "'EU'", "'R1'", "'ÅSA MÜLLER'"]), ("left({}, 2)", ["'mo'", "'c1'", "'IN'", "'a'"]),
+                ("substring({}, 2, 3)", ["'oto'", "'na '", "'om'"]), ("right({}, 1)", ["'e'", "'U'", "'1'"]), ("trim({})", _WORDS),
+                ("length({})", ["0", "1", "2", "5"]), ("coalesce({}, 'a')", _WORDS), ("nullif(lower({}), '')", _WORDS), ("{} || 'x'", ["'ax'", "'homex'"])],
+    "DATE": [("year({})", _YEARS), ("coalesce({}, DATE '2024-03-01')", _DAYS), ("strftime({}, '%Y-%m')", ["'2020-01'", "'2024-02'", "'1970-01'"]),
+             ("CAST({} AS VARCHAR)", ["'2024-02-29'", "'1970'"]), ("date_diff('day', {}, DATE '2024-03-01')", ["0", "30", "-30", "1000"])],
+    "TIMESTAMP": [("CAST({} AS DATE)", _DAYS), ("year({})", _YEARS), ("strftime({}, '%Y-%m-%d')", ["'2024-02-29'", "'2025-01-01'"]),
+                  ("year(CAST({} AS DATE))", _YEARS)],
+    "TIMESTAMP WITH TIME ZONE": [("year({})", _YEARS)],
+    "BIGINT": [("{} // 7", ["0", "3", "150"]), ("{} / 4", ["2.5", "0", "260"]), ("coalesce({}, 0)", ["0", "5", "1010"]), ("CAST({} AS DOUBLE)", NUMBERS),
+               ("CAST({} AS VARCHAR)", ["'5'", "'1010'", "'x'"]), ("{}::HUGEINT * 3", ["15", "3030", "1"]), ("CASE WHEN {0} > 3 THEN {0} ELSE 3 END", ["3", "5"])],
+    "DECIMAL": [("CAST({} AS DOUBLE)", NUMBERS), ("coalesce({}, 5)", NUMBERS), ("{} / 3", NUMBERS), ("abs({})", NUMBERS)],
+    "DOUBLE": [("{} * -2", NUMBERS), ("{} + 0.5", NUMBERS), ("floor({})", NUMBERS), ("coalesce({}, 1)", NUMBERS), ("abs({})", NUMBERS)],
+}  # fmt: skip
+EXPRESSIONS["INTEGER"] = EXPRESSIONS["SMALLINT"] = EXPRESSIONS["BIGINT"]
 
 
 @cache
@@ -69,7 +94,17 @@ def leaves(draw: st.DrawFn, table: str, prefix: str = "") -> str:
         values |= st.sampled_from(NUMBERS)
     elif kind.startswith(("DATE", "TIMESTAMP")):
         values |= st.sampled_from(MOMENTS)
-    shape = draw(st.sampled_from(["compare", "compare", "in", "null", "between", "like"]))
+    shape = draw(
+        st.sampled_from(["compare", "compare", "in", "null", "between", "like", "expression", "expression"])
+    )
+    known = EXPRESSIONS.get(kind.partition("(")[0])
+    if shape == "expression" and known:
+        expression, own = draw(st.sampled_from(known))
+        column, values, shape = (
+            expression.format(column),
+            st.sampled_from(own),
+            draw(st.sampled_from(["compare", "in"])),
+        )
     if shape == "null":
         return f"{column} IS {draw(st.sampled_from(['', 'NOT ']))}NULL"
     if shape == "in":

@@ -26,7 +26,7 @@ from server.app import App, build
 from tests.equivalence.comparison import ask, assert_same, expect
 from tests.equivalence.conftest import Both
 from tests.equivalence.sources import local_copies
-from tests.equivalence.test_random import TABLES, bounded, columns_of, joins, queries, quoted
+from tests.equivalence.test_random import EXPRESSIONS, TABLES, bounded, columns_of, joins, queries, quoted
 
 CASES = int(os.environ.get("RIPSTOP_POLICY_CASES", "300"))
 ROLES = max(6, CASES // 250)
@@ -105,6 +105,10 @@ def _condition(table: str, chance: random.Random) -> str:
             parts.append(
                 f'"{column}" {chance.choice(["", "NOT "])}LIKE {quoted(chance.choice(["%a%", "m%", "_%e%"]))}'
             )
+        elif chance.random() < 0.3 and (known := EXPRESSIONS.get(kind.partition("(")[0])):
+            expression, own = chance.choice(known)
+            operator = chance.choice(["=", "<>", "<", ">="])
+            parts.append(f"{expression.format(column)} {operator} {chance.choice(own)}")
         elif chance.random() < 0.4:
             parts.append(f'"{column}" IN ({", ".join(chance.choices(values, k=5))})')
         else:
