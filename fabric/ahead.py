@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping, Sequence
 from fabric.dynamic_filters import expected, gives, part_left
 from fabric.estimates import row_bytes
 from fabric.join_graph import Edge
-from fabric.reductions import Reducible
+from fabric.semi_joins import Reducible
 
 _FEWEST_RELATIONS = 3  # of two, there is no order to choose
 _MANY_TIMES = 2.0

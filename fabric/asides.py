@@ -16,8 +16,8 @@ from fabric.dynamic_filters import KEY_TYPES
 from fabric.engine import Engine
 from fabric.errors import FabricError
 from fabric.join_graph import Edge
-from fabric.reductions import Reducible
 from fabric.remembered import depends_on_the_moment
+from fabric.semi_joins import Reducible
 from fabric.types import Governed, Resolved
 
 KEY = "k"

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from fabric.estimates import distinct, selectivity
 from fabric.join_graph import Edge
 from fabric.predicates import Comparison, Membership
-from fabric.reductions import LOOKED_AT, MOST_SCANS, SENT_COLUMN, SENT_ROW, Reduced, Reducible, reduced
+from fabric.semi_joins import LOOKED_AT, MOST_SCANS, SENT_COLUMN, SENT_ROW, Reduced, Reducible, reduced
 from fabric.types import Capabilities, Column, Scan
 
 MOST_KEYS = 50_000

@@ -20,7 +20,7 @@ from fabric.arrow_source import collected
 from fabric.asides import KEY
 from fabric.compose import guarded_name, raw_name
 from fabric.discretion import Discretion
-from fabric.dynamic_filtering import DynamicFiltering, Keys
+from fabric.dynamic_filter_run import DynamicFiltering, Keys
 from fabric.engine import Engine, register, stream
 from fabric.engine_errors import translate
 from fabric.errors import Cancelled, FabricError, LimitError, SchemaChanged

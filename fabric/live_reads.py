@@ -11,8 +11,8 @@ from fabric.errors import NotSupported, UserError
 from fabric.estimates import groups, rows_left
 from fabric.predicates import Value
 from fabric.reads import LiveRead
-from fabric.reducing import scan_of, without
-from fabric.reductions import Reduced, sent_once
+from fabric.reductions import scan_of, without
+from fabric.semi_joins import Reduced, sent_once
 from fabric.spi import ScanConnector
 from fabric.types import Offer, Relation, Table
 from fabric.witnesses import witnesses

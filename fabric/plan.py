@@ -38,9 +38,9 @@ from fabric.ordering import ordering
 from fabric.pushdown import describe as predicate_text
 from fabric.pushdown import is_ranged
 from fabric.reads import FileRead, LiveRead, Read, SystemRead, Unread
-from fabric.reducing import able_of, meant, reductions_of, scan_of
-from fabric.reductions import Reducible
+from fabric.reductions import able_of, meant, reductions_of, scan_of
 from fabric.resolve import relations
+from fabric.semi_joins import Reducible
 from fabric.spi import FileConnector
 from fabric.types import (
     Column,

@@ -1,133 +1,119 @@
-"""Semi-joins: which scans are worth reducing by the keys of another table of the same source.
-
-What is chosen changes no answer, whatever the estimates say: ``join_graph`` knows that no other row matters.
-"""
+"""What reduces the scans of a governed statement, and what of it is read first."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from fabric.estimates import distinct, groups, rows_left
-from fabric.join_graph import Edge
-from fabric.types import Scan, SemiJoin
-
-_DEEPEST = 4
-_MOST = 3
-_FEW_ROWS = 2_000
-# A source takes about as long to count a row as to send a twentieth of one.
-_MANY_ROWS, _FEW_DIFFERENT, _SOME_DIFFERENT = 20_000, 0.05, 0.25
-# What planning may take: chains of edges are tried, each up to the deepest.
-MOST_SCANS, _MOST_EDGES = 50, 5
-_LARGEST_PART = 0.7
-# Microseconds, on the machine of notes/federation.md: a row and each of its columns sent, a row looked at.
-SENT_ROW, SENT_COLUMN, LOOKED_AT = 0.2, 0.1, 0.03
-
-
-@dataclass(frozen=True, slots=True)
-class Reducible:
-    """A scan that may be reduced, and reduce others: of which source, and what it would ask without.
-
-    One that is to be ``unpushed`` is reduced only where its source does not answer otherwise.
-    """
-
-    source: str
-    scan: Scan
-    unpushed: bool = False
-
-    @property
-    def rows(self) -> float | None:
-        """Rows that it would give, if its source takes what it is asked."""
-        known, limit = rows_left(self.scan.table, self.scan.predicates), self.scan.limit
-        return known if limit is None else min(float(limit), known if known is not None else math.inf)
+from fabric.ahead import read_ahead
+from fabric.asides import Parted, part
+from fabric.catalog import Catalog
+from fabric.compose import meaning, raw_name, table_relations, veiled_meaning
+from fabric.demand import Demand
+from fabric.demanding import listed_columns
+from fabric.dynamic_filters import semi_joins
+from fabric.engine import Engine
+from fabric.estimates import least_different
+from fabric.join_graph import Edge, JoinGraph
+from fabric.reads import FileRead
+from fabric.remembered import depends_on_the_moment
+from fabric.semi_joins import Reduced, Reducible
+from fabric.spi import ScanConnector
+from fabric.types import Capabilities, Column, Decision, Governed, Relation, Scan, Table
 
 
-@dataclass(frozen=True, slots=True)
-class Reduced:
-    """A scan with its semi-joins, the rows that it will give, and the relations whose keys it holds.
-
-    ``awaits`` are edges whose keys it waits for.
-    """
-
-    scan: Scan
-    rows: float | None
-    by: frozenset[str]
-    awaits: tuple[Edge, ...] = ()
-
-
-def sent_once(scan: Scan, rows: float | None, *, a_set: bool) -> Scan:
-    """The scan, with equal rows asked for once where there are few different ones among many.
-
-    ``a_set``: it is the same how often each row is there, so that nobody needs their number.
-    """
-    if rows is None or rows < _MANY_ROWS or scan.limit is not None or scan.order:
-        return scan
-    part = groups(scan.table, scan.columns, rows) / rows
-    return replace(
-        scan, distinct=a_set and part <= _SOME_DIFFERENT, counts=not a_set and part <= _FEW_DIFFERENT
+def scan_of(table: Table, demand: Demand) -> Scan:
+    """What a statement would like of one occurrence of a table."""
+    return Scan(
+        table=table,
+        columns=tuple(table.columns[n].name for n in sorted(demand.columns)) or (least_different(table),),
+        predicates=tuple(demand.predicates),
+        order=demand.order,
+        limit=demand.limit,
     )
 
 
-def reduced(relation: str, scans: Mapping[str, Reducible], edges: Sequence[Edge]) -> Reduced:
-    """A relation's scan with the semi-joins that are worth their while.
-
-    Args:
-        relation: its id.
-        scans: the live scans of the statement, by relation id; only these give keys.
-        edges: of the statement, by relation ids and positions in the tables.
-    """
-    towards: dict[str, list[Edge]] = {}
-    for edge in edges:
-        found = towards.setdefault(edge.target.relation, [])
-        source, target = scans.get(edge.source.relation), scans.get(edge.target.relation)
-        if source and target and source.source == target.source and len(found) < _MOST_EDGES:
-            found.append(edge)
-    return _reduced(relation, scans, towards, frozenset({relation}))
+def without(scan: Scan, columns: Sequence[Column]) -> Scan:
+    """The scan with some of its columns not fetched."""
+    dropped = {column.name for column in columns}
+    left = tuple(column for column in scan.columns if column not in dropped)
+    never_null = tuple(column.name for column in columns if column.never_null)
+    return replace(scan, columns=left or (least_different(scan.table),), never_null=never_null)
 
 
-def _reduced(
-    relation: str,
-    scans: Mapping[str, Reducible],
-    towards: Mapping[str, Sequence[Edge]],
-    path: frozenset[str],
-) -> Reduced:
-    own = scans[relation]
-    rows, chosen, by = own.rows, list[SemiJoin](), set[str]()
-    asked = len(path) == 1
-    if rows is None or (asked and rows < _FEW_ROWS) or own.scan.limit is not None or len(path) > _DEEPEST:
-        return Reduced(own.scan, rows, frozenset())
-    for edge in towards.get(relation, ()):
-        other = edge.source.relation
-        if other in path or len(chosen) == _MOST:
-            continue
-        known = scans[other]
-        inner = _reduced(other, scans, towards, path | {other})
-        column = own.scan.table.columns[edge.target.column]
-        key = known.scan.table.columns[edge.source.column]
-        part = _part(own.scan, column.name, inner, key.name)
-        if part is None or part > _LARGEST_PART:
-            continue
-        saved = rows * (1 - part) * (SENT_ROW + SENT_COLUMN * len(own.scan.columns))
-        if asked and saved < _cost(inner.scan):
-            continue
-        chosen.append(
-            SemiJoin(column.name, known.scan.table, key.name, known.scan.predicates, inner.scan.semi_joins)
+_MANY_ROWS = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Reductions:
+    """By relation ids: what reduces each live scan, and each file that is read ahead; ``graph`` is what the statement says, ``parted`` what is left of it."""
+
+    scans: Mapping[str, Reduced] = field(default_factory=dict)
+    ahead: Mapping[str, tuple[Edge, ...]] = field(default_factory=dict)
+    graph: JoinGraph = field(default_factory=JoinGraph)
+    parted: Parted | None = None
+
+    def unread(self, relation: Relation, decision: Decision) -> tuple[frozenset[int], frozenset[int]]:
+        """The columns of a relation that are ``filtered`` only, and the ``counted`` ones that are never NULL.
+
+        None of one that is restricted, whose rules read what they like.
+        """
+        if decision.rows or decision.masks or decision.hidden:
+            return frozenset(), frozenset()
+        full = {n for n, column in enumerate(relation.object.columns) if column.never_null}
+        filtered, counted = (
+            frozenset(key.column for key in keys if key.relation == relation.id)
+            for keys in (self.graph.filtered, self.graph.counted)
         )
-        by |= {other, *inner.by}
-        rows = max(1.0, rows * part)
-    return Reduced(replace(own.scan, semi_joins=tuple(chosen)), rows, frozenset(by))
+        return filtered, counted & full
 
 
-def _part(scan: Scan, column: str, inner: Reduced, key: str) -> float | None:
-    """The part of a scan's rows whose key is among the inner one's; None when nobody can tell."""
-    if inner.rows is None or scan.table.rows is None:
-        return None
-    keys = distinct(inner.scan.table, key, inner.rows)
-    return min(1.0, keys / distinct(scan.table, column, float(scan.table.rows)))
+def reductions_of(
+    governed: Governed,
+    catalog: Catalog,
+    engine: Engine,
+    veiled: bool,
+    scans: Mapping[str, Reducible],
+    opened: Mapping[str, FileRead],
+) -> Reductions:
+    """What reduces the scans of a statement; ``opened`` are its files."""
+    wanted = bool(scans) or any(read.demand.predicates for read in opened.values())
+    several = len(scans) + len(opened) > 1
+    if not (several and wanted) and not any(_is_wide(each) for each in scans.values()):
+        return Reductions()
+    text, columns = meant(governed, veiled)
+    names = {raw_name(each): each.id for each, _ in table_relations(governed.resolved, governed.decisions)}
+    graph = engine.join_graph(text, columns).named(names)
+    files = {
+        id: Reducible(read.scan.source, scan_of(read.scan.estimated or read.scan.table, read.demand))
+        for id, read in opened.items()
+    }
+    alone = [id for id, read in opened.items() if not (read.unpushed or read.demand.repeated)]
+    parted = part(governed, engine, graph.edges, scans, alone)
+    given = {aside.edge.target.relation: aside.edge for aside in parted.asides.values()}
+    found = semi_joins(scans, files, graph.edges, lambda id: able_of(scans[id].scan.table, catalog), given)
+    givers = {edge.source.relation for each in found.values() for edge in each.awaits} - parted.asides.keys()
+    asked = [id for id in scans if id not in found or not found[id].awaits]
+    ahead = dict.fromkeys(givers & opened.keys(), ()) | read_ahead(
+        {**scans, **files}, graph.edges, alone, asked
+    )
+    if depends_on_the_moment(text):
+        graph = replace(graph, sets=frozenset())
+    return Reductions(found, ahead, graph, parted)
 
 
-def _cost(scan: Scan) -> float:
-    """Microseconds that it takes a source to find the keys."""
-    inner = sum(float(each.table.rows or 0) for each in scan.semi_joins)
-    return (float(scan.table.rows or 0) + inner) * LOOKED_AT
+def _is_wide(reducible: Reducible) -> bool:
+    """Whether it is worth a look at the plan which columns of a scan are not read."""
+    return len(reducible.scan.columns) > 1 and (reducible.rows or 0) >= _MANY_ROWS
+
+
+def meant(governed: Governed, veiled: bool) -> tuple[str, dict[str, list[tuple[str, str]]]]:
+    """What a statement means, as text, and the columns of the relations that it names."""
+    columns = listed_columns(table_relations(governed.resolved, governed.decisions))
+    return (veiled_meaning(governed)[1] if veiled else meaning(governed)), columns
+
+
+def able_of(table: Table, catalog: Catalog) -> Capabilities:
+    """What may be pushed to a table."""
+    connector = catalog.connectors[table.name.catalog.lower()]
+    return connector.capabilities(table) if isinstance(connector, ScanConnector) else Capabilities()

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from fabric.arrow_source import ArrowSource
 from fabric.discretion import Discretion
-from fabric.dynamic_filtering import DynamicFiltering
+from fabric.dynamic_filter_run import DynamicFiltering
 from fabric.engine import Engine
 from fabric.feed import Feed
 from fabric.filesystem import Mount

@@ -9,8 +9,7 @@ import pytest
 
 import fabric.asides as asides
 import fabric.dynamic_filters as dynamic_filters
-import fabric.reducing as reducing
-import fabric.reductions as reductions
+import fabric.semi_joins as semi_joins
 from fabric.pipeline import Session
 from fabric.plan import Plan
 from fabric.reads import LiveRead
@@ -126,10 +125,10 @@ def forced(apps: Mapping[str, App], request: pytest.FixtureRequest, monkeypatch:
     """Everything that could be reduced is: by semi-joins of the source itself, by keys, or by counting equal rows."""
     if request.param == "counted":
         monkeypatch.setattr(dynamic_filters, "_worthwhile", lambda *known: ())
-        monkeypatch.setattr(reductions, "_MANY_ROWS", 0)
-        monkeypatch.setattr(reductions, "_FEW_DIFFERENT", 1.0)
-        monkeypatch.setattr(reductions, "_SOME_DIFFERENT", 1.0)
-        monkeypatch.setattr(reducing, "_MANY_ROWS", 0)
+        monkeypatch.setattr(semi_joins, "_MANY_ROWS", 0)
+        monkeypatch.setattr(semi_joins, "_FEW_DIFFERENT", 1.0)
+        monkeypatch.setattr(semi_joins, "_SOME_DIFFERENT", 1.0)
+        monkeypatch.setattr(semi_joins, "_MANY_ROWS", 0)
     elif request.param == "by keys":
         monkeypatch.setattr(dynamic_filters, "_LARGEST_PART", 1.0)
         monkeypatch.setattr(dynamic_filters, "_LARGEST_UNKNOWN_PART", 1.0)
@@ -137,11 +136,11 @@ def forced(apps: Mapping[str, App], request: pytest.FixtureRequest, monkeypatch:
         monkeypatch.setattr(asides, "_MANY_ROWS", 0)
     else:
         monkeypatch.setattr(dynamic_filters, "_worthwhile", lambda *known: ())
-        monkeypatch.setattr(reductions, "_FEW_ROWS", 0)
-        monkeypatch.setattr(reductions, "_LARGEST_PART", 1.0)
-        monkeypatch.setattr(reductions, "LOOKED_AT", 0.0)
-        monkeypatch.setattr(reductions, "rows_left", lambda table, predicates: 1_000.0)
-        monkeypatch.setattr(reductions, "_part", lambda *known: 0.5)
+        monkeypatch.setattr(semi_joins, "_FEW_ROWS", 0)
+        monkeypatch.setattr(semi_joins, "_LARGEST_PART", 1.0)
+        monkeypatch.setattr(semi_joins, "LOOKED_AT", 0.0)
+        monkeypatch.setattr(semi_joins, "rows_left", lambda table, predicates: 1_000.0)
+        monkeypatch.setattr(semi_joins, "_part", lambda *known: 0.5)
     return apps[request.param]
 
 

@@ -17,7 +17,7 @@ from fabric.guarded import GuardedSource
 from fabric.join_graph import Edge, Key
 from fabric.pipeline import Session
 from fabric.predicates import Comparison, Predicate
-from fabric.reductions import Reducible
+from fabric.semi_joins import Reducible
 from fabric.types import Column, ColumnStatistics, Principal, Scan, Table, TableName
 from server.app import App, build
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 import fabric.arrow_source as arrow_source
-import fabric.dynamic_filtering as dynamic_filtering
+import fabric.dynamic_filter_run as dynamic_filter_run
 import fabric.dynamic_filters as dynamic_filters
 from fabric.errors import Cancelled, FabricError, InvalidValue
 from fabric.guarded import GuardedSource
@@ -161,7 +161,7 @@ def test_rows_that_do_not_fit_in_memory_are_streamed_and_give_no_keys(
 def test_keys_beyond_the_bound_become_a_range(
     tmp_path: Path, http: EmbeddedHttp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dynamic_filtering, "MOST_KEYS", 3)
+    monkeypatch.setattr(dynamic_filter_run, "MOST_KEYS", 3)
     monkeypatch.setattr(dynamic_filters, "_wins", lambda *known: True)
     monkeypatch.setattr(dynamic_filters, "_LARGEST_PART", 1.0)
     monkeypatch.setattr(dynamic_filters, "_LARGEST_UNKNOWN_PART", 1.0)
