@@ -54,14 +54,13 @@ def read_ahead(
 def _decides(
     id: str, every: Mapping[str, Reducible], edges: Sequence[Edge], rows: Mapping[str, float]
 ) -> bool:
-    """Whether a table has no footer, or its filtered keys reduce one that stays larger after all else that reduces it."""
+    """Whether a table of unknown rows reduces one that stays many times as large after all else that reduces it."""
     scan = every[id].scan
     size = scan.table.rows
     if size is None or size * row_bytes(scan.table, scan.columns) > _MOST_BYTES:
         return False
-    if scan.table.layout is not None and scan.table.layout.format != "parquet":
-        return True
-    if not scan.predicates:
+    layout = scan.table.layout
+    if not scan.predicates and (layout is None or layout.format == "parquet"):
         return False
     for target in {edge.target.relation for edge in edges if edge.source.relation == id} & every.keys():
         parts = {

@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+import fabric.ahead as ahead
 import fabric.arrow_source as arrow_source
 import fabric.dynamic_filter_run as dynamic_filter_run
 import fabric.dynamic_filters as dynamic_filters
@@ -232,6 +233,7 @@ def test_a_file_that_is_read_first_is_reduced_by_the_keys_of_a_live_scan(
             yield batch
 
     monkeypatch.setattr(GuardedSource, "batches", noted)
+    monkeypatch.setattr(ahead, "_MANY_TIMES", 0.0)
     sql = """SELECT c.claim_id FROM desk.claim c JOIN book.main.booking b USING (claim_id)
              JOIN desk.claim d ON d.claim_id = b.booking_id WHERE b.booking_id IN (1, 2, 3) ORDER BY 1"""
     with _company(tmp_path, http, 20_000) as app:
