@@ -18,7 +18,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import fabric.ahead as ahead
 import fabric.dynamic_filters as dynamic_filters
+import fabric.reductions as reductions
+import fabric.semi_joins as semi_joins
 from fabric.errors import UserError
 from fabric.pipeline import Session
 from fabric.types import Principal
@@ -132,10 +135,16 @@ def restricted(both: Both) -> Iterator[App]:
         lines += [line for each in restrictions(number) for line in each.rules(f"role:r{number}")]
     (project / "policies" / "federation.csv").write_text("\n".join(lines) + "\n", "utf-8")
     with pytest.MonkeyPatch.context() as patched:
-        # Whatever can wait for keys waits for them.
+        # Whatever can wait for keys waits for them, what can be read first is, and equal rows come once.
         patched.setattr(dynamic_filters, "_LARGEST_PART", 1.0)
         patched.setattr(dynamic_filters, "_LARGEST_UNKNOWN_PART", 1.0)
         patched.setattr(dynamic_filters, "_wins", lambda *known: True)
+        patched.setattr(ahead, "_FEWEST_RELATIONS", 2)
+        patched.setattr(ahead, "_MANY_TIMES", 0.0)
+        patched.setattr(reductions, "_MANY_ROWS", 0)
+        patched.setattr(semi_joins, "_MANY_ROWS", 0)
+        patched.setattr(semi_joins, "_FEW_DIFFERENT", 1.0)
+        patched.setattr(semi_joins, "_SOME_DIFFERENT", 1.0)
         with closing(build(project)) as app:
             assert not app.governor.errors()
             yield app
