@@ -121,8 +121,12 @@ def _is_of(value: Value, kind: str) -> bool:
     decimal = _DECIMAL.fullmatch(kind)
     if decimal is None or not isinstance(value, Decimal) or not value.is_finite():
         return False
+    # By its digits: arithmetic of Python's decimals ends at 28 of them.
     width, scale = int(decimal[1]), int(decimal[2])
-    return value == round(value, scale) and abs(value) < Decimal(10) ** (width - scale)
+    _, digits, exponent = value.as_tuple()
+    places = int(exponent)
+    fits = places >= -scale or not any(digits[places + scale :])
+    return fits and (not value or len(digits) + places <= width - scale)
 
 
 def _meets(predicate: Predicate, value: Value) -> bool:
