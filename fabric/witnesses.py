@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Sequence
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 
 from fabric.demand import Demand
 from fabric.predicates import (
@@ -28,7 +27,6 @@ from fabric.pushdown import leaves
 from fabric.types import Table
 
 _WHOLE = {"SMALLINT": 2**15, "INTEGER": 2**31, "BIGINT": 2**63}
-_DECIMAL = re.compile(r"DECIMAL\((\d+), ?(\d+)\)")
 # What is tried where no predicate names a value that passes.
 _PLAIN: dict[str, tuple[Value, ...]] = {
     "VARCHAR": ("", "a"),
@@ -93,7 +91,7 @@ def _candidates(predicates: Sequence[Predicate], kind: str) -> Iterator[Value]:
             yield predicate.pattern.replace("%", "").replace("_", "a")
         elif isinstance(predicate, Comparison):
             yield from _near(predicate.value)
-    yield from _PLAIN.get(kind, (0, 1) if kind in _WHOLE else (Decimal(0), Decimal(1)))
+    yield from _PLAIN.get(kind, (0, 1) if kind in _WHOLE else ())
 
 
 def _near(value: Value) -> Iterator[Value]:
@@ -104,29 +102,22 @@ def _near(value: Value) -> Iterator[Value]:
         for days in (1, -1):
             if date(1000, 1, 1) < value < date(9000, 1, 1):
                 yield value + timedelta(days)
-    elif isinstance(value, int | Decimal) and not isinstance(value, bool):
+    elif isinstance(value, int) and not isinstance(value, bool):
         yield from (value + 1, value - 1)
 
 
 def _is_of(value: Value, kind: str) -> bool:
-    """Whether a value is one of the type as it is, without a cast that would change it."""
+    """Whether a value is one of the type as it is, and every value that a source may have of that type can be read.
+
+    A numeric of Postgres may be NaN, which must stay an error and not be passed over.
+    """
     if kind in _WHOLE:
         return type(value) is int and -_WHOLE[kind] <= value < _WHOLE[kind]
     if kind == "VARCHAR":
         return isinstance(value, str)
     if kind == "DATE":
         return type(value) is date
-    if kind == "BOOLEAN":
-        return isinstance(value, bool)
-    decimal = _DECIMAL.fullmatch(kind)
-    if decimal is None or not isinstance(value, Decimal) or not value.is_finite():
-        return False
-    # By its digits: arithmetic of Python's decimals ends at 28 of them.
-    width, scale = int(decimal[1]), int(decimal[2])
-    _, digits, exponent = value.as_tuple()
-    places = int(exponent)
-    fits = places >= -scale or not any(digits[places + scale :])
-    return fits and (not value or len(digits) + places <= width - scale)
+    return kind == "BOOLEAN" and isinstance(value, bool)
 
 
 def _meets(predicate: Predicate, value: Value) -> bool:

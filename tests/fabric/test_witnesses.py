@@ -30,8 +30,6 @@ _VALUES: dict[str, st.SearchStrategy[Value]] = {
     "BIGINT": st.integers(-(2**63), 2**63 - 1) | st.integers(-3, 3),
     "VARCHAR": st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=4) | st.text("a%_Ä\n", max_size=3),
     "DATE": st.dates(date(1, 1, 1)) | st.dates(date(2000, 1, 1), date(2000, 1, 3)),
-    "DECIMAL(6,2)": st.decimals(-9999, 9999, places=2) | st.decimals(-2, 2, places=1),
-    "DECIMAL(38,10)": st.decimals(-(10**27), 10**27, places=10) | st.decimals(-2, 2, places=1),
     "BOOLEAN": st.booleans(),
 }  # fmt: skip
 
@@ -82,13 +80,7 @@ def test_a_witness_passes(duck: duckdb.DuckDBPyConnection, data: st.DataObject) 
         ((Membership("c", ("x", "y")), Comparison("c", ">", "x")), "VARCHAR", "y"),
         ((NullTest("c", negated=True),), "DATE", date(2000, 1, 1)),
         ((NullTest("c"),), "DATE", None),
-        ((Comparison("c", "<=", Decimal("1.005")),), "DECIMAL(6,2)", Decimal(0)),
-        (
-            (Comparison("c", "=", Decimal("9" * 28 + ".9999999999")),),
-            "DECIMAL(38,10)",
-            Decimal("9" * 28 + ".9999999999"),
-        ),
-        ((Comparison("c", "=", Decimal("10000.00")),), "DECIMAL(6,2)", None),
+        ((Comparison("c", "<=", Decimal("1.005")),), "DECIMAL(6,2)", None),
         ((ColumnComparison("c", "=", "d"),), "BIGINT", None),
         ((Comparison("c", "=", 0.5),), "DOUBLE", None),
     ],
