@@ -108,7 +108,7 @@ def test_tables_of_every_kind_come_with_comments_keys_and_estimates(server: Embe
         ForeignKey(("customer_id",), customer, ("customer_id",), "policy_customer_id_fkey"),
     )
     assert policy.columns[2:] == (
-        Column("customer_id", "BIGINT", nullable=False, native="bigint"),
+        Column("customer_id", "BIGINT", nullable=False, native="bigint", never_null=True),
         Column("premium", "DOUBLE", comment="Per year, in euro", native="numeric"),
     )
     assert (tables["customer"].rows, tables["event"].rows, tables["dear"].rows) == (500, 400, None)

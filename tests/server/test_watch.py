@@ -90,6 +90,7 @@ def test_statements_that_heed_are_ended_and_the_worker_stays(
 ) -> None:
     held = [0]
     monkeypatch.setattr(Watch, "_rss", lambda self: held[0])
+    monkeypatch.setattr(watching, "HEED_SECONDS", 60)  # the memory is given back when this test gets to it
     watched.watch.start(1000, {})
     work, _, errors = hold(watched)
     held[0] = 1100
