@@ -36,7 +36,7 @@ ROWS = 500_000
 SUBMITTERS = 2
 _TURNS = 7
 _LAST_SECONDS = 150.0
-_KEYS = ("lake", "a-secret-of-the-lake")
+_KEYS = ("key-of-the-killing", "secret-of-the-killing")
 _PRODUCTS = {
     "whole": "/*---\nmaterialize: {refresh: '0 0 1 1 *', keep: 3}\n---*/\n"
     "SELECT t.turn, t.wanted, b.id, b.name FROM lake.big b JOIN lake.turn t ON b.id < t.wanted\n",
