@@ -65,6 +65,8 @@ def part(
         files: the ids of relations that lie in files, and are read once.
     """
     resolved = governed.resolved
+    if not any(map(_grouped, resolved.tree.find_all(exp.In))):
+        return Parted(resolved)
     tree = resolved.tree.copy()
     asides = dict[str, Aside]()
     for node in list(tree.find_all(exp.In)):
@@ -73,17 +75,18 @@ def part(
         if select is None or not ids or not ids <= set(files):
             continue
         towards = [edge for edge in edges if edge.source.relation in ids and edge.target.relation in scans]
-        if len(towards) != 1 or not _is_large(scans[towards[0].target.relation]):
+        if len(towards) != 1:
             continue
+        target = scans[towards[0].target.relation]
         alone = Resolved(select.copy(), tuple(each for each in resolved.relations if each.id in ids))
-        kind = _key_type(alone, governed, engine)
-        if (
-            kind is not None
-            and scans[towards[0].target.relation].scan.table.columns[towards[0].target.column].type == kind
-        ):
+        kind = _key_type(alone, governed, engine) if _is_large(target) else None
+        if kind == target.scan.table.columns[towards[0].target.column].type:
             aside = asides[towards[0].source.relation] = Aside(alone, kind, towards[0])
-            column, table = exp.column(KEY, quoted=True), exp.table_(aside.name, quoted=True)
-            node.set("query", exp.Subquery(this=exp.select(column).from_(table)))
+            # Arrow may carry a type as another, which DuckDB does not compare with it.
+            column = exp.cast(exp.column(KEY, quoted=True), kind, dialect="duckdb")
+            node.set(
+                "query", exp.Subquery(this=exp.select(column).from_(exp.table_(aside.name, quoted=True)))
+            )
     gone = {each.id for aside in asides.values() for each in aside.statement.relations}
     left = tuple(each for each in resolved.relations if each.id not in gone)
     return Parted(Resolved(tree, left), asides) if asides else Parted(resolved)

@@ -164,7 +164,8 @@ class _Composing:
         if self._plan.is_guarded(giver):
             source, place = guarded_name(giver.relation), self._plan.key_position(giver, place)
         column = relation.object.columns[edge.target.column].name
-        return f"{name(column)} IN (SELECT {name(f'{giver.relation.id}_{place}')} FROM {name(source)})"
+        key = f"CAST({name(f'{giver.relation.id}_{place}')} AS {giver.relation.object.columns[edge.source.column].type})"
+        return f"{name(column)} IN (SELECT {key} FROM {name(source)})"
 
     def _body(self, relation: Relation, table: Table) -> str:
         read = self._reads[relation.id]

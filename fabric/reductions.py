@@ -21,6 +21,8 @@ from fabric.semi_joins import Reduced, Reducible
 from fabric.spi import ScanConnector
 from fabric.types import Capabilities, Column, Decision, Governed, Relation, Scan, Table
 
+_MANY_ROWS = 50_000
+
 
 def scan_of(table: Table, demand: Demand) -> Scan:
     """What a statement would like of one occurrence of a table."""
@@ -41,12 +43,12 @@ def without(scan: Scan, columns: Sequence[Column]) -> Scan:
     return replace(scan, columns=left or (least_different(scan.table),), never_null=never_null)
 
 
-_MANY_ROWS = 50_000
-
-
 @dataclass(frozen=True, slots=True)
 class Reductions:
-    """By relation ids: what reduces each live scan, and each file that is read ahead; ``graph`` is what the statement says, ``parted`` what is left of it."""
+    """By relation ids: what reduces each live scan, and each file that is read ahead.
+
+    ``graph`` is what the statement says of its relations, ``parted`` what is left of it beside its asides.
+    """
 
     scans: Mapping[str, Reduced] = field(default_factory=dict)
     ahead: Mapping[str, tuple[Edge, ...]] = field(default_factory=dict)

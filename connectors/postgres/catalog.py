@@ -280,9 +280,9 @@ def approximate(tables: Iterable[Table]) -> list[str]:
 def drift_query(table: TableName, columns: Sequence[str], never_null: Sequence[str] = ()) -> str:
     """One query that holds the table's shape until the transaction ends and tells what it is.
 
-    It answers (column, native) for the named columns, with ``NEVER_NULL`` behind the type of those that are; and whether the files of the table and its
-    partitions are those that the snapshot sees: a TRUNCATE or a rewriting ALTER TABLE of another
-    transaction makes a table look empty to older snapshots (Postgres manual, 13.6 "Caveats").
+    It answers (column, native) for the named columns, with ``NEVER_NULL`` behind the type of those that are, and
+    whether the files of the table and its partitions are those that the snapshot sees: a TRUNCATE or a rewriting
+    ALTER TABLE of another transaction makes a table look empty to older snapshots (Postgres manual, 13.6 "Caveats").
     """
     named = exp.table_(table.name, db=table.schema, quoted=True)
     oid = f"{exp.Literal.string(named.sql('postgres')).sql('postgres')}::regclass"

@@ -6,18 +6,23 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
+from uuid import UUID
 
 import duckdb
 import pyarrow as pa
 import pytest
 
+import fabric.ahead as ahead
 import fabric.asides as asides
+import fabric.dynamic_filters as dynamic_filters
 from fabric.errors import FabricError
 from fabric.execute import Answer
 from fabric.pipeline import Session
 from fabric.reads import LiveRead
 from fabric.types import Principal
 from server.app import App, build
+from server.demo.http import EmbeddedHttp, Filter
 
 _FABRIC = """
 name: acme
@@ -25,6 +30,24 @@ domains: {sales: {owner: "role:sales"}}
 sources:
   lake: {type: local, domain: sales, uri: lake/, tables: {line: {path: line.csv, format: csv}, part: {path: part.csv, format: csv}}}
   book: {type: adbc, domain: sales, driver: adbc_driver_sqlite, dialect: sqlite, options: {uri: book.db}}
+"""
+_OWNERS = """
+name: acme
+domains: {{sales: {{owner: "role:sales"}}}}
+sources:
+  lake: {{type: local, domain: sales, uri: ., tables: {{line: {{path: line.csv, format: csv, columns: {{owner: UUID}}}}}}}}
+  api:
+    type: http
+    domain: sales
+    uri: {uri}
+    auth: {{bearer: hush}}
+    tables:
+      owner:
+        path: /owners
+        records: $.items
+        columns: {{id: UUID, n: BIGINT}}
+        params: {{id: {{name: id, op: in, max_values: 10}}}}
+        pagination: {{type: cursor, param: cursor, next: $.next}}
 """
 _POLICIES = """p, role:all, *, read, allow
 p, role:north, *, read, allow
@@ -160,3 +183,34 @@ def test_it_waits_for_nobody_where_pushing_is_off(app: App) -> None:
         rows = sum(batch.num_rows for batch in answer.batches())
     assert rows == len(_expected(_FIRST["in"], ALL))
     assert not [read for read in answer.plan.reads if isinstance(read, LiveRead) and read.awaits]
+
+
+def test_keys_that_arrow_carries_as_another_type(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A UUID comes out of a statement as a text, and is compared as the UUID that it is."""
+    monkeypatch.setattr(ahead, "_MANY_TIMES", 0.0)
+    monkeypatch.setattr(dynamic_filters, "_wins", lambda *known: True)
+    ids = [str(UUID(int=n)) for n in range(40)]
+    with EmbeddedHttp("hush") as http:
+        http.table(
+            "/owners",
+            [{"id": id, "n": n} for n, id in enumerate(ids)],
+            size=50,
+            filters={"id": Filter("id", "in")},
+        )
+        (tmp_path / "fabric.yaml").write_text(_OWNERS.format(uri=http.uri), "utf-8")
+        (tmp_path / "users.yaml").write_text("users: {}\n", "utf-8")
+        (tmp_path / "policies").mkdir()
+        (tmp_path / "policies" / "federation.csv").write_text(
+            _POLICIES.splitlines()[0] + "\np, role:north, *, read, allow\np3, role:north, api.owner, n < 3\n",
+            "utf-8",
+        )
+        (tmp_path / "line.csv").write_text("owner\n" + "".join(f"{ids[n % 7]}\n" for n in range(10)), "utf-8")
+        with closing(build(tmp_path)) as app:
+            first = "SELECT n FROM api.owner WHERE id IN (SELECT owner FROM lake.line GROUP BY owner HAVING count(*) > 1)"
+            rows, answer = _ask(app, first, ALL)
+            assert rows == [(0,), (1,), (2,)]
+            assert len(answer.plan.asides) == 1
+            joined = "SELECT o.n FROM api.owner o JOIN lake.line l ON l.owner = o.id JOIN lake.line m ON m.owner = o.id WHERE o.n < 2"
+            for who in (ALL, NORTH):
+                rows, _ = _ask(app, joined, who)
+                assert rows == [(0,)] * 4 + [(1,)] * 4
