@@ -18,8 +18,9 @@ from duckdb import _seam
 from duckdb._sources.arrow import ArrowScanSource
 
 from fabric.dialect_macros import definitions
-from fabric.engine_blueprints import Blueprints, serialized
+from fabric.engine_blueprints import Blueprints, bound
 from fabric.engine_errors import translate, translated
+from fabric.engine_planning import PlanningConnections
 from fabric.errors import FabricError, InvalidConfig, InvalidValue
 from fabric.implied import implied
 from fabric.join_graph import JoinGraph, Key, join_graph
@@ -95,15 +96,11 @@ class Engine:
             config["threads"] = threads
         if memory:
             config["memory_limit"] = f"{memory}B"
-        self._root = duckdb.connect(":memory:", config=config)
-        if filesystem is not None:
-            self._root.register_filesystem(filesystem)
-        try:
-            for statement in (*definitions(), f"SET GLOBAL TimeZone = {literal(zone).sql()}", *_LOCK):
-                self._root.execute(statement)
-        except duckdb.Error as error:
-            self._root.close()
-            raise translate(error) from None
+        self._root = _locked(config, zone, filesystem)
+        # A statement is planned by the thread that asks, whatever others run.
+        self._planning = PlanningConnections(
+            lambda: _locked({**config, "threads": 1}, zone), _register_empty, len
+        )
         self._types: dict[str, pa.DataType] = {}
         self._named: dict[str, str] = {}
         self._probes: Remembered[tuple[tuple[str, ...], tuple[str, ...], str]] = Remembered(_REMEMBERED)
@@ -121,6 +118,7 @@ class Engine:
         for sibling in siblings:
             sibling.close()
         self._blueprints.close()
+        self._planning.close()
         self._root.close()
 
     def in_zone(self, zone: str) -> Engine:
@@ -194,7 +192,7 @@ class Engine:
         return Probe(schema=pa.schema(fields), types=types, plan=json.loads(plan))
 
     def _probed(self, sql: str, relations: Mapping[str, pa.Schema]) -> tuple[list[str], tuple[str, ...], str]:
-        numbered = Numbered(sql)
+        numbered = Numbered(sql, {name: zip(schema.names, schema.types) for name, schema in relations.items()})
         schemas = {numbered.number(name): schema for name, schema in relations.items()}
         typed = {name: _renamed(schema, numbered) for name, schema in schemas.items()}
         key = f"{numbered.text}\n{[(name, str(schema)) for name, schema in typed.items()]}"
@@ -204,14 +202,13 @@ class Engine:
     def _probe(
         self, sql: str, relations: Mapping[str, pa.Schema]
     ) -> tuple[tuple[str, ...], tuple[str, ...], str]:
-        with self.cursor() as cursor, translated():
-            for name, schema in relations.items():
-                cursor.register(name, ds.dataset(schema.empty_table()))
-            # Neither reads anything; a relation of DuckDB's would be parsed three times, half of it in Python.
-            described = cursor.execute(f"DESCRIBE {sql}").fetchall()
-            names, types = (tuple(str(row[n]) for row in described) for n in (0, 1))
-            rows = cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}").fetchall()
-        return names, types, str(rows[0][1])
+        with translated(), self._planning.over(relations) as cursor:
+            # It reads nothing, and is planned once; a relation of DuckDB's would be parsed three times, half of it in Python.
+            cursor.execute(f"PREPARE probed AS {sql}")
+            described = _seam.bind(cursor, "EXECUTE probed")
+            ((_, plan),) = cursor.execute("EXPLAIN (FORMAT JSON) EXECUTE probed").fetchall()
+        (execute,) = json.loads(plan)
+        return tuple(described.names), tuple(map(str, described.types)), json.dumps(execute["children"])
 
     def bound_plan(self, sql: str, relations: Mapping[str, Sequence[tuple[str, str]]]) -> str | None:
         """DuckDB's own bound plan of a statement, not optimized, as JSON; nothing is read.
@@ -225,14 +222,14 @@ class Engine:
             None when there is no plan, or it does not serialize.
         """
         with self.cursor() as cursor:
-            return serialized(cursor, sql, relations, optimize=False)
+            return bound(cursor, sql, relations)
 
     def join_graph(self, sql: str, relations: Mapping[str, Sequence[tuple[str, str]]]) -> JoinGraph:
         """What the keys of one relation say of the rows of another, and more; arguments as for ``bound_plan``.
 
         A key's column is the position in what is listed of its relation, whose name it has.
         """
-        numbered = Numbered(sql)
+        numbered = Numbered(sql, relations)
         typed = {
             numbered.number(name): [(numbered.number(column), kind) for column, kind in columns]
             for name, columns in relations.items()
@@ -366,6 +363,25 @@ def stream(cursor: duckdb.DuckDBPyConnection, sql: str) -> pa.RecordBatchReader:
     build upon. That is a fifth of what a small query takes.
     """
     return _seam.submit(cursor, sql, None, "stream", BATCH_ROWS).arrow_reader()
+
+
+def _locked(
+    config: dict[str, Any], zone: str, filesystem: fsspec.AbstractFileSystem | None = None
+) -> duckdb.DuckDBPyConnection:
+    root = duckdb.connect(":memory:", config=config)
+    if filesystem is not None:
+        root.register_filesystem(filesystem)
+    try:
+        for statement in (*definitions(), f"SET GLOBAL TimeZone = {literal(zone).sql()}", *_LOCK):
+            root.execute(statement)
+    except duckdb.Error as error:
+        root.close()
+        raise translate(error) from None
+    return root
+
+
+def _register_empty(cursor: duckdb.DuckDBPyConnection, name: str, schema: pa.Schema) -> None:
+    cursor.register(name, ds.dataset(schema.empty_table()))
 
 
 def _renamed(schema: pa.Schema, numbered: Numbered) -> pa.Schema:

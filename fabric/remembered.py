@@ -8,37 +8,54 @@ from __future__ import annotations
 
 import re
 import threading
-from collections import OrderedDict
-from collections.abc import Callable
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Generic, TypeVar
 
 _ID = re.compile(r"\b([rc])_[0-9a-f]{16}")
 _QUOTED = re.compile(r"""'(?:[^']|'')*+'|"(?:[^"]|"")*+\"""")
-# Whatever gives another answer at another time: DuckDB's optimizer puts its value into the plan.
+# Whatever gives another answer at another time, in lower case: DuckDB's optimizer puts its value into the plan.
 _OF_THE_MOMENT = re.compile(
     r"\b(now|today|age|ago|random|setseed|uuid\w*|gen_random_uuid|nextval|currval|txid_current|getvariable"
     r"|current_\w+|get_current_\w+|local\w+|transaction_timestamp|statement_timestamp|clock_timestamp"
-    r"|sample|tablesample)\b",
-    re.IGNORECASE,
+    r"|sample|tablesample)\b"
 )
+
+_FRONT, _FIRST = 2**48 - 1, 2**47
 
 _Value = TypeVar("_Value")
 
 
 def depends_on_the_moment(text: str) -> bool:
     """Whether a statement may answer otherwise at another time, or the next time, over the same data."""
-    return _OF_THE_MOMENT.search(text) is not None
+    return _OF_THE_MOMENT.search(text.lower()) is not None
 
 
 class Numbered:
     """A text in which each id is numbered in the order of its first occurrence, in an id's own form.
 
     Nothing is numbered where a value of the statement looks like an id: DuckDB reckons with values.
+
+    Args:
+        text: the statement.
+        relations: by name, the columns, each with its type: an id in the name is numbered by them, so that what
+            DuckDB holds under that number mostly serves the next statement over such a relation, too.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(
+        self, text: str, relations: Mapping[str, Iterable[tuple[str, Hashable]]] = MappingProxyType({})
+    ) -> None:
         self._numbers: dict[str, str] = {}
         self._plain = _has_value_like_an_id(text)
+        alike: Counter[int] = Counter()
+        for name, columns in relations.items():
+            found = _ID.match(name)
+            if found and found[0] not in self._numbers:
+                looks = hash(tuple((column.removeprefix(found[0]), kind) for column, kind in columns))
+                front = looks & _FRONT | _FIRST  # no other number begins with so high a digit
+                self._numbers[found[0]] = f"{found[1]}_{front:012x}{alike[front]:04x}"
+                alike[front] += 1
         self.text = self.number(text)
 
     @property
