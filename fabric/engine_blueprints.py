@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import duckdb
 
 from fabric.dialect_macros import definitions
 from fabric.engine_planning import PlanningConnections
 from fabric.pushdown import literal
+from fabric.remembered import EmptyRelations
 
 # What makes joins of conditions, reckons with constants, and moves filters to where they belong. Everything else is switched off: some
 # optimizers reckon with the statistics of tables, which are empty here, and some leave a plan that does not serialize.
@@ -30,20 +30,23 @@ class Blueprints:
 
     def __init__(self, zone: str) -> None:
         self._zone = zone
-        self._connections = PlanningConnections(self._started, _create, len)
+        self._connections = PlanningConnections(self._started, _create)
 
-    def logical_plan(self, sql: str, relations: Mapping[str, Sequence[tuple[str, str]]]) -> str | None:
-        """What ``json_serialize_plan`` says, that there is no plan included; None when it says nothing.
+    def logical_plan(self, sql: str, over: EmptyRelations, *, optimize: bool = True) -> str | None:
+        """The plan as JSON, or what DuckDB says instead in JSON; None when it says nothing.
 
         Args:
             sql: the statement.
-            relations: by name, the columns, each with its DuckDB type.
+            over: what it names: empty tables, since a plan over registered Arrow data does not serialize.
+            optimize: whether filters are moved; else it is what the binder makes of the statement.
         """
+        serialize = f"SELECT json_serialize_plan(?::VARCHAR, optimize := {str(optimize).lower()})"
         try:
-            with self._connections.over(relations) as cursor:
-                return _serialized(cursor, sql, optimize=True)
+            with self._connections.over(over) as cursor:
+                ((plan,),) = cursor.execute(serialize, [sql]).fetchall()
         except duckdb.Error:
             return None
+        return str(plan)
 
     def close(self) -> None:
         """Shut it down."""
@@ -62,31 +65,9 @@ class Blueprints:
         return root
 
 
-def bound(
-    cursor: duckdb.DuckDBPyConnection, sql: str, relations: Mapping[str, Sequence[tuple[str, str]]]
-) -> str | None:
-    """DuckDB's bound plan of a statement as JSON; None when there is none, or it does not serialize.
-
-    The relations are empty tables of this cursor: a plan over registered Arrow data does not serialize.
-    """
-    try:
-        for name, columns in relations.items():
-            _create(cursor, name, columns)
-        plan = _serialized(cursor, sql, optimize=False)
-        return None if json.loads(plan)["error"] else plan
-    except (duckdb.Error, ValueError):  # a plan with NaN in it is no JSON
-        return None
-
-
 def _create(cursor: duckdb.DuckDBPyConnection, name: str, columns: Sequence[tuple[str, str]]) -> None:
     listed = ", ".join(f"{_quoted(column)} {kind}" for column, kind in columns)
     cursor.execute(f"CREATE OR REPLACE TEMP TABLE {_quoted(name)} ({listed})")
-
-
-def _serialized(cursor: duckdb.DuckDBPyConnection, sql: str, *, optimize: bool) -> str:
-    serialize = f"SELECT json_serialize_plan(?::VARCHAR, optimize := {str(optimize).lower()})"
-    ((plan,),) = cursor.execute(serialize, [sql]).fetchall()
-    return str(plan)
 
 
 def _quoted(identifier: str) -> str:

@@ -3,62 +3,64 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
 
 import duckdb
+
+from fabric.remembered import EmptyRelations, begins_with_id
 
 _IDLE = 4  # connections that wait for the next statement
 _MOST_COLUMNS = 20_000  # of the relations that one connection keeps; one takes some kB
 
-_Shape = TypeVar("_Shape")
+Create = Callable[[duckdb.DuckDBPyConnection, str, Sequence[tuple[str, str]]], None]
 
 
 @dataclass(slots=True)
-class _Connection(Generic[_Shape]):
+class _Connection:
     cursor: duckdb.DuckDBPyConnection
-    relations: dict[str, _Shape] = field(default_factory=dict)
+    has: dict[str, Sequence[tuple[str, str]] | str] = field(default_factory=dict)
     columns: int = 0
 
+    def hold(self, name: str, wanted: Sequence[tuple[str, str]] | str, create: Create) -> None:
+        if self.has.get(name) == wanted:
+            return
+        if self.has.pop(name, None) is not None:  # and views were made of that
+            self.has = {each: held for each, held in self.has.items() if not isinstance(held, str)}
+        if isinstance(wanted, str):
+            self.cursor.execute(f'CREATE OR REPLACE TEMP VIEW "{name}" AS {wanted}')
+        else:
+            self.columns += len(wanted)
+            create(self.cursor, name, wanted)
+        self.has[name] = wanted
 
-class PlanningConnections(Generic[_Shape]):
+
+class PlanningConnections:
     """Connections to one DuckDB; any thread may ask, and has one for itself.
 
     Args:
         start: opens the DuckDB, when it is first asked.
-        relate: makes an empty relation of a name and shape, in the place of another of that name.
-        width: how many columns a shape has.
+        create: makes an empty table of a name with these columns, in the place of another of that name.
     """
 
-    def __init__(
-        self,
-        start: Callable[[], duckdb.DuckDBPyConnection],
-        relate: Callable[[duckdb.DuckDBPyConnection, str, _Shape], None],
-        width: Callable[[_Shape], int],
-    ) -> None:
+    def __init__(self, start: Callable[[], duckdb.DuckDBPyConnection], create: Create) -> None:
         self._start = start
-        self._relate = relate
-        self._width = width
+        self._create = create
         self._root: duckdb.DuckDBPyConnection | None = None
-        self._idle: list[_Connection[_Shape]] = []
+        self._idle: list[_Connection] = []
         self._lock = threading.Lock()
 
     @contextmanager
-    def over(self, relations: Mapping[str, _Shape]) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection that has these empty relations, and maybe others."""
+    def over(self, relations: EmptyRelations) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection that has these empty relations, and others of names that nobody's statement can hold."""
         connection = self._taken()
         try:
-            for name, shape in relations.items():
-                if name not in connection.relations or connection.relations[name] != shape:
-                    connection.relations.pop(name, None)
-                    connection.columns += self._width(shape)
-                    self._relate(connection.cursor, name, shape)
-                    connection.relations[name] = shape
+            for name, wanted in relations.items():
+                connection.hold(name, wanted, self._create)
             yield connection.cursor
         finally:
-            self._give_back(connection)
+            self._give_back(connection, kept=all(map(begins_with_id, relations)))
 
     def close(self) -> None:
         """Shut it down."""
@@ -66,7 +68,7 @@ class PlanningConnections(Generic[_Shape]):
             if self._root is not None:
                 self._root.close()
 
-    def _taken(self) -> _Connection[_Shape]:
+    def _taken(self) -> _Connection:
         with self._lock:
             if self._idle:
                 return self._idle.pop()
@@ -74,9 +76,9 @@ class PlanningConnections(Generic[_Shape]):
                 self._root = self._start()
             return _Connection(self._root.cursor())
 
-    def _give_back(self, connection: _Connection[_Shape]) -> None:
+    def _give_back(self, connection: _Connection, *, kept: bool) -> None:
         with self._lock:
-            if connection.columns <= _MOST_COLUMNS and len(self._idle) < _IDLE:
+            if kept and connection.columns <= _MOST_COLUMNS and len(self._idle) < _IDLE:
                 self._idle.append(connection)
                 return
         connection.cursor.close()
