@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from fabric.implied import Condition, as_condition, computes, references
-from fabric.plan_nodes import Node, counts, ignores_repeats, refers, requires, widens
+from fabric.implied import Condition, as_condition, computes
+from fabric.plan_nodes import Node, counts, ignores_repeats, references, refers, requires, widens
 
 # Where the expressions of an operator stand of which it is known which columns it uses; any other uses all.
 _USES = {
@@ -171,15 +171,10 @@ class _Reader:
 
     def _read(self, tree: Any, outputs: _Outputs) -> set[Key]:
         """The columns that an expression, or several, read."""
-        parts: list[Any] = (
-            tree if isinstance(tree, list) else list(tree.values()) if isinstance(tree, dict) else []
-        )
-        found = set[Key]().union(*(self._read(each, outputs) for each in parts))
-        if isinstance(tree, dict) and tree.get("type") == "BOUND_REF":
-            place = tree["index"]
-            self.lost |= place >= len(outputs)
-            found |= {each.key for each in outputs[place : place + 1] if each}
-        return found
+        places = set(references(tree))
+        self.lost |= any(place >= len(outputs) for place in places)
+        read = (outputs[place] for place in places if place < len(outputs))
+        return {each.key for each in read if each}
 
     def _get(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
         table = (node.get("function_data") or {}).get("table")
@@ -227,7 +222,7 @@ class _Reader:
         """Note a condition, where it is on rows of one relation that stand by themselves."""
         if not computes(expression):
             return
-        places = references(expression)
+        places = frozenset(references(expression))
         keys = {place: inputs[place] if place < len(inputs) else None for place in places}
         found = {place: output.key for place, output in keys.items() if output and output.whole}
         relations = {key.relation for key in found.values()}

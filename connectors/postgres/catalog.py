@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from sqlglot import exp
@@ -34,6 +35,8 @@ FROM (WITH RECURSIVE base AS (
         WHERE base.typtype = 'd')
       SELECT * FROM base WHERE typtype <> 'd') b
 """
+
+_DRIFT_QUERIES = 2_000  # texts that are kept; one takes a kB
 
 _COLUMNS = """
 SELECT n.nspname::text AS schema, c.relname::text AS name, c.relkind::text AS kind,
@@ -277,7 +280,8 @@ def approximate(tables: Iterable[Table]) -> list[str]:
     ]
 
 
-def drift_query(table: TableName, columns: Sequence[str], never_null: Sequence[str] = ()) -> str:
+@lru_cache(maxsize=_DRIFT_QUERIES)
+def drift_query(table: TableName, columns: tuple[str, ...], never_null: tuple[str, ...] = ()) -> str:
     """One query that holds the table's shape until the transaction ends and tells what it is.
 
     It answers (column, native) for the named columns, with ``NEVER_NULL`` behind the type of those that are, and

@@ -190,7 +190,7 @@ def _request(
         counts=counts,
         sql=query.sql(dialect="postgres"),
         shape=tuple(shape.items()),
-        drift=drift_query(table.name, list(shape), never_null),
+        drift=drift_query(table.name, tuple(shape), tuple(never_null)),
     )
 
 
