@@ -164,7 +164,7 @@ class Engine:
         return numbered.restore(self._parses.get(numbered.text, lambda: self._parse(numbered.text)))
 
     def _parse(self, sql: str) -> str:
-        with self.cursor() as cursor:
+        with self._planning.over({}) as cursor:
             rows = cursor.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchall()
         return str(rows[0][0])
 
@@ -189,7 +189,8 @@ class Engine:
 
     def _as_probe(self, names: Sequence[str], types: tuple[str, ...], plan: str) -> Probe:
         fields = [pa.field(n, self.arrow_type(t)) for n, t in zip(names, types, strict=True)]
-        return Probe(schema=pa.schema(fields), types=types, plan=json.loads(plan))
+        (execute,) = json.loads(plan)
+        return Probe(schema=pa.schema(fields), types=types, plan=execute["children"])
 
     def _probed(self, sql: str, over: EmptyRelations) -> tuple[list[str], tuple[str, ...], str]:
         numbered = Numbered(sql, over)
@@ -205,8 +206,7 @@ class Engine:
             cursor.execute(f"PREPARE probed AS {sql}")
             described = _seam.bind(cursor, "EXECUTE probed")
             ((_, plan),) = cursor.execute("EXPLAIN (FORMAT JSON) EXECUTE probed").fetchall()
-        (execute,) = json.loads(plan)
-        return tuple(described.names), tuple(map(str, described.types)), json.dumps(execute["children"])
+        return tuple(described.names), tuple(map(str, described.types)), str(plan)
 
     def _register_empty(
         self, cursor: duckdb.DuckDBPyConnection, name: str, columns: Sequence[tuple[str, str]]
