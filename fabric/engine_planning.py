@@ -65,6 +65,9 @@ class PlanningConnections:
     def close(self) -> None:
         """Shut it down."""
         with self._lock:
+            for connection in self._idle:
+                connection.cursor.close()
+            self._idle.clear()
             if self._root is not None:
                 self._root.close()
 
