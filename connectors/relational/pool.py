@@ -110,6 +110,7 @@ class Pool:
         self._close = close
         self._idle: list[Link] = []
         self._open = 0
+        self._ending = 0
         self._waiting = 0
         self._closed = False
         self._free = threading.Condition()
@@ -126,6 +127,7 @@ class Pool:
         with self._free:
             self._waiting += 1
             try:
+                self._await_ending()
                 while not self._idle and self._open >= self._cap:
                     self._check_patience(context, deadline)
                     self._free.wait(_POLL_SECONDS)
@@ -152,6 +154,7 @@ class Pool:
         with self._free:
             if self._waiting or self._closed:
                 return None
+            self._await_ending()
             if self._idle:
                 return self._idle.pop()
             if self._open >= self._cap:
@@ -169,6 +172,32 @@ class Pool:
                 return
         link.close()
         self._one_less()
+
+    def give_ended(self, link: Link, end: Callable[[Link], None]) -> None:
+        """Take a connection back once ``end`` is through with it; nobody waits for that.
+
+        A connection that cannot be ended is closed.
+        """
+
+        def run() -> None:
+            whole = False
+            try:
+                with contextlib.suppress(Exception):
+                    end(link)
+                    whole = True
+            finally:
+                with self._free:
+                    self._ending -= 1
+                self.give(link, whole=whole)
+
+        with self._free:
+            self._ending += 1
+        threading.Thread(target=run, name=f"ending-{self._source}", daemon=True).start()
+
+    def _await_ending(self) -> None:
+        """Rather wait for a connection that is being given back than open another one."""
+        if self._ending and not self._idle:
+            self._free.wait(_POLL_SECONDS)
 
     def forget_idle(self) -> None:
         """Close every idle connection: one was found broken, so the others may be too."""

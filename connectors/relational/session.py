@@ -100,11 +100,9 @@ class Session:
 
     def _part(self, link: Link, *, quiet: bool) -> None:
         if quiet:
-            try:
-                self.conduct.end(link)
-            except Exception:  # noqa: BLE001  (a link that cannot end its transaction is closed)
-                quiet = False
-        self._pool.give(link, whole=quiet)
+            self._pool.give_ended(link, self.conduct.end)
+        else:
+            self._pool.give(link, whole=False)
 
     def _first(self, request: Any, context: ScanContext) -> tuple[Stream, pa.RecordBatch | None]:
         """The stream and its first batch; once more when the connection was lost before any row."""
