@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from connectors.postgres.scan import Request
-from fabric.estimates import groups, rows_left
+from fabric.estimates import groups, rows_asked
 from fabric.types import Offer
 
 MOST_ROWS = 1_000
@@ -23,7 +23,7 @@ def at_once(offer: Offer, *, inline: bool) -> Offer:
         inline: whether no value of the table lies out of line, in its TOAST, so that a row fits on a page of 8 kB.
     """
     table, columns = offer.scan.table, offer.scan.columns
-    rows = rows_left(table, offer.taken)
+    rows = rows_asked(replace(offer.scan, predicates=offer.taken, semi_joins=offer.semi_joins))
     if rows is not None and (offer.counts or offer.distinct):
         rows = groups(table, columns, rows)
     if rows is not None and offer.limit_taken and offer.scan.limit is not None:
@@ -34,7 +34,9 @@ def at_once(offer: Offer, *, inline: bool) -> Offer:
     request = whole.payload
     if not isinstance(request, Request):
         raise TypeError("a scan of Postgres has a request of Postgres")
-    return replace(offer, splits=(replace(whole, payload=replace(request, at_once=_guarded(request, offer))),))
+    return replace(
+        offer, splits=(replace(whole, payload=replace(request, at_once=_guarded(request, offer))),)
+    )
 
 
 def _guarded(request: Request, offer: Offer) -> str:
