@@ -115,14 +115,21 @@ class PostgresConduct:
     @contextmanager
     def stream(self, link: Link, request: Request) -> Iterator[pa.RecordBatchReader]:
         """The rows of a request, those at once that are as few as was expected."""
-        if request.at_once:
-            with link.stream(request.at_once, at_once=True) as reader:
-                rows = reader.read_all()
-            if rows.num_rows <= MOST_ROWS:
-                yield rows.to_reader()
-                return
+        if (rows := self._at_once(link, request)) is not None:
+            yield rows.to_reader()
+            return
         with link.stream(request.sql) as reader:
             yield reader
+
+    def _at_once(self, link: Link, request: Request) -> pa.Table | None:
+        if not request.at_once:
+            return None
+        try:
+            with link.stream(request.at_once, at_once=True) as reader:
+                rows = reader.read_all()
+        except pa.ArrowInvalid:
+            return None  # a value that does not fit: the stream tells so by an error of the driver's
+        return rows if rows.num_rows <= MOST_ROWS else None
 
     def land(self, request: Request, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Turn the driver's arrays into those of the declared types.
