@@ -90,8 +90,11 @@ class BlockCache:
                 demand.keep(flight, self._leave)
 
     def begin(self, file: CachedFile, offset: int, length: int, demand: Demand) -> Future[bytes] | None:
-        """Start reading what this query surely reads; its bytes, where no cache will hold them for it."""
-        if self._budget or self._disk:
+        """Start reading what this query surely reads; its bytes, where no cache will hold them for it.
+
+        Nothing is begun where a read takes no time, as of a local file.
+        """
+        if self._budget or self._disk or not file.connector.block_bytes:
             self.read_ahead(file, offset, length, demand)
             return None
         return self._pool(file.connector.name).submit(self._direct, file, offset, length, demand)
