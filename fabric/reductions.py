@@ -97,7 +97,7 @@ def reductions_of(
     givers = {edge.source.relation for each in found.values() for edge in each.awaits} - parted.asides.keys()
     asked = [id for id in scans if id not in found or not found[id].awaits]
     ahead = dict.fromkeys(givers & opened.keys(), ()) | read_ahead(
-        {**scans, **files}, graph.edges, alone, asked
+        {**scans, **files}, graph.edges, alone, asked, graph.unfollowed
     )
     if depends_on_the_moment(text):
         graph = replace(graph, sets=frozenset())
