@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
-from connectors.postgres.catalog import NEVER_NULL, drift_query
+from connectors.postgres.catalog import NEVER_NULL, proof_of_shape
 from connectors.postgres.predicates import column_of, condition, fits, named, order_key, words
 from connectors.postgres.types import Reading, reading
 from fabric.predicates import Predicate, columns_of
@@ -26,17 +26,17 @@ class Request:
     """What one split asks: the query, how its columns land, and the query that proves their shape.
 
     ``sql`` selects ``columns`` and behind them, for each array, its number of dimensions, or, where it ``counts``, how
-    many rows are equal in all of them. ``shape`` is the Postgres type, as the catalog knew it, of every column that the
-    query touches.
+    many rows are equal in all of them. ``proof`` is the statement that fails unless every column that the query touches
+    is of the Postgres type that the catalog knew. ``at_once``, where it is not empty, asks for the same rows, if they are few.
     """
 
     table: TableName
     columns: tuple[str, ...]
     readings: tuple[Reading, ...] = field(compare=False)
     sql: str
-    shape: tuple[tuple[str, str], ...]
-    drift: str
+    proof: str
     counts: bool = False
+    at_once: str = ""
 
 
 def capabilities(table: Table) -> Capabilities:
@@ -189,8 +189,7 @@ def _request(
         readings=readings,
         counts=counts,
         sql=query.sql(dialect="postgres"),
-        shape=tuple(shape.items()),
-        drift=drift_query(table.name, list(shape), never_null),
+        proof=proof_of_shape(table.name, shape),
     )
 
 
