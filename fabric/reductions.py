@@ -55,6 +55,16 @@ class Reductions:
     graph: JoinGraph = field(default_factory=JoinGraph)
     parted: Parted | None = None
 
+    def may_reduce(self, relation: str) -> frozenset[str]:
+        """The relations whose keys might stand in what a relation's source is asked, whether they were chosen or not."""
+        found, left = set[str](), [relation]
+        while left:
+            target = left.pop()
+            givers = {edge.source.relation for edge in self.graph.edges if edge.target.relation == target}
+            left += givers - found
+            found |= givers
+        return frozenset(found - {relation})
+
     def unread(self, relation: Relation, decision: Decision) -> tuple[frozenset[int], frozenset[int]]:
         """The columns of a relation that are ``filtered`` only, and the ``counted`` ones that are never NULL.
 
