@@ -52,6 +52,10 @@ _KEEPS = {
 }
 
 
+# The join types over which DuckDB 2.0 carries no keys to a scan.
+_UNFOLLOWED = ("ANTI", "MARK")
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
     """A column of a relation, by its position."""
@@ -74,7 +78,7 @@ class JoinGraph:
 
     ``sets`` are those of which it is the same how often each row is there; ``filtered`` columns of which nothing but
     filters right over their relation is read, ``counted`` ones of which nothing is but how many are not NULL.
-    ``conditions`` are those over expressions of the columns of one relation that is read once.
+    Along ``unfollowed`` edges DuckDB carries no keys itself. ``conditions`` are those over expressions of the columns of one relation that is read once.
     """
 
     edges: tuple[Edge, ...] = ()
@@ -82,15 +86,19 @@ class JoinGraph:
     filtered: frozenset[Key] = frozenset()
     counted: frozenset[Key] = frozenset()
     conditions: tuple[Condition, ...] = ()
+    unfollowed: frozenset[Edge] = frozenset()
 
     def named(self, names: Mapping[str, str]) -> JoinGraph:
         """The same with other names of its relations."""
-        edges = (
-            Edge(
-                replace(edge.target, relation=names[edge.target.relation]),
-                replace(edge.source, relation=names[edge.source.relation]),
+        edges, unfollowed = (
+            tuple(
+                Edge(
+                    replace(edge.target, relation=names[edge.target.relation]),
+                    replace(edge.source, relation=names[edge.source.relation]),
+                )
+                for edge in each
             )
-            for edge in self.edges
+            for each in (self.edges, self.unfollowed)
         )
         filtered, counted = (
             frozenset(Key(names[key.relation], key.column) for key in keys)
@@ -98,7 +106,7 @@ class JoinGraph:
         )
         sets = frozenset(names[relation] for relation in self.sets)
         conditions = (replace(each, relation=names[each.relation]) for each in self.conditions)
-        return JoinGraph(tuple(edges), sets, filtered, counted, tuple(conditions))
+        return JoinGraph(edges, sets, filtered, counted, tuple(conditions), frozenset(unfollowed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +142,15 @@ def join_graph(plan: str, relation_of: Callable[[str, int], Key | None]) -> Join
     unread = {key for key in reader.gotten - reader.used if key.relation in alone and not reader.lost}
     filtered, counted = frozenset(unread - reader.counted), frozenset(unread & reader.counted - reader.tested)
     conditions = tuple(each for each in reader.conditions if each.relation in alone)
-    return JoinGraph(tuple(edges), frozenset(reader.sets & alone), filtered, counted, conditions)
+    unfollowed = frozenset(reader.unfollowed & edges.keys())
+    return JoinGraph(tuple(edges), frozenset(reader.sets & alone), filtered, counted, conditions, unfollowed)
 
 
 class _Reader:
     def __init__(self, relation_of: Callable[[str, int], Key | None]) -> None:
         self._relation_of = relation_of
         self.edges: list[Edge] = []
+        self.unfollowed: set[Edge] = set()
         self.conditions: list[Condition] = []
         self.seen: Counter[str] = Counter()
         self.sets: set[str] = set()
@@ -306,7 +316,9 @@ class _Reader:
         for target, source, reduces in ((ours, theirs, reduces_left), (theirs, ours, reduces_right)):
             # NULL is among nobody's keys, and must then have no match anyway.
             if reduces and target.whole and (comparison == "COMPARE_EQUAL" or target.required):
-                self.edges.append(Edge(target.key, source.key))
+                self.edges.append(edge := Edge(target.key, source.key))
+                if kind in _UNFOLLOWED:
+                    self.unfollowed.add(edge)
 
     def _distinct(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
         if node["distinct_type"] == "DISTINCT":

@@ -125,7 +125,7 @@ TableKind = Literal["table", "view", "materialized view", "foreign table", "part
 class Table:
     """A table of a source; ``layout`` is set when it lies in files, and then ``columns`` may be empty.
 
-    ``rows`` and ``statistics`` (by lower-cased column) are estimates.
+    ``rows`` and ``statistics`` (by lower-cased column) are estimates; ``counted`` says that no source gave ``rows``.
     """
 
     name: TableName
@@ -137,6 +137,7 @@ class Table:
     foreign_keys: tuple[ForeignKey, ...] = ()
     layout: FileLayout | None = None
     statistics: Mapping[str, ColumnStatistics] = field(default_factory=dict, compare=False, repr=False)
+    counted: bool = False
 
     def column(self, name: str) -> Column | None:
         """The column of that name, compared without case."""
