@@ -189,7 +189,7 @@ def _request(
         readings=readings,
         counts=counts,
         sql=query.sql(dialect="postgres"),
-        proof=proof_of_shape(table.name, shape),
+        proof=proof_of_shape(table.name, tuple(shape.items())),
     )
 
 
