@@ -16,40 +16,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fabric.implied import Condition, as_condition, computes, references
-from fabric.plan_nodes import Node, counts, ignores_repeats, refers, requires, widens
-
-# Where the expressions of an operator stand of which it is known which columns it uses; any other uses all.
-_USES = {
-    "LOGICAL_GET": {"table_filters"},
-    "LOGICAL_PROJECTION": {"expressions"},
-    "LOGICAL_FILTER": {"expressions"},
-    "LOGICAL_ORDER_BY": {"orders"},
-    "LOGICAL_AGGREGATE_AND_GROUP_BY": {"groups", "expressions"},
-    "LOGICAL_CROSS_PRODUCT": set[str](),
-    "LOGICAL_COMPARISON_JOIN": {"conditions"},
-    "LOGICAL_WINDOW": {"expressions"},
-    "LOGICAL_UNNEST": {"expressions"},
-}
-
-# By join type, whether the left side may be reduced by the right one's keys, and the right one by the left one's.
-_REDUCES = {
-    "INNER": (True, True),
-    "SEMI": (True, True),
-    "ANTI": (False, True),
-    "LEFT": (False, True),
-    "RIGHT": (True, False),
-}
-# By join type, whether rows of the left side, and of the right one, go on as they are: each by itself, never made NULL.
-_KEEPS = {
-    "INNER": (True, True),
-    "SEMI": (True, False),
-    "ANTI": (True, False),
-    "MARK": (True, False),
-    "LEFT": (True, False),
-    "RIGHT": (False, True),
-    "SINGLE": (True, False),
-    "OUTER": (False, False),
-}
+from fabric.plan_nodes import (
+    KEEPS,
+    REDUCES,
+    USES,
+    Node,
+    adds,
+    counts,
+    ignores_repeats,
+    refers,
+    requires,
+    widens,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +51,8 @@ class JoinGraph:
     """What a statement says of its relations.
 
     ``sets`` are those of which it is the same how often each row is there; ``filtered`` columns of which nothing but
-    filters right over their relation is read, ``counted`` ones of which nothing is but how many are not NULL.
+    filters right over their relation is read, ``counted`` ones of which nothing is but how many are not NULL. Of ``summed``
+    ones nothing is but sums and such numbers, and what becomes of a row does not depend on other rows of the relation.
     ``conditions`` are those over expressions of the columns of one relation that is read once.
     """
 
@@ -81,6 +60,7 @@ class JoinGraph:
     sets: frozenset[str] = frozenset()
     filtered: frozenset[Key] = frozenset()
     counted: frozenset[Key] = frozenset()
+    summed: frozenset[Key] = frozenset()
     conditions: tuple[Condition, ...] = ()
 
     def named(self, names: Mapping[str, str]) -> JoinGraph:
@@ -92,25 +72,26 @@ class JoinGraph:
             )
             for edge in self.edges
         )
-        filtered, counted = (
+        filtered, counted, summed = (
             frozenset(Key(names[key.relation], key.column) for key in keys)
-            for keys in (self.filtered, self.counted)
+            for keys in (self.filtered, self.counted, self.summed)
         )
         sets = frozenset(names[relation] for relation in self.sets)
         conditions = (replace(each, relation=names[each.relation]) for each in self.conditions)
-        return JoinGraph(tuple(edges), sets, filtered, counted, tuple(conditions))
+        return JoinGraph(tuple(edges), sets, filtered, counted, summed, tuple(conditions))
 
 
 @dataclass(frozen=True, slots=True)
 class _Output:
     """A column of an operator that is a relation's own; ``whole``: each row of the relation stands by itself in it.
 
-    ``required`` says that it is never NULL there.
+    ``apart`` says so too, but there may be rows of none beside them, where it is NULL; ``required`` that it never is.
     """
 
     key: Key
     whole: bool
     required: bool
+    apart: bool = True
 
 
 _Outputs = list[_Output | None]
@@ -132,9 +113,11 @@ def join_graph(plan: str, relation_of: Callable[[str, int], Key | None]) -> Join
     alone = {relation for relation, count in reader.seen.items() if count == 1}
     edges = dict.fromkeys(edge for edge in reader.edges if edge.target.relation in alone)
     unread = {key for key in reader.gotten - reader.used if key.relation in alone and not reader.lost}
-    filtered, counted = frozenset(unread - reader.counted), frozenset(unread & reader.counted - reader.tested)
+    filtered = frozenset(unread - reader.counted - reader.added)
+    counted = frozenset(unread & reader.counted - reader.added - reader.tested)
+    summed = frozenset(unread & (reader.counted | reader.added) - reader.mixed - reader.tested)
     conditions = tuple(each for each in reader.conditions if each.relation in alone)
-    return JoinGraph(tuple(edges), frozenset(reader.sets & alone), filtered, counted, conditions)
+    return JoinGraph(tuple(edges), frozenset(reader.sets & alone), filtered, counted, summed, conditions)
 
 
 class _Reader:
@@ -147,6 +130,8 @@ class _Reader:
         self.gotten: set[Key] = set()
         self.used: set[Key] = set()
         self.counted: set[Key] = set()
+        self.added: set[Key] = set()
+        self.mixed: set[Key] = set()
         self.tested: set[Key] = set()
         self.lost = False
 
@@ -155,7 +140,7 @@ class _Reader:
         inputs = [self.outputs(child) for child in node["children"]]
         read = self._READERS.get(node["type"])
         found = read(self, node, inputs) if read else []
-        known = _USES.get(node["type"])
+        known = USES.get(node["type"])
         if not found or known is None or any(refers(node[key]) for key in node.keys() - known - {"children"}):
             for each in inputs:
                 self.use_all(each)
@@ -241,25 +226,33 @@ class _Reader:
 
     def _cut(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
         """Which rows go on depends on the others."""
-        return _parted(inputs[0])
+        return _mixed(inputs[0])
 
     def _aggregate(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
         if all(map(ignores_repeats, node["expressions"])):
             self._note_set(node["children"][0])
-        counted = [
-            _of(each["children"][0], inputs[0]) if counts(each) else None for each in node["expressions"]
-        ]
-        self.counted |= {each.key for each in counted if each}
-        others = [each for each, known in zip(node["expressions"], counted, strict=True) if not known]
-        self._use([node["groups"], others], inputs[0])
+        for each in node["expressions"]:
+            self._note_added(each, inputs[0])
+        self._use(node["groups"], inputs[0])
         groups = [_of(group, inputs[0]) for group in node["groups"]]
         if len(node.get("grouping_sets") or ()) > 1:
             groups = [None] * len(groups)
         return groups + [None] * (len(node["expressions"]) + len(node.get("grouping_functions") or ()))
 
+    def _note_added(self, aggregate: Node, inputs: _Outputs) -> None:
+        """Note what an aggregate reads: a column of which it takes but the sum and the number, or all that it names."""
+        found = _of(aggregate["children"][0], inputs) if adds(aggregate) else None
+        if found is None or not (found.apart or counts(aggregate)):
+            self._use(aggregate, inputs)
+            return
+        (self.counted if counts(aggregate) else self.added).add(found.key)
+        if not found.apart:
+            self.mixed.add(found.key)
+        self._use(aggregate["filter"], inputs)
+
     def _window(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
         self._use(node["expressions"], inputs[0])
-        return _beside(_parted(inputs[0]), [None] * len(node["expressions"]))
+        return _beside(_mixed(inputs[0]), [None] * len(node["expressions"]))
 
     def _combined(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
         count: int = node["column_count"]
@@ -280,7 +273,7 @@ class _Reader:
     def _join(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
         left, right = inputs
         kind = node["join_type"]
-        keeps = _KEEPS.get(kind)
+        keeps = KEEPS.get(kind)
         if keeps is None:
             return []
         for condition in node["conditions"]:
@@ -296,6 +289,9 @@ class _Reader:
         )
         if kind in ("SEMI", "ANTI"):
             return left
+        if kind == "SINGLE":
+            # A second row that meets the same one is an error.
+            right = _mixed(right)
         return _beside(left, [None] if kind == "MARK" else right)
 
     def _note(self, kind: str, condition: Node, left: _Outputs, right: _Outputs) -> None:
@@ -305,7 +301,7 @@ class _Reader:
         ours, theirs = _of(condition["left"], left), _of(condition["right"], right)
         if ours is None or theirs is None:
             return
-        reduces_left, reduces_right = _REDUCES.get(kind, (False, False))
+        reduces_left, reduces_right = REDUCES.get(kind, (False, False))
         # Where NULL may equal NULL and there is none, a mark is true or false, whatever else is there.
         reduces_right |= kind == "MARK" and comparison == "COMPARE_NOT_DISTINCT_FROM"
         for target, source, reduces in ((ours, theirs, reduces_left), (theirs, ours, reduces_right)):
@@ -377,3 +373,7 @@ def _beside(left: _Outputs, right: _Outputs) -> _Outputs:
 
 def _parted(outputs: _Outputs) -> _Outputs:
     return [replace(each, whole=False) if each else None for each in outputs]
+
+
+def _mixed(outputs: _Outputs) -> _Outputs:
+    return [replace(each, whole=False, apart=False) if each else None for each in outputs]

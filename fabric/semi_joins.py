@@ -6,7 +6,7 @@ What is chosen changes no answer, whatever the estimates say: ``join_graph`` kno
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from fabric.estimates import distinct, groups, rows_left
@@ -56,17 +56,21 @@ class Reduced:
     awaits: tuple[Edge, ...] = ()
 
 
-def sent_once(scan: Scan, rows: float | None, *, a_set: bool) -> Scan:
+def sent_once(scan: Scan, rows: float | None, *, a_set: bool, summed: Collection[str] = ()) -> Scan:
     """The scan, with equal rows asked for once where there are few different ones among many.
 
-    ``a_set``: it is the same how often each row is there, so that nobody needs their number.
+    ``a_set``: it is the same how often each row is there, so that nobody needs their number. Rows that are equal but for
+    their ``summed`` columns count as equal, where the number of each is sent.
     """
     if rows is None or rows < _MANY_ROWS or scan.limit is not None or scan.order:
         return scan
-    part = groups(scan.table, scan.columns, rows) / rows
-    return replace(
-        scan, distinct=a_set and part <= _SOME_DIFFERENT, counts=not a_set and part <= _FEW_DIFFERENT
-    )
+    if a_set:
+        part = groups(scan.table, scan.columns, rows) / rows
+        return replace(scan, distinct=part <= _SOME_DIFFERENT)
+    kept = [column for column in scan.columns if column not in summed]
+    if groups(scan.table, kept, rows) / rows > _FEW_DIFFERENT:
+        return scan
+    return replace(scan, counts=True, summed=tuple(each for each in scan.columns if each in summed))
 
 
 def reduced(relation: str, scans: Mapping[str, Reducible], edges: Sequence[Edge]) -> Reduced:

@@ -158,12 +158,13 @@ class Capabilities:
     """What a source applies exactly as DuckDB would, for one table.
 
     ``predicates`` maps a column's lower-cased name to the words it takes; ``order`` names the columns
-    that it sorts as DuckDB does. ``projection`` is false for a source that always sends every column.
-    Without values of its ``required`` columns, lower-cased, it does not answer. Of a ``proven`` one nobody checks what it took.
+    that it sorts as DuckDB does, ``summed`` those of which it can send sums. ``projection`` is false for a source that always
+    sends every column. Without values of its ``required`` columns, lower-cased, it does not answer. Of a ``proven`` one nobody checks what it took.
     """
 
     predicates: Mapping[str, frozenset[PredicateWord]] = field(default_factory=dict)
     order: frozenset[str] = frozenset()
+    summed: frozenset[str] = frozenset()
     limit: bool = False
     projection: bool = True
     required: frozenset[str] = frozenset()
@@ -188,8 +189,9 @@ class Scan:
     ``columns`` is never empty. ``predicates`` are conjuncts. ``limit`` (rows) holds only together with
     all ``predicates`` and all of ``order``: a source that leaves one of those must leave the limit.
     ``semi_joins`` are with tables of the same source; each may be left, or taken with fewer conditions.
-    ``counts``: equal rows had better come once, with their number; ``distinct``: once. Columns that are ``never_null`` are
-    not fetched for that reason, of which the source must make sure.
+    ``counts``: equal rows had better come once, with their number; ``distinct``: once. With ``counts``, values of ``summed``
+    columns may be any of the same sum and number, over rows that are equal in all others. Columns that are ``never_null``
+    are not fetched for that reason, of which the source must make sure.
     """
 
     table: Table
@@ -199,6 +201,7 @@ class Scan:
     limit: int | None = None
     semi_joins: tuple[SemiJoin, ...] = ()
     counts: bool = False
+    summed: tuple[str, ...] = ()
     distinct: bool = False
     never_null: tuple[str, ...] = ()
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+import pyarrow as pa
 from sqlglot import exp
 
 from connectors.postgres.catalog import NEVER_NULL, drift_query
 from connectors.postgres.predicates import column_of, condition, fits, named, order_key, words
-from connectors.postgres.types import Reading, reading
+from connectors.postgres.types import WHOLE, Reading, reading
 from fabric.predicates import Predicate, columns_of
 from fabric.pushdown import describe, divide, leaves, takes_limit
 from fabric.types import Capabilities, Column, Offer, Refusal, Scan, SemiJoin, Split, Table, TableName
@@ -26,7 +27,8 @@ class Request:
     """What one split asks: the query, how its columns land, and the query that proves their shape.
 
     ``sql`` selects ``columns`` and behind them, for each array, its number of dimensions, or, where it ``counts``, how
-    many rows are equal in all of them. ``shape`` is the Postgres type, as the catalog knew it, of every column that the
+    many rows are equal in all of them that are not ``summed``. Of such a column it selects the sum divided by the number of
+    values that are not NULL, and behind all columns the remainder and that number. ``shape`` is the Postgres type, as the catalog knew it, of every column that the
     query touches.
     """
 
@@ -37,14 +39,22 @@ class Request:
     shape: tuple[tuple[str, str], ...]
     drift: str
     counts: bool = False
+    summed: tuple[str, ...] = ()
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """Where in ``columns`` the summed ones stand."""
+        return tuple(map(self.columns.index, self.summed))
 
 
 def capabilities(table: Table) -> Capabilities:
     """What Postgres answers as DuckDB does: by type, and for text by code point (``COLLATE "C"``)."""
-    families = {column.name.lower(): reading(column).family for column in table.columns}
+    readings = {column.name.lower(): reading(column) for column in table.columns}
+    families = {name: how.family for name, how in readings.items()}
     return Capabilities(
         predicates={name: words(family) for name, family in families.items()},
         order=frozenset(name for name, family in families.items() if family != "opaque"),
+        summed=frozenset(name for name, how in readings.items() if how.is_whole),
         limit=True,
         proven=True,
     )
@@ -57,8 +67,10 @@ def offer(scan: Scan) -> Offer:
     limited = takes_limit(scan, taken, able)
     ordered = limited and bool(scan.order)
     joined = _semi_joins(scan.semi_joins, scan.table)
-    once = not limited and all(_is_itself(named(scan.table, name)) for name in scan.columns)
+    alike = (named(scan.table, name) for name in scan.columns if name not in scan.summed)
+    once = not limited and all(map(_is_itself, alike))
     counts, distinct = once and scan.counts, once and scan.distinct
+    scan = scan if counts else replace(scan, summed=())
     request = _request(scan, taken, joined, ordered, limited, counts, distinct)
     if not limited and (scan.limit is not None or scan.order):
         what = "ORDER BY" if scan.limit is None else f"LIMIT {scan.limit}"
@@ -155,12 +167,17 @@ def _request(
     table = scan.table
     columns = [named(table, name) for name in scan.columns]
     readings = tuple(reading(column) for column in columns)
-    selected = [_selected(column, how) for column, how in zip(columns, readings, strict=True)]
+    selected = [
+        _quotient(column, how) if column.name in scan.summed else _selected(column, how)
+        for column, how in zip(columns, readings, strict=True)
+    ]
     selected += [
         exp.Anonymous(this="array_ndims", expressions=[column_of(column)])
         for column, how in zip(columns, readings, strict=True)
         if how.is_array
     ]
+    for name in scan.summed:
+        selected += _remainder(named(table, name))
     if counts:
         selected.append(exp.Count(this=exp.Star()))
     query = exp.select(*selected).from_(exp.table_(table.name.name, db=table.name.schema, quoted=True))
@@ -169,7 +186,8 @@ def _request(
     if conditions:
         query = query.where(*conditions)
     if counts:
-        query = query.group_by(*(exp.Literal.number(n + 1) for n in range(len(columns))))
+        alike = (n for n, column in enumerate(columns, 1) if column.name not in scan.summed)
+        query = query.group_by(*map(exp.Literal.number, alike))
     if distinct:
         query = query.distinct()
     if ordered:
@@ -188,6 +206,7 @@ def _request(
         columns=scan.columns,
         readings=readings,
         counts=counts,
+        summed=scan.summed,
         sql=query.sql(dialect="postgres"),
         shape=tuple(shape.items()),
         drift=drift_query(table.name, list(shape), never_null),
@@ -199,3 +218,26 @@ def _selected(column: Column, how: Reading) -> exp.Expr:
     if isinstance(expression, exp.Column):
         return expression
     return exp.alias_(expression, column.name, quoted=True)
+
+
+def _quotient(column: Column, how: Reading) -> exp.Expr:
+    """The sum of what would be sent of a column, by how many are not NULL, rounded towards zero: within the column's bounds."""
+    divided = exp.Anonymous(this="div", expressions=[_sum(column, how), _number(column)])
+    return exp.alias_(exp.cast(divided, WHOLE[how.wire]), column.name, quoted=True)
+
+
+def _remainder(column: Column) -> list[exp.Expr]:
+    """What is left of the sum, and how many values are not NULL."""
+    left = exp.Anonymous(this="mod", expressions=[_sum(column, reading(column)), _number(column)])
+    return [exp.cast(left, "BIGINT"), exp.Count(this=column_of(column))]
+
+
+def _sum(column: Column, how: Reading) -> exp.Expr:
+    # That of int8 is a numeric, and cannot overflow.
+    value = how.select(column_of(column))
+    return exp.Sum(this=value if how.wire == pa.int64() else exp.cast(value, "BIGINT"))
+
+
+def _number(column: Column) -> exp.Expr:
+    """How many values are not NULL; NULL where none is, since nothing is divided by zero."""
+    return exp.Nullif(this=exp.Count(this=column_of(column)), expression=exp.Literal.number(0))
