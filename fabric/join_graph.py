@@ -1,4 +1,4 @@
-"""Which relation's keys decide what of another one matters, and what else is not needed, read from DuckDB's logical plan.
+"""Which relation's keys decide what of another one matters, and what of it is not needed, read from DuckDB's logical plan.
 
 Rows of a relation that meet nobody in a join change no answer. Where the join's key is a plain column on both sides,
 the keys of the one side are therefore a filter on the other: a semi-join. Nor do rows change an answer for which a

@@ -36,7 +36,7 @@ KEEPS = {
     "LEFT": (True, False),
     "RIGHT": (False, True),
     "SINGLE": (True, False),
-    "OUTER": (False, False),
+    "FULL": (False, False),
 }
 """By join type, whether rows of the left side, and of the right one, go on as they are: each by itself, never made NULL."""
 
@@ -69,7 +69,7 @@ def adds(aggregate: Node) -> bool:
     """
     return bool(
         aggregate["type"] == "BOUND_AGGREGATE"
-        and aggregate["qname"]["path"][-1] in ("sum", "avg", "count")
+        and aggregate["qname"]["path"][-1] in ("sum", "avg", "mean", "count")
         and aggregate["aggregate_type"] != "DISTINCT"
         and aggregate.get("state_export", "NONE") == "NONE"
         and len(aggregate["children"]) == 1

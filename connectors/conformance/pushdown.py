@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -200,6 +201,40 @@ class Pushdown(Base):
                         loaded["kinds"].rows, Scan(table, ("id",), (), keys, 4 if offer.limit_taken else None)
                     )
                     assert got == wanted, keys
+
+    def test_rows_that_come_once_stand_for_as_many(
+        self, source: ScanConnector, bench: Bench, loaded: dict[str, Loaded], table: Table
+    ) -> None:
+        for column in table.columns:
+            scan = Scan(table, (column.name,))
+            offer = source.offer(replace(scan, counts=True))
+            got = sorted(bench.texts(bench.read_offer(source, offer, ScanContext())), key=str)
+            assert got == sorted(bench.answer(loaded["kinds"].rows, scan), key=str), column.name
+
+    def test_sums_are_exact(
+        self, source: ScanConnector, bench: Bench, loaded: dict[str, Loaded], table: Table
+    ) -> None:
+        """Of extremes too, and whatever the rest of the rows is: the sum, the number and the kind of the values."""
+        summed = [
+            column.name
+            for column in table.columns
+            if column.name.lower() in source.capabilities(table).summed
+        ]
+        if not summed:
+            pytest.skip("the source sends no sums")
+        sums = ", ".join(f'sum("{name}"), avg("{name}"), count("{name}")' for name in summed)
+        for columns in ((), ("flag",), ("word", "day"), ("number",), tuple(set(summed[:1]))):
+            beside = [name for name in summed if name not in columns]
+            scan = Scan(
+                table, tuple(sorted({*columns, *beside})) or ("id",), counts=True, summed=tuple(beside)
+            )
+            got = bench.read_offer(source, source.offer(scan), ScanContext())
+            assert got.schema == bench.read(source, Scan(table, scan.columns)).schema
+            by = ", ".join(f'"{name}"' for name in columns)
+            sql = f"SELECT {', '.join(part for part in (by, sums) if part) or 'count(*)'} FROM here GROUP BY {by or '()'}"
+            assert sorted(bench.selected(got, sql), key=str) == sorted(
+                bench.selected(loaded["kinds"].rows, sql), key=str
+            ), columns
 
     def test_splits_cover_each_row_once(self, source: ScanConnector, bench: Bench, subject: Subject) -> None:
         many = bench.tables(source)["many"]
