@@ -225,6 +225,7 @@ def _pushed(read: LiveRead) -> Iterator[str]:
         yield "equal rows once, with their number"
     if read.offer.distinct:
         yield "equal rows once"
+    yield from (f"{column} as the beginning of its {unit}" for column, unit in read.offer.scan.truncated)
     if read.offer.order_taken and read.offer.scan.order:
         yield "ORDER BY"
     if read.offer.limit_taken:

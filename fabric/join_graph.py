@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from fabric.implied import Condition, as_condition, computes, references
@@ -26,16 +27,9 @@ from fabric.plan_nodes import (
     ignores_repeats,
     refers,
     requires,
-    widens,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """A column of a relation, by its position."""
-
-    relation: str
-    column: int
+from fabric.plan_outputs import Key, Output, Outputs, beside, mapped, mixed, of, parted
+from fabric.truncations import finest, truncation
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +47,7 @@ class JoinGraph:
     ``sets`` are those of which it is the same how often each row is there; ``filtered`` columns of which nothing but
     filters right over their relation is read, ``counted`` ones of which nothing is but how many are not NULL. Of ``summed``
     ones nothing is but sums and such numbers, and what becomes of a row does not depend on other rows of the relation.
+    Of ``truncated`` ones nothing is but what a unit of the date says, or whether it is NULL.
     ``conditions`` are those over expressions of the columns of one relation that is read once.
     """
 
@@ -61,6 +56,7 @@ class JoinGraph:
     filtered: frozenset[Key] = frozenset()
     counted: frozenset[Key] = frozenset()
     summed: frozenset[Key] = frozenset()
+    truncated: Mapping[Key, str] = field(default_factory=dict)
     conditions: tuple[Condition, ...] = ()
 
     def named(self, names: Mapping[str, str]) -> JoinGraph:
@@ -78,24 +74,8 @@ class JoinGraph:
         )
         sets = frozenset(names[relation] for relation in self.sets)
         conditions = (replace(each, relation=names[each.relation]) for each in self.conditions)
-        return JoinGraph(tuple(edges), sets, filtered, counted, summed, tuple(conditions))
-
-
-@dataclass(frozen=True, slots=True)
-class _Output:
-    """A column of an operator that is a relation's own; ``whole``: each row of the relation stands by itself in it.
-
-    ``apart`` says so too, but there may be rows of none beside them, where it is NULL; ``required`` that it never is.
-    """
-
-    key: Key
-    whole: bool
-    required: bool
-    apart: bool = True
-
-
-_Outputs = list[_Output | None]
-"""None for a column of which nothing is known; empty where not even their number is."""
+        truncated = {Key(names[key.relation], key.column): unit for key, unit in self.truncated.items()}
+        return JoinGraph(tuple(edges), sets, filtered, counted, summed, truncated, tuple(conditions))
 
 
 def join_graph(plan: str, relation_of: Callable[[str, int], Key | None]) -> JoinGraph:
@@ -116,8 +96,13 @@ def join_graph(plan: str, relation_of: Callable[[str, int], Key | None]) -> Join
     filtered = frozenset(unread - reader.counted - reader.added)
     counted = frozenset(unread & reader.counted - reader.added - reader.tested)
     summed = frozenset(unread & (reader.counted | reader.added) - reader.mixed - reader.tested)
+    parts = (
+        {} if reader.lost else {key: units for key, units in reader.units.items() if key not in reader.bare}
+    )
+    truncated = {key: finest(units) for key, units in parts.items() if key.relation in alone}
     conditions = tuple(each for each in reader.conditions if each.relation in alone)
-    return JoinGraph(tuple(edges), frozenset(reader.sets & alone), filtered, counted, summed, conditions)
+    sets = frozenset(reader.sets & alone)
+    return JoinGraph(tuple(edges), sets, filtered, counted, summed, truncated, conditions)
 
 
 class _Reader:
@@ -133,9 +118,11 @@ class _Reader:
         self.added: set[Key] = set()
         self.mixed: set[Key] = set()
         self.tested: set[Key] = set()
+        self.bare: set[Key] = set()
+        self.units: dict[Key, set[str]] = {}
         self.lost = False
 
-    def outputs(self, node: Node) -> _Outputs:
+    def outputs(self, node: Node) -> Outputs:
         """The columns that an operator hands on; what it says is noted on the way."""
         inputs = [self.outputs(child) for child in node["children"]]
         read = self._READERS.get(node["type"])
@@ -146,27 +133,49 @@ class _Reader:
                 self.use_all(each)
         return found
 
-    def use_all(self, outputs: _Outputs) -> None:
+    def use_all(self, outputs: Outputs) -> None:
         """Note that all columns are used."""
         self.lost |= not outputs
-        self.used |= {each.key for each in outputs if each}
+        keys = {each.key for each in outputs if each}
+        self.used |= keys
+        self.bare |= keys
 
-    def _use(self, tree: Any, outputs: _Outputs) -> None:
+    def _use(self, tree: Any, outputs: Outputs) -> None:
         self.used |= self._read(tree, outputs)
 
-    def _read(self, tree: Any, outputs: _Outputs) -> set[Key]:
-        """The columns that an expression, or several, read."""
+    def _read(self, tree: Any, outputs: Outputs) -> set[Key]:
+        """The columns that an expression, or several, read; what of each is noted."""
+        self._look(tree, lambda place: outputs[place] if 0 <= place < len(outputs) else None)
+        return self._found(tree, outputs)
+
+    def _look(self, tree: Any, at: Callable[[int], Output | None]) -> None:
+        """Note how much of each column decides about an expression."""
+        if isinstance(tree, list):
+            for each in tree:
+                self._look(each, at)
+        elif isinstance(tree, dict):
+            found = truncation(tree)
+            if found is None and tree.get("type") != "BOUND_REF":
+                self._look(list(tree.values()), at)
+                return
+            output = at(found[0] if found else tree["index"])
+            if output and found:
+                self.units.setdefault(output.key, set()).add(found[1])
+            elif output:
+                self.bare.add(output.key)
+
+    def _found(self, tree: Any, outputs: Outputs) -> set[Key]:
         parts: list[Any] = (
             tree if isinstance(tree, list) else list(tree.values()) if isinstance(tree, dict) else []
         )
-        found = set[Key]().union(*(self._read(each, outputs) for each in parts))
+        found = set[Key]().union(*(self._found(each, outputs) for each in parts))
         if isinstance(tree, dict) and tree.get("type") == "BOUND_REF":
             place = tree["index"]
             self.lost |= place >= len(outputs)
             found |= {each.key for each in outputs[place : place + 1] if each}
         return found
 
-    def _get(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+    def _get(self, node: Node, inputs: list[Outputs]) -> Outputs:
         table = (node.get("function_data") or {}).get("table")
         if inputs:
             return []
@@ -176,29 +185,32 @@ class _Reader:
         positions = [each["index"] for each in node["column_indexes"]]
         for each in node["table_filters"]["filters"]:
             key = self._relation_of(table, positions[each["key"]])
-            self._take(as_condition(each["value"]), [_Output(key, True, False) if key else None])
-        found: _Outputs = []
+            output, test = Output(key, True, False) if key else None, as_condition(each["value"])
+            self._take(test, [output])
+            self._look(test, partial(_only, output))
+        found: Outputs = []
         for place in node["projection_ids"] or range(len(positions)):
             key = self._relation_of(table, positions[place])
-            found.append(_Output(key, True, place in tested) if key else None)
+            found.append(Output(key, True, place in tested) if key else None)
         keys = [self._relation_of(table, position) for position in positions]
         self.gotten |= {key for key in keys if key}
         several = bool(node["table_filters"]["multi_column_filters"])
         filters = {each["key"] for each in node["table_filters"]["filters"]}
         self.tested |= {key for place, key in enumerate(keys) if key and (several or place in filters)}
+        self.bare |= {key for key in keys if key and several}
         first = self._relation_of(table, 0)
         if first is not None:
             self.seen[first.relation] += 1
         return found
 
-    def _projection(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
-        found = [_of(expression, inputs[0]) for expression in node["expressions"]]
+    def _projection(self, node: Node, inputs: list[Outputs]) -> Outputs:
+        found = [of(expression, inputs[0]) for expression in node["expressions"]]
         self._use(
             [each for each, known in zip(node["expressions"], found, strict=True) if not known], inputs[0]
         )
         return found
 
-    def _filter(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+    def _filter(self, node: Node, inputs: list[Outputs]) -> Outputs:
         for expression in node["expressions"]:
             self._take(expression, inputs[0])
         read = self._read(node["expressions"], inputs[0])
@@ -206,9 +218,9 @@ class _Reader:
             self.tested |= read
         else:
             self.used |= read
-        return _mapped(inputs[0], node.get("projection_map"))
+        return mapped(inputs[0], node.get("projection_map"))
 
-    def _take(self, expression: Mapping[str, Any], inputs: _Outputs) -> None:
+    def _take(self, expression: Mapping[str, Any], inputs: Outputs) -> None:
         """Note a condition, where it is on rows of one relation that stand by themselves."""
         if not computes(expression):
             return
@@ -220,28 +232,28 @@ class _Reader:
             columns = {place: key.column for place, key in found.items()}
             self.conditions.append(Condition(relations.pop(), expression, columns))
 
-    def _ordered(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+    def _ordered(self, node: Node, inputs: list[Outputs]) -> Outputs:
         self._use(node["orders"], inputs[0])
-        return _mapped(inputs[0], node.get("projection_map"))
+        return mapped(inputs[0], node.get("projection_map"))
 
-    def _cut(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+    def _cut(self, node: Node, inputs: list[Outputs]) -> Outputs:
         """Which rows go on depends on the others."""
-        return _mixed(inputs[0])
+        return mixed(inputs[0])
 
-    def _aggregate(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+    def _aggregate(self, node: Node, inputs: list[Outputs]) -> Outputs:
         if all(map(ignores_repeats, node["expressions"])):
             self._note_set(node["children"][0])
         for each in node["expressions"]:
             self._note_added(each, inputs[0])
         self._use(node["groups"], inputs[0])
-        groups = [_of(group, inputs[0]) for group in node["groups"]]
+        groups = [of(group, inputs[0]) for group in node["groups"]]
         if len(node.get("grouping_sets") or ()) > 1:
             groups = [None] * len(groups)
         return groups + [None] * (len(node["expressions"]) + len(node.get("grouping_functions") or ()))
 
-    def _note_added(self, aggregate: Node, inputs: _Outputs) -> None:
+    def _note_added(self, aggregate: Node, inputs: Outputs) -> None:
         """Note what an aggregate reads: a column of which it takes but the sum and the number, or all that it names."""
-        found = _of(aggregate["children"][0], inputs) if adds(aggregate) else None
+        found = of(aggregate["children"][0], inputs) if adds(aggregate) else None
         if found is None or not (found.apart or counts(aggregate)):
             self._use(aggregate, inputs)
             return
@@ -250,27 +262,27 @@ class _Reader:
             self.mixed.add(found.key)
         self._use(aggregate["filter"], inputs)
 
-    def _window(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+    def _window(self, node: Node, inputs: list[Outputs]) -> Outputs:
         self._use(node["expressions"], inputs[0])
-        return _beside(_mixed(inputs[0]), [None] * len(node["expressions"]))
+        return beside(mixed(inputs[0]), [None] * len(node["expressions"]))
 
-    def _combined(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+    def _combined(self, node: Node, inputs: list[Outputs]) -> Outputs:
         count: int = node["column_count"]
         return [None] * count
 
-    def _kept(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+    def _kept(self, node: Node, inputs: list[Outputs]) -> Outputs:
         return [None] * len(node["chunk_types"])
 
-    def _listed(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+    def _listed(self, node: Node, inputs: list[Outputs]) -> Outputs:
         return [None] * len(node["expr_types"])
 
-    def _body(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+    def _body(self, node: Node, inputs: list[Outputs]) -> Outputs:
         return inputs[1]
 
-    def _cross(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
-        return _beside(*inputs)
+    def _cross(self, node: Node, inputs: list[Outputs]) -> Outputs:
+        return beside(*inputs)
 
-    def _join(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+    def _join(self, node: Node, inputs: list[Outputs]) -> Outputs:
         left, right = inputs
         kind = node["join_type"]
         keeps = KEEPS.get(kind)
@@ -282,23 +294,23 @@ class _Reader:
             self._note(kind, condition, left, right)
         if kind in ("SEMI", "ANTI", "MARK"):
             self._note_set(node["children"][1])
-        left = _mapped(left, node.get("left_projection_map"))
-        right = _mapped(right, node.get("right_projection_map"))
+        left = mapped(left, node.get("left_projection_map"))
+        right = mapped(right, node.get("right_projection_map"))
         left, right = (
-            side if kept else _parted(side) for side, kept in zip((left, right), keeps, strict=True)
+            side if kept else parted(side) for side, kept in zip((left, right), keeps, strict=True)
         )
         if kind in ("SEMI", "ANTI"):
             return left
         if kind == "SINGLE":
             # A second row that meets the same one is an error.
-            right = _mixed(right)
-        return _beside(left, [None] if kind == "MARK" else right)
+            right = mixed(right)
+        return beside(left, [None] if kind == "MARK" else right)
 
-    def _note(self, kind: str, condition: Node, left: _Outputs, right: _Outputs) -> None:
+    def _note(self, kind: str, condition: Node, left: Outputs, right: Outputs) -> None:
         comparison = condition["comparison"]
         if comparison not in ("COMPARE_EQUAL", "COMPARE_NOT_DISTINCT_FROM"):
             return
-        ours, theirs = _of(condition["left"], left), _of(condition["right"], right)
+        ours, theirs = of(condition["left"], left), of(condition["right"], right)
         if ours is None or theirs is None:
             return
         reduces_left, reduces_right = REDUCES.get(kind, (False, False))
@@ -309,7 +321,7 @@ class _Reader:
             if reduces and target.whole and (comparison == "COMPARE_EQUAL" or target.required):
                 self.edges.append(Edge(target.key, source.key))
 
-    def _distinct(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+    def _distinct(self, node: Node, inputs: list[Outputs]) -> Outputs:
         if node["distinct_type"] == "DISTINCT":
             self._note_set(node["children"][0])
         return self._cut(node, inputs)
@@ -327,7 +339,7 @@ class _Reader:
             if first is not None:
                 self.sets.add(first.relation)
 
-    _READERS: Mapping[str, Callable[[_Reader, Node, list[_Outputs]], _Outputs]] = {
+    _READERS: Mapping[str, Callable[[_Reader, Node, list[Outputs]], Outputs]] = {
         "LOGICAL_GET": _get,
         "LOGICAL_PROJECTION": _projection,
         "LOGICAL_FILTER": _filter,
@@ -349,31 +361,6 @@ class _Reader:
     }
 
 
-def _of(expression: Node, inputs: _Outputs) -> _Output | None:
-    """The relation's column that an expression is, whatever whole number it is widened to."""
-    while expression["type"] == "OPERATOR_CAST":
-        (inner,) = expression["children"]
-        if not widens(inner, expression):
-            return None
-        expression = inner
-    if expression["type"] != "BOUND_REF":
-        return None
-    place = expression["index"]
-    return inputs[place] if 0 <= place < len(inputs) else None
-
-
-def _mapped(outputs: _Outputs, places: Sequence[int] | None) -> _Outputs:
-    return [outputs[place] for place in places if place < len(outputs)] if places else outputs
-
-
-def _beside(left: _Outputs, right: _Outputs) -> _Outputs:
-    """The columns of both; nobody knows the places of any where the number of some is not known."""
-    return left + right if left and right else []
-
-
-def _parted(outputs: _Outputs) -> _Outputs:
-    return [replace(each, whole=False) if each else None for each in outputs]
-
-
-def _mixed(outputs: _Outputs) -> _Outputs:
-    return [replace(each, whole=False, apart=False) if each else None for each in outputs]
+def _only(output: Output | None, place: int) -> Output | None:
+    """The one column that a scan's own test is of."""
+    return output

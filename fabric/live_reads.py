@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection
 from dataclasses import replace
 
 from fabric.catalog import Catalog
@@ -71,8 +70,8 @@ def live_read(
     else:
         expected = known.rows if known else rows_left(table, scan.predicates)
         if once and not awaits:
-            summed = _summed(scan, demand, unread.summed, able)
-            scan = sent_once(scan, expected, a_set=a_set, summed=summed)
+            summed, truncated = _in_part(scan, demand, unread, able)
+            scan = sent_once(scan, expected, a_set=a_set, summed=summed, truncated=truncated)
         offer = connector.offer(scan)
     sent = tuple(_position(table, column) for column in offer.scan.columns)
     by = known.by if known and (offer.semi_joins or awaits) else frozenset[str]()
@@ -80,7 +79,7 @@ def live_read(
     if rows is None:
         rows = known.rows if known and by else rows_left(table, offer.taken)
     if rows is not None and offer.distinct:
-        rows = groups(table, offer.scan.columns, rows)
+        rows = groups(table, offer.scan.columns, rows, dict(offer.scan.truncated))
     return LiveRead(
         relation,
         connector,
@@ -96,16 +95,21 @@ def live_read(
     )
 
 
-def _summed(scan: Scan, demand: Demand, summed: Collection[int], able: Capabilities) -> list[str]:
-    """The columns that a source may send as sums: it can, and none of its conditions are on them."""
+def _in_part(
+    scan: Scan, demand: Demand, unread: ReadInPart, able: Capabilities
+) -> tuple[list[str], dict[str, str]]:
+    """The columns that a source can send as sums, where none of its conditions are on them, and to a unit of the date."""
     if demand.repeated:
-        return []
+        return [], {}
     tested = {column for each in demand.predicates for leaf in leaves(each) for column in columns_of(leaf)}
     tested |= {each.column for each in scan.semi_joins}
-    names = (scan.table.columns[n].name for n in summed)
-    return [
-        name for name in names if name in scan.columns and name not in tested and name.lower() in able.summed
-    ]
+    sent = {n: column.name for n, column in enumerate(scan.table.columns) if column.name in scan.columns}
+    summed = [sent[n] for n in unread.summed & sent.keys() if sent[n] not in tested]
+    truncated = {sent[n]: unit for n, unit in unread.truncated.items() if n in sent}
+    return (
+        [name for name in summed if name.lower() in able.summed],
+        {name: unit for name, unit in truncated.items() if name.lower() in able.truncated},
+    )
 
 
 def _position(table: Table, column: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import NamedTuple
 
 from fabric.ahead import read_ahead
@@ -47,12 +48,13 @@ def without(scan: Scan, columns: Sequence[Column]) -> Scan:
 class ReadInPart(NamedTuple):
     """Columns of a relation, by position, of which a statement does not read what each value is.
 
-    ``filtered`` only; ``counted`` only, and never NULL; ``summed``, or counted.
+    ``filtered`` only; ``counted`` only, and never NULL; ``summed``, or counted; ``truncated`` to a unit of the date.
     """
 
     filtered: frozenset[int] = frozenset()
     counted: frozenset[int] = frozenset()
     summed: frozenset[int] = frozenset()
+    truncated: Mapping[int, str] = MappingProxyType({})
 
 
 ALL_READ = ReadInPart()
@@ -80,7 +82,9 @@ class Reductions:
             frozenset(key.column for key in keys if key.relation == relation.id)
             for keys in (self.graph.filtered, self.graph.counted, self.graph.summed)
         )
-        return ReadInPart(filtered, counted & full, summed)
+        units = self.graph.truncated.items()
+        truncated = {key.column: unit for key, unit in units if key.relation == relation.id}
+        return ReadInPart(filtered, counted & full, summed, truncated)
 
 
 def reductions_of(
@@ -113,7 +117,7 @@ def reductions_of(
         {**scans, **files}, graph.edges, alone, asked
     )
     if depends_on_the_moment(text):
-        graph = replace(graph, sets=frozenset(), summed=frozenset())
+        graph = replace(graph, sets=frozenset(), summed=frozenset(), truncated={})
     return Reductions(found, ahead, graph, parted)
 
 
@@ -122,7 +126,8 @@ def _is_large(reducible: Reducible, catalog: Catalog) -> bool:
     scan = reducible.scan
     if (reducible.rows or 0) < _MANY_ROWS:
         return False
-    return len(scan.columns) > 1 or scan.columns[0].lower() in able_of(scan.table, catalog).summed
+    able = able_of(scan.table, catalog)
+    return len(scan.columns) > 1 or scan.columns[0].lower() in able.summed | able.truncated
 
 
 def meant(governed: Governed, veiled: bool) -> tuple[str, dict[str, list[tuple[str, str]]]]:

@@ -157,14 +157,15 @@ class OrderKey:
 class Capabilities:
     """What a source applies exactly as DuckDB would, for one table.
 
-    ``predicates`` maps a column's lower-cased name to the words it takes; ``order`` names the columns
-    that it sorts as DuckDB does, ``summed`` those of which it can send sums. ``projection`` is false for a source that always
-    sends every column. Without values of its ``required`` columns, lower-cased, it does not answer. Of a ``proven`` one nobody checks what it took.
+    ``predicates`` maps a column's lower-cased name to the words it takes; ``order`` names the columns that it sorts as DuckDB does,
+    ``summed`` those of which it can send sums, ``truncated`` the beginning of a month, quarter or year. ``projection`` is false for a source
+    that always sends every column. Without values of its ``required`` columns it does not answer. Of a ``proven`` one nobody checks what it took.
     """
 
     predicates: Mapping[str, frozenset[PredicateWord]] = field(default_factory=dict)
     order: frozenset[str] = frozenset()
     summed: frozenset[str] = frozenset()
+    truncated: frozenset[str] = frozenset()
     limit: bool = False
     projection: bool = True
     required: frozenset[str] = frozenset()
@@ -186,12 +187,10 @@ class SemiJoin:
 class Scan:
     """What the plan would like of one occurrence of a table.
 
-    ``columns`` is never empty. ``predicates`` are conjuncts. ``limit`` (rows) holds only together with
-    all ``predicates`` and all of ``order``: a source that leaves one of those must leave the limit.
-    ``semi_joins`` are with tables of the same source; each may be left, or taken with fewer conditions.
-    ``counts``: equal rows had better come once, with their number; ``distinct``: once. With ``counts``, values of ``summed``
-    columns may be any of the same sum and number, over rows that are equal in all others. Columns that are ``never_null``
-    are not fetched for that reason, of which the source must make sure.
+    ``columns`` is never empty. ``predicates`` are conjuncts. ``limit`` (rows) holds only together with all ``predicates`` and all of ``order``: a
+    source that leaves one of those must leave the limit. ``semi_joins`` are with tables of the same source; each may be left, or taken with fewer
+    conditions. ``counts``: equal rows had better come once, with their number; ``distinct``: once. Then ``truncated`` columns may be the beginning of their
+    unit, and, with ``counts``, ``summed`` ones have other values of the same sum and number. The source makes sure that the ``never_null`` are so, unfetched.
     """
 
     table: Table
@@ -202,6 +201,7 @@ class Scan:
     semi_joins: tuple[SemiJoin, ...] = ()
     counts: bool = False
     summed: tuple[str, ...] = ()
+    truncated: tuple[tuple[str, str], ...] = ()
     distinct: bool = False
     never_null: tuple[str, ...] = ()
 

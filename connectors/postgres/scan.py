@@ -55,6 +55,7 @@ def capabilities(table: Table) -> Capabilities:
         predicates={name: words(family) for name, family in families.items()},
         order=frozenset(name for name, family in families.items() if family != "opaque"),
         summed=frozenset(name for name, how in readings.items() if how.is_whole),
+        truncated=frozenset(name for name, family in families.items() if family in ("date", "timestamp")),
         limit=True,
         proven=True,
     )
@@ -70,7 +71,9 @@ def offer(scan: Scan) -> Offer:
     alike = (named(scan.table, name) for name in scan.columns if name not in scan.summed)
     once = not limited and all(map(_is_itself, alike))
     counts, distinct = once and scan.counts, once and scan.distinct
-    scan = scan if counts else replace(scan, summed=())
+    scan = replace(
+        scan, summed=scan.summed if counts else (), truncated=scan.truncated if counts or distinct else ()
+    )
     request = _request(scan, taken, joined, ordered, limited, counts, distinct)
     if not limited and (scan.limit is not None or scan.order):
         what = "ORDER BY" if scan.limit is None else f"LIMIT {scan.limit}"
@@ -167,8 +170,13 @@ def _request(
     table = scan.table
     columns = [named(table, name) for name in scan.columns]
     readings = tuple(reading(column) for column in columns)
+    units = dict(scan.truncated)
     selected = [
-        _quotient(column, how) if column.name in scan.summed else _selected(column, how)
+        _quotient(column, how)
+        if column.name in scan.summed
+        else _beginning(column, units[column.name])
+        if column.name in units
+        else _selected(column, how)
         for column, how in zip(columns, readings, strict=True)
     ]
     selected += [
@@ -241,3 +249,14 @@ def _sum(column: Column, how: Reading) -> exp.Expr:
 def _number(column: Column) -> exp.Expr:
     """How many values are not NULL; NULL where none is, since nothing is divided by zero."""
     return exp.Nullif(this=exp.Count(this=column_of(column)), expression=exp.Literal.number(0))
+
+
+def _beginning(column: Column, unit: str) -> exp.Expr:
+    """The first moment of a date's month, quarter or year; itself beyond the years that both calendars count alike."""
+    own, kind = column_of(column), reading(column).type
+    moment = exp.cast(own, "TIMESTAMP") if kind == "DATE" else own
+    begun: exp.Expr = exp.Anonymous(this="date_trunc", expressions=[exp.Literal.string(unit), moment])
+    first, end = (exp.cast(exp.Literal.string(f"{year}-01-01"), kind) for year in ("0001", "9999"))
+    certain = exp.and_(exp.GTE(this=own, expression=first), exp.LT(this=own, expression=end))
+    case = exp.case().when(certain, exp.cast(begun, kind) if kind == "DATE" else begun).else_(own)
+    return exp.alias_(case, column.name, quoted=True)

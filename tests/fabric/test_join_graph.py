@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from fabric.engine import Engine
-from fabric.join_graph import JoinGraph, Key, join_graph
+from fabric.join_graph import JoinGraph, join_graph
+from fabric.plan_outputs import Key
 
 _TABLES = {
     "a": [("k", "BIGINT"), ("n", "INTEGER"), ("s", "VARCHAR")],
