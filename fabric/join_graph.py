@@ -260,6 +260,8 @@ class _Reader:
         (self.counted if counts(aggregate) else self.added).add(found.key)
         if not found.apart:
             self.mixed.add(found.key)
+        if aggregate["qname"]["path"][-1] != "count":
+            self.bare.add(found.key)
         self._use(aggregate["filter"], inputs)
 
     def _window(self, node: Node, inputs: list[Outputs]) -> Outputs:

@@ -73,7 +73,7 @@ def _called(name: str, children: list[Node]) -> tuple[int, str] | None:
     if name == "strftime":
         return _with(_column(children[0], typed=True), _formatted(_text(children[1])))
     if name in ("date_trunc", "datetrunc"):
-        return _with(_column(children[1], typed=True), _TRUNCATED.get(_text(children[0]) or ""))
+        return _with(_column(children[1], typed=True), _TRUNCATED.get((_text(children[0]) or "").lower()))
     return None
 
 

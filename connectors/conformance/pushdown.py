@@ -236,6 +236,30 @@ class Pushdown(Base):
                 bench.selected(loaded["kinds"].rows, sql), key=str
             ), columns
 
+    @pytest.mark.parametrize("unit", ["month", "quarter", "year"])
+    def test_the_beginning_of_its_unit_says_of_a_date_what_the_date_does(
+        self, source: ScanConnector, bench: Bench, loaded: dict[str, Loaded], table: Table, unit: str
+    ) -> None:
+        able = source.capabilities(table).truncated
+        units = {"month": "month, quarter, year", "quarter": "quarter, year", "year": "year"}[unit].split(
+            ", "
+        )
+        for column in table.columns:
+            if column.name.lower() not in able:
+                continue
+            told = ", ".join(
+                f'{each}("{column.name}"), date_trunc(\'{each}\', "{column.name}")' for each in units
+            )
+            sql = f"SELECT {told}, count(*) FROM here GROUP BY ALL"
+            scan = Scan(table, (column.name,), counts=True, truncated=((column.name, unit),))
+            got = bench.read_offer(source, source.offer(scan), ScanContext())
+            assert got.schema == bench.read(source, Scan(table, scan.columns)).schema
+            assert sorted(bench.selected(got, sql), key=str) == sorted(
+                bench.selected(loaded["kinds"].rows, sql), key=str
+            ), column.name
+            once = source.offer(replace(scan, counts=False, distinct=True))
+            assert bench.read_offer(source, once, ScanContext()).num_rows <= got.num_rows
+
     def test_splits_cover_each_row_once(self, source: ScanConnector, bench: Bench, subject: Subject) -> None:
         many = bench.tables(source)["many"]
         several = Membership("id", tuple(range(0, subject.many, max(1, subject.many // 300))))

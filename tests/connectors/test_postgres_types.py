@@ -193,6 +193,39 @@ def test_what_is_no_number_is_an_error_among_sums_too(server: EmbeddedPostgres, 
     server.execute("DROP TABLE odd")
 
 
+_MOMENTS = [
+    "-infinity", "4713-11-24 BC", "4713-12-31 BC", "0044-03-15 BC", "0001-12-31 BC", "0001-01-01", "0001-03-31", "1582-10-15", "1900-02-28",
+    "1995-12-31 23:59:59.999999", "1996-02-29 12:00", "9998-12-31 23:59:59.999999", "9999-01-01", "9999-12-31", "12345-06-07", "infinity",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("unit", ["month", "quarter", "year"])
+@pytest.mark.parametrize("type_", ["date", "timestamp", "timestamp(0)"])
+def test_a_date_of_any_time_is_sent_as_the_beginning_of_its_unit_or_as_it_is(
+    server: EmbeddedPostgres, type_: str, unit: str
+) -> None:
+    values = ", ".join(f"('{moment}')" for moment in _MOMENTS)
+    server.execute(f"CREATE TABLE begun (x {type_}); INSERT INTO begun VALUES {values}, (NULL)")
+    try:
+        with source(server.uri) as connector:
+            table = table_of(connector, "begun")
+            if "x" not in connector.capabilities(table).truncated:
+                assert type_ == "timestamp(0)"
+                return
+            scan = replace(scan_of(table), counts=True, truncated=(("x", unit),))
+            found, plain = read(connector, scan), read(connector, scan_of(table))
+            inside = "x >= '0001-01-01' AND x < '9999-01-01'"
+            begun = f"CASE WHEN {inside} THEN CAST(date_trunc('{unit}', x) AS {{}}) ELSE x END".format(
+                table.columns[0].type
+            )
+            got = duckdb.from_arrow(found).project("CAST(x AS VARCHAR)").fetchall()
+            wanted = duckdb.from_arrow(plain).project(f"CAST({begun} AS VARCHAR)").fetchall()
+            assert sorted(got, key=str) == sorted(wanted, key=str)
+            assert len(got) == len(_MOMENTS) + 1
+    finally:
+        server.execute("DROP TABLE begun")
+
+
 # Postgres type, declared type, values: what is summed is what would be sent, and of what is not sent so nothing is summed.
 _SUMMED = {
     "oid": ("oid", "", "4294967295, 4294967295, 1", 2 * 4294967295 + 1),

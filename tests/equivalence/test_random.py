@@ -176,6 +176,12 @@ _TOTALS = ["sum({})", "sum({})", "avg({})", "count({})", "count(*)", "sum({}) FI
            "sum({}::BIGINT)", "max({})", "count(DISTINCT {})", "sum({} + 1)", "sum(CASE WHEN {if} THEN {} END)", "avg(DISTINCT {})"]  # fmt: skip
 
 
+_UNITS = ["year({})", "quarter({})", "month({})", "date_trunc('month', {})", "date_trunc('year', {})", "strftime({}, '%Y-%m')", "monthname({})",
+          "extract(year FROM CAST({} AS DATE))", "year({}) * 100 + month({})", "day({})", "date_trunc('week', {})"]  # fmt: skip
+_TURNS = ["< DATE '2022-01-01'", ">= DATE '2020-01-01'", "BETWEEN DATE '2019-01-01' AND DATE '2022-12-31'", ">= DATE '2021-04-01'",
+          "< TIMESTAMP '2021-02-01'", "> DATE '2021-02-15'", "<= DATE '2022-06-30'", "IS NOT NULL", "= DATE '2020-03-01'"]  # fmt: skip
+
+
 @st.composite
 def totals(draw: st.DrawFn) -> str:
     """Sums, averages and counts of one or two tables of Postgres, by groups or of all, over rows, joins, limits and windows."""
@@ -203,7 +209,9 @@ def totals(draw: st.DrawFn) -> str:
         if kind in ("SMALLINT", "INTEGER", "BIGINT") or (kind.startswith("DECIMAL") and name != "huge")
     ]
     groups = [f'{prefix}"{name}"' for prefix, name, kind in known if not kind.endswith("[]")]
-    chosen = draw(st.lists(st.sampled_from(groups), max_size=2, unique=True))
+    moments = [f'{prefix}"{name}"' for prefix, name, kind in known if kind in ("DATE", "TIMESTAMP")]
+    units = st.builds(str.replace, st.sampled_from(_UNITS), st.just("{}"), st.sampled_from(moments))
+    chosen = draw(st.lists(st.sampled_from(groups) | units, max_size=2, unique=True))
     prefix, tested = draw(st.sampled_from(list(tables.items())))
     made = [
         draw(st.sampled_from(_TOTALS))
@@ -213,8 +221,11 @@ def totals(draw: st.DrawFn) -> str:
     ]
     selected = ", ".join(f"{each} AS c{n}" for n, each in enumerate(chosen + made))
     sql = f"SELECT {selected} FROM {source}"
-    if draw(st.booleans()):
-        sql += f" WHERE {draw(conditions(tested, prefix))}"
+    where = [draw(conditions(tested, prefix))] if draw(st.booleans()) else []
+    where += (
+        [f"{draw(st.sampled_from(moments))} {draw(st.sampled_from(_TURNS))}"] if draw(st.booleans()) else []
+    )
+    sql += f" WHERE {' AND '.join(where)}" if where else ""
     if chosen:
         way = draw(st.sampled_from(["{}", "{}", "ROLLUP ({})"]))
         sql += f" GROUP BY {way.format(', '.join(chosen))}"
