@@ -9,9 +9,8 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 from fabric.blocks_disk import DiskBlocks
 from fabric.blocks_flights import CachedFile, Call, Demand, Flight
@@ -90,6 +89,16 @@ class BlockCache:
             for flight in flights:
                 demand.keep(flight, self._leave)
 
+    def begin(self, file: CachedFile, offset: int, length: int, demand: Demand) -> Future[bytes] | None:
+        """Start reading what this query surely reads; its bytes, where no cache will hold them for it.
+
+        Nothing is begun where a read takes no time, as of a local file.
+        """
+        if self._budget or self._disk or not file.connector.block_bytes:
+            self.read_ahead(file, offset, length, demand)
+            return None
+        return self._pool(file.connector.name).submit(self._direct, file, offset, length, demand)
+
     def close(self) -> None:
         """Call back what is on its way, and end the fetching threads and the disk tier."""
         with self._lock:
@@ -113,10 +122,8 @@ class BlockCache:
         demand.count(hits=len(found))
         try:
             for flight in flights:
-                either: tuple[Future[Any], ...] = (flight.landed, demand.stopped)
-                wait(either, return_when=FIRST_COMPLETED)
-                demand.check()
-                found |= flight.landed.result()
+                landed: dict[int, bytes] = demand.awaited(flight.landed)
+                found |= landed
         finally:
             for flight in flights:
                 self._leave(flight)
@@ -170,12 +177,8 @@ class BlockCache:
     def _dispatch(self, flight: Flight) -> None:
         source = flight.file.connector.name
         key = flight.file.key
+        pool = self._pool(source)
         with self._lock:
-            pool = self._pools.get(source)
-            if pool is None:
-                pool = self._pools[source] = ThreadPoolExecutor(
-                    _FETCHERS, thread_name_prefix=f"blocks-{source}"
-                )
             batched = flight.file.connector.one_call
             busy = key in self._queued
             if batched:
@@ -184,6 +187,15 @@ class BlockCache:
             pool.submit(self._fly, [flight])
         elif not busy:
             pool.submit(self._fly_queued, key)
+
+    def _pool(self, source: str) -> ThreadPoolExecutor:
+        with self._lock:
+            pool = self._pools.get(source)
+            if pool is None:
+                pool = self._pools[source] = ThreadPoolExecutor(
+                    _FETCHERS, thread_name_prefix=f"blocks-{source}"
+                )
+            return pool
 
     def _fly_queued(self, key: tuple[str, str, str]) -> None:
         """Whatever gathers while one call runs makes the next one."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from fabric.errors import Cancelled
 from fabric.spi import FileConnector, ScanContext
 from fabric.types import FileStat
+
+Landed = TypeVar("Landed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,17 @@ class Demand:
         """Raise Cancelled when the query has ended."""
         if self.stopped.done():
             raise Cancelled("the query was cancelled")
+
+    def awaited(self, future: Future[Landed]) -> Landed:
+        """What a read brings, unless the query ends before.
+
+        Raises:
+            Cancelled: it has ended.
+        """
+        either: tuple[Future[Any], ...] = (future, self.stopped)
+        wait(either, return_when=FIRST_COMPLETED)
+        self.check()
+        return future.result()
 
     def count(
         self, *, read: int = 0, requests: int = 0, hits: int = 0, wanted: int = 0, fetched: int = 0

@@ -26,7 +26,7 @@ from fabric.predicates import (
     Value,
     typed,
 )
-from fabric.types import ColumnStatistics, Table
+from fabric.types import ColumnStatistics, Scan, Table
 
 _EQUAL, _RANGE, _PATTERN, _NULL = 0.05, 0.33, 0.05, 0.02
 _LEAST = 1e-9
@@ -85,6 +85,25 @@ def _span(table: Table, column: str, known: ColumnStatistics) -> float:
     if len(ends) == 2 and all(isinstance(end, date) for end in ends) and type(ends[0]) is type(ends[1]):
         return float((ends[1] - ends[0]).days + 1)
     return math.inf
+
+
+def part_among(table: Table, column: str, keys: float) -> float | None:
+    """The part of a table's rows of which a column is among so many keys; None when nobody knows how many rows it has."""
+    if table.rows is None:
+        return None
+    return min(1.0, keys / distinct(table, column, float(table.rows)))
+
+
+def rows_asked(scan: Scan) -> float | None:
+    """Rows that meet a scan's predicates, and whose keys are among those of its semi-joins; as ``rows_left``."""
+    rows = rows_left(scan.table, scan.predicates)
+    for each in scan.semi_joins:
+        inner = rows_asked(Scan(each.table, (each.key,), each.predicates, semi_joins=each.semi_joins))
+        if rows is None or inner is None:
+            return rows
+        part = part_among(scan.table, each.column, distinct(each.table, each.key, inner))
+        rows = max(1.0, rows * (part if part is not None else 1.0))
+    return rows
 
 
 def row_bytes(table: Table, columns: Iterable[str]) -> float:

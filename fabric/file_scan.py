@@ -24,6 +24,7 @@ from fabric.file_shapes import (
     text,
 )
 from fabric.filesystem import FileSystem
+from fabric.listings import Listings
 from fabric.predicates import (
     AllOf,
     AnyOf,
@@ -157,7 +158,7 @@ class FileTables:
         connector: FileConnector,
         table: Table,
         predicates: Sequence[Predicate],
-        max_age: float | None = None,
+        listings: Listings | None = None,
     ) -> FileScan:
         """The files that a scan of the table opens: all that the predicates on hive keys leave.
 
@@ -165,13 +166,13 @@ class FileTables:
             connector: of the table's source.
             table: what is scanned.
             predicates: what the rows must meet.
-            max_age: how many seconds old a listing may be, at most as the source says.
+            listings: what is listed already.
 
         Raises:
             SchemaChanged: the files' schema is no longer ``table.columns``.
         """
         layout = _layout(table)
-        listed = connector.files(layout, max_age)
+        listed = (listings or Listings()).of(connector, layout)
         shapes = self._look(connector, table, listed)
         if merge(connector.name, layout, listed, shapes) != table.columns:
             raise SchemaChanged(

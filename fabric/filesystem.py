@@ -13,6 +13,7 @@ import threading
 import uuid
 import weakref
 from collections.abc import Sequence
+from concurrent.futures import Future
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
@@ -48,6 +49,7 @@ class Mount:
         self._blocks = blocks
         self._identity = _identity(connector)
         self._demand = Demand(context)
+        self._begun: list[tuple[int, int, int, Future[bytes]]] = []
 
     @property
     def paths(self) -> list[str]:
@@ -63,7 +65,7 @@ class Mount:
         file = CachedFile(self._identity, self.connector, self.files[number])
         return Handle(
             file.file.size,
-            lambda offset, length: self._read(file, offset, length),
+            lambda offset, length: self._read(number, file, offset, length),
             lambda offset, length: self._blocks.read_ahead(file, offset, length, self._demand),
         )
 
@@ -79,12 +81,32 @@ class Mount:
         except FabricError as error:
             self._fail(error)
 
+    def begin(self, number: int, offset: int, length: int) -> None:
+        """Start reading a part of a file that DuckDB will surely ask for, and do not wait for it.
+
+        An error is left to the read that meets it. What no cache holds is held here, until the query ends.
+        """
+        file = CachedFile(self._identity, self.connector, self.files[number])
+        part = self._blocks.begin(file, offset, length, self._demand)
+        if part is not None:
+            self._begun.append((number, offset, offset + length, part))
+
     def close(self) -> None:
         """End every read that still runs; the paths are dead."""
         self._demand.stop()
+        for *_, part in self._begun:
+            part.cancel()
 
-    def _read(self, file: CachedFile, offset: int, length: int) -> bytes:
+    def _read(self, number: int, file: CachedFile, offset: int, length: int) -> bytes:
+        end = min(offset + length, file.file.size)
+        begun = (
+            (start, part)
+            for n, start, stop, part in self._begun
+            if n == number and start <= offset and end <= stop
+        )
         try:
+            for start, part in begun:
+                return self._demand.awaited(part)[offset - start : end - start]
             return self._blocks.read(file, offset, length, self._demand)
         except FabricError as error:
             self._fail(error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeGuard
 
@@ -26,6 +26,7 @@ from fabric.compose import (
     select_guarded,
     table_relations,
 )
+from fabric.demand import Demand
 from fabric.demanding import demanded, demanded_by_rules
 from fabric.discretion import Discretion
 from fabric.engine import Engine, Probe
@@ -33,6 +34,7 @@ from fabric.errors import UserError
 from fabric.file_scan import FileTables
 from fabric.file_shapes import name
 from fabric.join_graph import Edge
+from fabric.listings import Listings
 from fabric.live_reads import live_read
 from fabric.ordering import ordering
 from fabric.pushdown import describe as predicate_text
@@ -45,6 +47,7 @@ from fabric.spi import FileConnector
 from fabric.types import (
     Column,
     Decision,
+    FileLayout,
     Governed,
     OrderKey,
     Product,
@@ -245,6 +248,7 @@ def plan(
         governed.resolved, governed.decisions, engine, probed, lambda: meaning(governed), orders
     )
     borrowed = lenders(governed, engine, wanted, orders)
+    listings = Listings(_listed(tables, wanted, catalog), max_staleness)
     scans: dict[str, Reducible] = {}
     opened: dict[str, FileRead] = {}
     unpushed = set[str]()
@@ -263,7 +267,7 @@ def plan(
         if table.layout is not None and isinstance(connector, FileConnector):
             asked = demand.of_columns() if off else demand
             with discretion.telling(relation):
-                scan = files.scan(connector, table, asked.predicates, max_staleness)
+                scan = files.scan(connector, table, asked.predicates, listings)
             opened[relation.id] = FileRead(relation, connector, scan, asked, unpushed=off)
         elif not computed and not demand.repeated:
             asked = demand.of_columns() if off and not able_of(table, catalog).required else demand
@@ -296,6 +300,16 @@ def plan(
     return replace(made, barriers=_needs_barriers(made, engine, probed.veiled))
 
 
+def _listed(
+    tables: Sequence[tuple[Relation, Table]], wanted: Mapping[str, Demand], catalog: Catalog
+) -> Iterator[tuple[FileConnector, FileLayout]]:
+    """Of the tables that are read, those that lie in files."""
+    for relation, table in tables:
+        connector = catalog.connectors.get(table.name.catalog.lower())
+        if relation.id in wanted and table.layout is not None and isinstance(connector, FileConnector):
+            yield connector, table.layout
+
+
 def relisted(
     known: Plan, files: FileTables, discretion: Discretion, max_staleness: float | None = None
 ) -> Plan:
@@ -305,11 +319,13 @@ def relisted(
         SchemaChanged: a table's files no longer have the columns that the plan was made for.
         FabricError: a source cannot list them.
     """
+    scans = [(read.connector, read.scan) for read in known.reads if isinstance(read, FileRead)]
+    listings = Listings(((connector, scan.layout) for connector, scan in scans), max_staleness)
     reads: list[Read] = []
     for read in known.reads:
         if isinstance(read, FileRead):
             with discretion.telling(read.relation):
-                scan = files.scan(read.connector, read.scan.table, read.demand.predicates, max_staleness)
+                scan = files.scan(read.connector, read.scan.table, read.demand.predicates, listings)
             read = replace(read, scan=scan)
         reads.append(read)
     return replace(known, reads=tuple(reads))

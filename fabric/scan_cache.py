@@ -121,7 +121,7 @@ class QueryScans:
         """The query's session with a source, of which these are all the reads."""
         max_age = self._cache.max_age(connector.name, self._max_staleness)
         if max_age is None:
-            return connector.open()
+            return connector.open(_scans(reads))
         session = _KeepingSession(self._cache, self._who, connector, reads, max_age)
         self._sessions.append(session)
         return session
@@ -130,6 +130,10 @@ class QueryScans:
         """Keep what the query read; called once it has succeeded."""
         for session in self._sessions:
             session.keep()
+
+
+def _scans(reads: Sequence[LiveRead]) -> int:
+    return sum(len(read.offer.splits) or 1 for read in reads)
 
 
 class _Recording:
@@ -156,7 +160,7 @@ class _KeepingSession:
         self._cache = cache
         self._prefix = (who, connector.name)
         self._max_age = max_age
-        self._session = connector.open()
+        self._session = connector.open(_scans(reads))
         self._moment = Moment()
         self._lock = threading.Lock()
         self._recordings: dict[tuple[int, Key], _Recording] = {}

@@ -14,7 +14,7 @@ from fabric.engine import Engine
 from fabric.feed import Feed
 from fabric.filesystem import Mount
 from fabric.guarded import GuardedSource
-from fabric.prefetch import prefetch, wanted
+from fabric.prefetch import begin, prefetch, wanted
 from fabric.pushdown import describe
 from fabric.reads import FileRead, LiveRead, Read
 from fabric.spi import ScanContext
@@ -44,7 +44,10 @@ class ScanRun:
             self.filtering.start()
         elif self.feed is not None:
             self.feed.start()
-        if self.mount is not None and isinstance(self.read, FileRead) and wanted(self.read):
+        if self.mount is None or not isinstance(self.read, FileRead):
+            return
+        begin(self.read, self.mount)
+        if wanted(self.read):
             arguments = (self.read, self.mount, engine)
             self.prefetch = threading.Thread(
                 target=prefetch, args=arguments, name="ripstop-prefetch", daemon=True

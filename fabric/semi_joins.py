@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from fabric.estimates import distinct, groups, rows_left
+from fabric.estimates import distinct, groups, part_among, rows_left
 from fabric.join_graph import Edge
 from fabric.types import Scan, SemiJoin
 
@@ -144,10 +144,9 @@ def _reduced(
 
 def _part(scan: Scan, column: str, inner: Reduced, key: str) -> float | None:
     """The part of a scan's rows whose key is among the inner one's; None when nobody can tell."""
-    if inner.rows is None or scan.table.rows is None:
+    if inner.rows is None:
         return None
-    keys = distinct(inner.scan.table, key, inner.rows)
-    return min(1.0, keys / distinct(scan.table, column, float(scan.table.rows)))
+    return part_among(scan.table, column, distinct(inner.scan.table, key, inner.rows))
 
 
 def _cost(scan: Scan) -> float:

@@ -167,8 +167,11 @@ class ScanConnector(Connector, Protocol):
         """
         ...
 
-    def open(self) -> ScanSession:
-        """A session for one query; connections are taken when first read."""
+    def open(self, scans: int | None = None) -> ScanSession:
+        """A session for one query; connections are taken when first read.
+
+        ``scans`` foretells how many reads there will be; None where that is not known.
+        """
         ...
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -41,11 +42,11 @@ class AdbcConduct:
         self.stateful = False
         self._timeout = timeout
 
-    def lead(self, link: Link) -> str:
+    def lead(self, link: Link, request: AdbcRequest | None, *, alone: bool) -> str:
         """Nothing to begin."""
         return ""
 
-    def follow(self, link: Link, state: str) -> None:
+    def follow(self, link: Link, state: str, request: AdbcRequest) -> None:
         """Nothing to join."""
 
     def rewind(self, link: Link) -> None:
@@ -54,9 +55,12 @@ class AdbcConduct:
     def end(self, link: Link) -> None:
         """Nothing to end."""
 
-    def prepare(self, link: Link, request: AdbcRequest) -> str:
-        """The SQL as it is."""
-        return request.sql
+    def prove(self, link: Link, request: AdbcRequest) -> None:
+        """Nothing: ``land`` sees what came."""
+
+    def stream(self, link: Link, request: AdbcRequest) -> AbstractContextManager[pa.RecordBatchReader]:
+        """The rows of a request as they come."""
+        return link.stream(request.sql)
 
     def land(self, request: AdbcRequest, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Bring the driver's arrays to the types that the catalog promised.

@@ -140,7 +140,7 @@ class HttpConnector:
         """
         return self._table(scan.table).offer(scan)
 
-    def open(self) -> ScanSession:
+    def open(self, scans: int | None = None) -> ScanSession:
         """A session; REST shows no common state, so it holds nothing."""
         return _Session(self)
 

@@ -12,9 +12,11 @@ from pydantic import Field, SecretStr, field_validator
 
 from connectors.postgres import scan as postgres_scan
 from connectors.postgres.address import Address
+from connectors.postgres.at_once import at_once
 from connectors.postgres.catalog import (
     approximate,
     columns_query,
+    inline_tables,
     keys_query,
     pages_of,
     read_tables,
@@ -34,6 +36,8 @@ from fabric.types import Capabilities, Offer, Scan, Table, TableName
 
 # As fast as larger batches, at half the memory (notes/federation.md, section 2).
 _BATCH_BYTES = 1_000_000
+# Without COPY the driver needs one round trip instead of three, and holds all rows.
+_AT_ONCE = {"adbc.postgresql.use_copy": "false"}
 
 
 class PostgresSettings(SourceSettings):
@@ -88,6 +92,7 @@ class PostgresConnector(RelationalSource):
         super().__init__(name, settings, settings.tables, conduct)
         self._most_splits = min(settings.splits, settings.limits.connections)
         self._pages: dict[TableName, int] = {}
+        self._inline = frozenset[TableName]()
 
     def check(self) -> Iterator[Step]:
         """Resolve, connect, log in and list.
@@ -117,7 +122,7 @@ class PostgresConnector(RelationalSource):
         """
         columns, keys = self._catalog()
         tables = read_tables(self.name, columns, keys, self._declared)
-        self._pages = pages_of(columns)
+        self._pages, self._inline = pages_of(columns), inline_tables(columns)
         query = statistics_query(self._settings.schemas)
         return with_statistics(tables, self._ask(lambda link: link.rows(query)))
 
@@ -126,9 +131,10 @@ class PostgresConnector(RelationalSource):
         return postgres_scan.capabilities(table)
 
     def offer(self, scan: Scan) -> Offer:
-        """The scan as SQL; of a whole large table, in as many splits as the source's settings allow."""
-        pages = self._pages.get(replace(scan.table.name, catalog=""))
-        return in_splits(postgres_scan.offer(scan), pages, self._most_splits)
+        """The scan as SQL; of a whole large table in as many splits as the source's settings allow, of a few rows at once."""
+        name = replace(scan.table.name, catalog="")
+        offered = in_splits(postgres_scan.offer(scan), self._pages.get(name), self._most_splits)
+        return at_once(offered, inline=name in self._inline)
 
     def _reach(self) -> Iterator[Step]:
         endpoints = [(host, port) for host, port in self._address.endpoints if not host.startswith("/")]
@@ -170,4 +176,4 @@ class PostgresConnector(RelationalSource):
             connection = driver.AdbcConnection(self._database)
         except driver.Error as error:
             raise refused_connection(self.name, str(error)) from None
-        return Link(connection, {"adbc.postgresql.batch_size_hint_bytes": str(_BATCH_BYTES)})
+        return Link(connection, {"adbc.postgresql.batch_size_hint_bytes": str(_BATCH_BYTES)}, _AT_ONCE)

@@ -46,6 +46,8 @@ SELECT n.nspname::text AS schema, c.relname::text AS name, c.relkind::text AS ki
                  AND c.relam = (SELECT oid FROM pg_am WHERE amname = 'heap')
                  AND current_setting('server_version_num')::int >= 140000
             THEN c.relpages::bigint END AS pages,
+       c.relkind IN ('r', 'm') AND NOT EXISTS
+         (SELECT FROM pg_class t WHERE t.oid = c.reltoastrelid AND t.relpages > 0) AS inline,
        a.attname::text AS column, a.attnotnull AS required, {full} AS full,
        coalesce(col_description(c.oid, a.attnum), '') AS column_comment,
        ({native}) AS native
@@ -122,6 +124,11 @@ def pages_of(columns: Iterable[Row]) -> dict[TableName, int]:
     return {
         TableName("", row["schema"], row["name"]): row["pages"] for row in columns if row["pages"] is not None
     }
+
+
+def inline_tables(columns: Iterable[Row]) -> frozenset[TableName]:
+    """The tables, as ``pages_of`` names them, of which no value lay out of line when they were last vacuumed."""
+    return frozenset(TableName("", row["schema"], row["name"]) for row in columns if row["inline"])
 
 
 def statistics_query(schemas: Sequence[str]) -> str:
@@ -277,25 +284,39 @@ def approximate(tables: Iterable[Table]) -> list[str]:
     ]
 
 
-def drift_query(table: TableName, columns: Sequence[str], never_null: Sequence[str] = ()) -> str:
-    """One query that holds the table's shape until the transaction ends and tells what it is.
+UNLIKE, REWRITTEN = "22012", "2201F"
+"""The SQLSTATEs with which the proof of a table's shape fails: division by zero, and the root of a negative number."""
 
-    It answers (column, native) for the named columns, with ``NEVER_NULL`` behind the type of those that are, and
-    whether the files of the table and its partitions are those that the snapshot sees: a TRUNCATE or a rewriting
-    ALTER TABLE of another transaction makes a table look empty to older snapshots (Postgres manual, 13.6 "Caveats").
+
+def proof_of_shape(table: TableName, shape: Mapping[str, str]) -> str:
+    """One statement that holds a table's shape until the transaction ends, and fails if that is another one.
+
+    Args:
+        table: in Postgres.
+        shape: by column, its type there, with ``NEVER_NULL`` behind that of one that never is.
+
+    It fails as ``UNLIKE`` where a column is gone or of another type; and as ``REWRITTEN`` where the files of the table and
+    its partitions are not those that the snapshot sees: a TRUNCATE or a rewriting ALTER TABLE of another transaction
+    makes a table look empty to older snapshots (Postgres manual, 13.6 "Caveats").
     """
     named = exp.table_(table.name, db=table.schema, quoted=True)
-    oid = f"{exp.Literal.string(named.sql('postgres')).sql('postgres')}::regclass"
-    wanted = _names(columns)
+    oid = f"{_literal(named.sql('postgres'))}::regclass"
+    sure = _names([column for column, native in shape.items() if native.endswith(NEVER_NULL)])
     held = exp.select("1").from_(named).where(exp.false()).sql("postgres")
-    native = f"({NATIVE})"
-    if never_null:
-        sure = f"a.attname = ANY({_names(never_null)}) AND {_NEVER_NULL}"
-        native += f" || CASE WHEN {sure} THEN '{NEVER_NULL}' ELSE '' END"
+    never_null = f"CASE WHEN a.attname = ANY({sure}) AND {_NEVER_NULL} THEN '{NEVER_NULL}' ELSE '' END"
+    expected = ", ".join(f"({_literal(column)}, {_literal(native)})" for column, native in shape.items())
+    alike = f"(a.attname::text, ({NATIVE}) || {never_null}) IN ({expected})" if shape else "true"
     return f"""
-SELECT a.attname::text AS column, {native} AS native,
-       (SELECT coalesce(bool_and(f.relfilenode IN (0, pg_relation_filenode(f.oid))), true) FROM pg_class f
-        WHERE f.oid = a.attrelid OR f.oid IN (SELECT relid FROM pg_partition_tree(a.attrelid))) AS kept
-FROM pg_attribute a
-WHERE a.attrelid = {oid} AND a.attname = ANY({wanted}) AND NOT a.attisdropped AND NOT EXISTS ({held})
+SELECT CASE WHEN count(*) FILTER (WHERE alike) < {len(shape)} THEN 1.0::float8 / (0 * count(*))
+            WHEN NOT bool_and(kept) THEN sqrt(-1 - count(*)::float8) END
+FROM (SELECT {alike} AS alike,
+             (SELECT coalesce(bool_and(f.relfilenode IN (0, pg_relation_filenode(f.oid))), true) FROM pg_class f
+              WHERE f.oid = a.attrelid OR f.oid IN (SELECT relid FROM pg_partition_tree(a.attrelid))) AS kept
+      FROM pg_attribute a
+      WHERE a.attrelid = {oid} AND a.attname = ANY({_names(list(shape))}) AND NOT a.attisdropped AND NOT EXISTS ({held})
+     ) AS columns
 """
+
+
+def _literal(value: str) -> str:
+    return exp.Literal.string(value).sql("postgres")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from sqlglot import exp
 
+from connectors.postgres.at_once import MOST_ROWS
+from connectors.postgres.catalog import REWRITTEN, UNLIKE
 from connectors.postgres.errors import changed, failed, silent, unfit
 from connectors.postgres.scan import Request
 from connectors.postgres.types import OutOfRange
@@ -17,6 +20,9 @@ from fabric.errors import FabricError, SourceChanged
 
 _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 _SAVEPOINT = "ripstop"
+# A round trip tells what a statement of several answers by a setting only.
+_EXPORT = "SELECT set_config('ripstop.snapshot', pg_export_snapshot(), true)"
+_EXPORTED = "SELECT current_setting('ripstop.snapshot') AS snapshot"
 
 
 class PostgresConduct:
@@ -45,25 +51,32 @@ class PostgresConduct:
         made = [f"set_config('{name}', '{value}', true)" for name, value in settings.items()]
         self._settings = f"SELECT {', '.join(f'{call} AS s{i}' for i, call in enumerate(made))}"
 
-    def lead(self, link: Link) -> str:
-        """Begin a read-only transaction and export its snapshot."""
-        link.execute(_BEGIN)
-        answer = link.rows(f"{self._settings}, pg_export_snapshot() AS snapshot")
-        link.execute(f"SAVEPOINT {_SAVEPOINT}")
-        return str(answer[0]["snapshot"])
+    def lead(self, link: Link, request: Request | None, *, alone: bool) -> str:
+        """Begin a read-only transaction, prove the table's shape, and export the snapshot where others follow.
 
-    def follow(self, link: Link, state: str) -> None:
-        """Begin a read-only transaction on the leader's snapshot."""
-        link.execute(_BEGIN)
+        Raises:
+            FabricError: as ``prove``.
+        """
+        steps = [_BEGIN, self._settings, *(() if alone else (_EXPORT,)), f"SAVEPOINT {_SAVEPOINT}"]
+        self._execute(link, steps, request)
+        return "" if alone else str(link.rows(_EXPORTED, at_once=True)[0]["snapshot"])
+
+    def follow(self, link: Link, state: str, request: Request) -> None:
+        """Begin a read-only transaction on the leader's snapshot, and prove the table's shape.
+
+        Raises:
+            SourceChanged: the snapshot is gone.
+            FabricError: as ``prove``.
+        """
+        snapshot = exp.Literal.string(state).sql("postgres")
         try:
-            link.execute(f"SET TRANSACTION SNAPSHOT {exp.Literal.string(state).sql('postgres')}")
+            self._execute(link, [_BEGIN, f"SET TRANSACTION SNAPSHOT {snapshot}", self._settings], request)
         except Exception as error:
             if getattr(error, "sqlstate", None) in ("22023", "42704", "55000"):
                 raise SourceChanged(
                     self.source, "the snapshot of this query is gone", hint="run the query again"
                 ) from None
             raise
-        link.rows(self._settings)
 
     def rewind(self, link: Link) -> None:
         """Undo what a cancelled statement did to the leader's transaction; the snapshot stays."""
@@ -73,21 +86,50 @@ class PostgresConduct:
         """End the transaction; nothing was written."""
         link.execute("ROLLBACK")
 
-    def prepare(self, link: Link, request: Request) -> str:
+    def prove(self, link: Link, request: Request) -> None:
         """Prove that the table is as the catalog knew it; from then on a lock keeps it so.
 
         Raises:
             SchemaChanged: a column is gone or of another type.
             SourceChanged: the table was truncated or rewritten after the query's snapshot.
         """
-        rows = link.rows(request.drift)
-        if {row["column"]: row["native"] for row in rows} != dict(request.shape):
-            raise changed(self.source, str(request.table))
-        if not all(row["kept"] for row in rows):
-            raise SourceChanged(
-                self.source, f"{request.table} was rewritten while the query ran", hint="run the query again"
-            )
-        return request.sql
+        self._execute(link, [], request)
+
+    def _execute(self, link: Link, steps: Sequence[str], request: Request | None) -> None:
+        """Some statements and the proof of a request behind them, in one round trip."""
+        proof = () if request is None else (request.proof,)
+        try:
+            link.execute("; ".join((*steps, *proof)))
+        except Exception as error:
+            state = getattr(error, "sqlstate", None)
+            if request is not None and state == UNLIKE:
+                raise changed(self.source, str(request.table)) from None
+            if request is not None and state == REWRITTEN:
+                raise SourceChanged(
+                    self.source,
+                    f"{request.table} was rewritten while the query ran",
+                    hint="run the query again",
+                ) from None
+            raise
+
+    @contextmanager
+    def stream(self, link: Link, request: Request) -> Iterator[pa.RecordBatchReader]:
+        """The rows of a request, those at once that are as few as was expected."""
+        if (rows := self._at_once(link, request)) is not None:
+            yield rows.to_reader()
+            return
+        with link.stream(request.sql) as reader:
+            yield reader
+
+    def _at_once(self, link: Link, request: Request) -> pa.Table | None:
+        if not request.at_once:
+            return None
+        try:
+            with link.stream(request.at_once, at_once=True) as reader:
+                rows = reader.read_all()
+        except pa.ArrowInvalid:
+            return None  # a value that does not fit: the stream tells so by an error of the driver's
+        return rows if rows.num_rows <= MOST_ROWS else None
 
     def land(self, request: Request, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Turn the driver's arrays into those of the declared types.

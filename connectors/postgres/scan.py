@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import pyarrow as pa
 from sqlglot import exp
 
-from connectors.postgres.catalog import NEVER_NULL, drift_query
+from connectors.postgres.catalog import NEVER_NULL, proof_of_shape
 from connectors.postgres.predicates import column_of, condition, fits, named, order_key, words
 from connectors.postgres.types import WHOLE, Reading, reading
 from fabric.predicates import Predicate, columns_of
@@ -28,17 +28,18 @@ class Request:
 
     ``sql`` selects ``columns`` and behind them, for each array, its number of dimensions, or, where it ``counts``, how
     many rows are equal in all of them that are not ``summed``. Of such a column it selects the sum divided by the number of
-    values that are not NULL, and behind all columns the remainder and that number. ``shape`` is the Postgres type, as the catalog knew it, of every column that the
-    query touches.
+    values that are not NULL, and behind all columns the remainder and that number. ``proof`` is the statement that fails unless every
+    column that the query touches is of the Postgres type that the catalog knew. ``at_once``, where it is not empty, asks for
+    the same rows, if they are few.
     """
 
     table: TableName
     columns: tuple[str, ...]
     readings: tuple[Reading, ...] = field(compare=False)
     sql: str
-    shape: tuple[tuple[str, str], ...]
-    drift: str
+    proof: str
     counts: bool = False
+    at_once: str = ""
     summed: tuple[str, ...] = ()
 
     @property
@@ -216,8 +217,7 @@ def _request(
         counts=counts,
         summed=scan.summed,
         sql=query.sql(dialect="postgres"),
-        shape=tuple(shape.items()),
-        drift=drift_query(table.name, list(shape), never_null),
+        proof=proof_of_shape(table.name, shape),
     )
 
 

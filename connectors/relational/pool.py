@@ -6,6 +6,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
@@ -22,11 +23,15 @@ class Link:
     Args:
         connection: an ``adbc_driver_manager.AdbcConnection``.
         options: set on each statement that answers rows.
+        at_once: set beside these where all rows are wanted at once, and are few.
     """
 
-    def __init__(self, connection: Any, options: Mapping[str, str]) -> None:
+    def __init__(
+        self, connection: Any, options: Mapping[str, str], at_once: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self.connection = connection
         self._options = dict(options)
+        self._at_once = self._options | dict(at_once)
         self._running: Any = None
         self._lock = threading.Lock()
         self.used = False
@@ -40,8 +45,8 @@ class Link:
             statement.execute_update()
 
     @contextlib.contextmanager
-    def stream(self, sql: str) -> Iterator[pa.RecordBatchReader]:
-        """The rows of a query as they come; leaving early does not stop the server, ``cancel`` does.
+    def stream(self, sql: str, *, at_once: bool = False) -> Iterator[pa.RecordBatchReader]:
+        """The rows of a query as they come, or ``at_once``; leaving early does not stop the server, ``cancel`` does.
 
         Raises:
             adbc_driver_manager.Error: from here and from every read, with its ``sqlstate``.
@@ -50,8 +55,8 @@ class Link:
         from adbc_driver_manager._reader import AdbcRecordBatchReader  # pyarrow's own loses the SQLSTATE
 
         with contextlib.closing(driver.AdbcStatement(self.connection)) as statement:
-            if self._options:
-                statement.set_options(**self._options)
+            if options := self._at_once if at_once else self._options:
+                statement.set_options(**options)
             statement.set_sql_query(sql)
             with self._lock:
                 self._running = statement
@@ -63,9 +68,9 @@ class Link:
                 with self._lock:
                     self._running = None
 
-    def rows(self, sql: str) -> list[dict[str, Any]]:
+    def rows(self, sql: str, *, at_once: bool = False) -> list[dict[str, Any]]:
         """All rows of a small query."""
-        with self.stream(sql) as reader:
+        with self.stream(sql, at_once=at_once) as reader:
             rows: list[dict[str, Any]] = reader.read_all().to_pylist()
             return rows
 
@@ -105,6 +110,7 @@ class Pool:
         self._close = close
         self._idle: list[Link] = []
         self._open = 0
+        self._ending = 0
         self._waiting = 0
         self._closed = False
         self._free = threading.Condition()
@@ -121,6 +127,7 @@ class Pool:
         with self._free:
             self._waiting += 1
             try:
+                self._await_ending()
                 while not self._idle and self._open >= self._cap:
                     self._check_patience(context, deadline)
                     self._free.wait(_POLL_SECONDS)
@@ -147,6 +154,7 @@ class Pool:
         with self._free:
             if self._waiting or self._closed:
                 return None
+            self._await_ending()
             if self._idle:
                 return self._idle.pop()
             if self._open >= self._cap:
@@ -164,6 +172,32 @@ class Pool:
                 return
         link.close()
         self._one_less()
+
+    def give_ended(self, link: Link, end: Callable[[Link], None]) -> None:
+        """Take a connection back once ``end`` is through with it; nobody waits for that.
+
+        A connection that cannot be ended is closed.
+        """
+
+        def run() -> None:
+            whole = False
+            try:
+                with contextlib.suppress(Exception):
+                    end(link)
+                    whole = True
+            finally:
+                with self._free:
+                    self._ending -= 1
+                self.give(link, whole=whole)
+
+        with self._free:
+            self._ending += 1
+        threading.Thread(target=run, name=f"ending-{self._source}", daemon=True).start()
+
+    def _await_ending(self) -> None:
+        """Rather wait for a connection that is being given back than open another one."""
+        if self._ending and not self._idle:
+            self._free.wait(_POLL_SECONDS)
 
     def forget_idle(self) -> None:
         """Close every idle connection: one was found broken, so the others may be too."""

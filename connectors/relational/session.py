@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from connectors.relational.pool import Link, Pool, Watch
 from connectors.relational.stream import Conduct, Stream
-from fabric.errors import Cancelled, SourceChanged, SourceError, Unreachable
+from fabric.errors import Cancelled, FabricError, SourceChanged, SourceError, Unreachable
 from fabric.spi import ScanContext
 from fabric.types import Offer, Split
 
@@ -26,12 +26,16 @@ _WAIT_SECONDS = 0.05
 
 
 class Session:
-    """The ``ScanSession`` of a database; see the module."""
+    """The ``ScanSession`` of a database; see the module.
 
-    def __init__(self, conduct: Conduct, pool: Pool, watch: Watch) -> None:
+    ``alone`` foretells a single scan. If there are more after all, each has to wait for the one before.
+    """
+
+    def __init__(self, conduct: Conduct, pool: Pool, watch: Watch, *, alone: bool = False) -> None:
         self.conduct = conduct
         self.watch = watch
         self._pool = pool
+        self._alone = alone
         self._changed = threading.Condition()
         self._leader: Link | None = None
         self._leading = False
@@ -96,11 +100,9 @@ class Session:
 
     def _part(self, link: Link, *, quiet: bool) -> None:
         if quiet:
-            try:
-                self.conduct.end(link)
-            except Exception:  # noqa: BLE001  (a link that cannot end its transaction is closed)
-                quiet = False
-        self._pool.give(link, whole=quiet)
+            self._pool.give_ended(link, self.conduct.end)
+        else:
+            self._pool.give(link, whole=False)
 
     def _first(self, request: Any, context: ScanContext) -> tuple[Stream, pa.RecordBatch | None]:
         """The stream and its first batch; once more when the connection was lost before any row."""
@@ -119,10 +121,10 @@ class Session:
         raise AssertionError
 
     def _begin(self, stream: Stream, context: ScanContext) -> None:
-        link = self._link(stream, context)
+        link, proven = self._link(stream, context)
         self._streams.append(stream)
         context.on_cancel(lambda: threading.Thread(target=stream.abort, daemon=True).start())
-        stream.start(link)
+        stream.start(link, proven=proven)
 
     def _end(self, stream: Stream) -> None:
         stream.close()
@@ -138,7 +140,8 @@ class Session:
         self._pool.forget_idle()
         return True
 
-    def _link(self, stream: Stream, context: ScanContext) -> Link:
+    def _link(self, stream: Stream, context: ScanContext) -> tuple[Link, bool]:
+        """A link for a stream, and whether its table was proven when the link's transaction began."""
         while True:
             if context.cancelled:
                 raise Cancelled("the query was cancelled")
@@ -151,15 +154,15 @@ class Session:
                     )
                 if self._leader is not None and self._leader_idle:
                     self._leader_idle = False
-                    return self._leader
+                    return self._leader, False
                 first = self._leader is None and not self._leading
                 self._leading = self._leading or first
             if first:
-                return self._lead(context)
+                return self._lead(stream.request, context), True
             if self._leader is not None:
-                if (link := self._spare()) is not None:
-                    if self._joined(link):
-                        return link
+                if not self._alone and (link := self._spare()) is not None:
+                    if self._joined(link, stream.request):
+                        return link, True
                     continue
                 busy = [each for each in list(self._streams) if each.holds and each is not stream]
                 # A split of the same scan is read before this one anyway, and not for its sake set aside.
@@ -175,11 +178,14 @@ class Session:
         except SourceError:
             return None  # the server takes fewer connections than our cap: make do with those we have
 
-    def _lead(self, context: ScanContext) -> Link:
+    def _lead(self, request: Any, context: ScanContext) -> Link:
+        def lead(link: Link) -> str:
+            return self.conduct.lead(link, request, alone=self._alone)
+
         try:
             while True:
                 link = self._pool.take(context)
-                state = self._tried(link, self.conduct.lead)
+                state = self._tried(link, lead, request)
                 if state is not None:
                     with self._changed:
                         self._leader, self._leader_idle, self._state = link, False, state
@@ -189,14 +195,14 @@ class Session:
                 self._leading = False
                 self._changed.notify_all()
 
-    def _joined(self, link: Link) -> bool:
+    def _joined(self, link: Link, request: Any) -> bool:
         def follow(link: Link) -> str:
-            self.conduct.follow(link, self._state)
+            self.conduct.follow(link, self._state, request)
             return self._state
 
-        return self._tried(link, follow) is not None
+        return self._tried(link, follow, request) is not None
 
-    def _tried(self, link: Link, step: Callable[[Link], str]) -> str | None:
+    def _tried(self, link: Link, step: Callable[[Link], str], request: Any) -> str | None:
         """What ``step`` answers, or None when a pooled link turned out to be broken and is gone."""
         with self.watch.over(link) as alarm:
             try:
@@ -206,7 +212,7 @@ class Session:
         self._pool.give(link, whole=False)
         if alarm.rang:
             raise self.conduct.silent()
-        known = self.conduct.failed(failure, None)
+        known = failure if isinstance(failure, FabricError) else self.conduct.failed(failure, request)
         if link.used and isinstance(known, Unreachable):
             self._pool.forget_idle()
             return None

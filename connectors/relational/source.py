@@ -55,9 +55,9 @@ class RelationalSource(ABC):
     def _connect(self) -> Link:
         """A new connection; ``_first`` guards the making of ``_database``."""
 
-    def open(self) -> ScanSession:
+    def open(self, scans: int | None = None) -> ScanSession:
         """A session for one query; its scans see one state where the database can show one."""
-        return Session(self._conduct, self._pool, self._watch)
+        return Session(self._conduct, self._pool, self._watch, alone=scans == 1)
 
     def close(self) -> None:
         """Close every connection."""
@@ -71,7 +71,7 @@ class RelationalSource(ABC):
             whole = False
             try:
                 with self._watch.over(link) as alarm:
-                    self._conduct.lead(link)
+                    self._conduct.lead(link, None, alone=True)
                     answer = question(link)
                     self._conduct.end(link)
                 whole = True

@@ -32,12 +32,15 @@ class Conduct(Protocol):
     source: str
     stateful: bool
 
-    def lead(self, link: Link) -> str:
-        """Begin the transaction whose state all scans see; returns what ``follow`` needs."""
+    def lead(self, link: Link, request: Any, *, alone: bool) -> str:
+        """Begin the transaction whose state all scans see, and ``prove`` the first one's table.
+
+        Returns what ``follow`` needs, or nothing where the scan is ``alone``. Without a ``request`` nothing is proven.
+        """
         ...
 
-    def follow(self, link: Link, state: str) -> None:
-        """Begin a transaction on the leader's state."""
+    def follow(self, link: Link, state: str, request: Any) -> None:
+        """Begin a transaction on the leader's state, and ``prove`` the scan's table."""
         ...
 
     def rewind(self, link: Link) -> None:
@@ -48,8 +51,12 @@ class Conduct(Protocol):
         """End the transaction; the link goes back to the pool."""
         ...
 
-    def prepare(self, link: Link, request: Any) -> str:
-        """The SQL to stream, once it is known that the table still has its shape."""
+    def prove(self, link: Link, request: Any) -> None:
+        """Make sure, within the link's transaction, that the table still has its shape."""
+        ...
+
+    def stream(self, link: Link, request: Any) -> contextlib.AbstractContextManager[pa.RecordBatchReader]:
+        """The rows of a request as they come."""
         ...
 
     def land(self, request: Any, batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -128,7 +135,7 @@ class Stream:
     def __init__(self, session: Session, request: Any, context: ScanContext) -> None:
         self._session = session
         self._conduct = session.conduct
-        self._request = request
+        self.request = request
         self._context = context
         self._turn = threading.Lock()
         self._cancelling = threading.Lock()
@@ -147,8 +154,8 @@ class Stream:
         """Whether it is a part of that scan."""
         return self._context is context
 
-    def start(self, link: Link) -> None:
-        """Send the query.
+    def start(self, link: Link, *, proven: bool) -> None:
+        """Send the query; unless it is ``proven`` already, prove that its table has its shape.
 
         Raises:
             FabricError: the server refused it.
@@ -159,14 +166,15 @@ class Stream:
                 self._let_go(finished=True, keep=False)
                 raise Cancelled("the query was cancelled")
             self._context.requests += 1
-            self._reader = self._call(self._send)
+            self._reader = self._call(lambda: self._send(proven=proven))
 
-    def _send(self) -> pa.RecordBatchReader:
+    def _send(self, *, proven: bool) -> pa.RecordBatchReader:
         link = self._link
         if link is None:
             raise Cancelled("the query was cancelled")
-        sql = self._conduct.prepare(link, self._request)
-        return self._open.enter_context(link.stream(sql))
+        if not proven:
+            self._conduct.prove(link, self.request)
+        return self._open.enter_context(self._conduct.stream(link, self.request))
 
     def next(self) -> pa.RecordBatch | None:
         """The next batch, or None at the end.
@@ -227,7 +235,7 @@ class Stream:
             self._let_go(finished=True, keep=True)
             return None
         try:
-            return self._conduct.land(self._request, batch)
+            return self._conduct.land(self.request, batch)
         except FabricError:
             self._let_go(finished=False, keep=False)
             raise
@@ -244,7 +252,7 @@ class Stream:
             finally:
                 # A driver may answer a cancelled call, and raise only at the next one.
                 self._silent = self._silent or alarm.rang
-        known = failure if isinstance(failure, FabricError) else self._conduct.failed(failure, self._request)
+        known = failure if isinstance(failure, FabricError) else self._conduct.failed(failure, self.request)
         self._let_go(finished=False, keep=False, failed=True)
         if self._context.cancelled:
             raise Cancelled("the query was cancelled") from None

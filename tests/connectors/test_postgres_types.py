@@ -119,10 +119,14 @@ def typed(server: EmbeddedPostgres) -> Iterator[PostgresConnector]:
         yield connector
 
 
+@pytest.mark.parametrize("rows", [None, 5], ids=["streamed", "at once"])
 @pytest.mark.parametrize("name", CASES)
-def test_a_type_arrives_as_declared_with_every_value(typed: PostgresConnector, name: str) -> None:
+def test_a_type_arrives_as_declared_with_every_value(
+    typed: PostgresConnector, name: str, rows: int | None
+) -> None:
     _, given, type_, expected = CASES[name]
-    table = table_of(typed, f"t_{name}")
+    table = replace(table_of(typed, f"t_{name}"), rows=rows)
+    assert bool(typed.offer(scan_of(table)).splits[0].payload.at_once) == (rows is not None)
     column = table.column("x")
     assert column is not None
     assert column.type == type_
@@ -143,6 +147,7 @@ def test_every_type_can_be_asked_for_null(typed: PostgresConnector) -> None:
         assert found.num_rows == 1, table.name
 
 
+@pytest.mark.parametrize("rows", [None, 5], ids=["streamed", "at once"])
 @pytest.mark.parametrize(
     ("type_", "value"),
     [
@@ -159,15 +164,13 @@ def test_every_type_can_be_asked_for_null(typed: PostgresConnector) -> None:
     ],
 )
 def test_a_value_without_a_place_in_its_type_is_an_error_that_names_table_and_column(
-    server: EmbeddedPostgres,
-    type_: str,
-    value: str,
+    server: EmbeddedPostgres, type_: str, value: str, rows: int | None
 ) -> None:
     server.execute(
         f"DROP TABLE IF EXISTS odd; CREATE TABLE odd (i int, x {type_}); INSERT INTO odd VALUES (1, '{value}')"
     )
     with source(server.uri) as connector:
-        table = table_of(connector, "odd")
+        table = replace(table_of(connector, "odd"), rows=rows)
         with pytest.raises(BadData, match=r"policy_db.public.odd: a value of column 'x'") as caught:
             read(connector, scan_of(table))
         assert value == "NaN" or value not in str(caught.value)
