@@ -247,15 +247,19 @@ def _sum(column: Column, how: Reading) -> exp.Expr:
 
 
 def _number(column: Column) -> exp.Expr:
-    """How many values are not NULL; NULL where none is, since nothing is divided by zero."""
-    return exp.Nullif(this=exp.Count(this=column_of(column)), expression=exp.Literal.number(0))
+    """How many values are not NULL, of the type of their sum; NULL where none is, since nothing is divided by zero."""
+    # Functions of exactly these types are Postgres' own; one of others could be somebody's who may create some.
+    number = exp.cast(exp.Count(this=column_of(column)), "DECIMAL")
+    return exp.Nullif(this=number, expression=exp.Literal.number(0))
 
 
 def _beginning(column: Column, unit: str) -> exp.Expr:
     """The first moment of a date's month, quarter or year; itself beyond the years that both calendars count alike."""
     own, kind = column_of(column), reading(column).type
     moment = exp.cast(own, "TIMESTAMP") if kind == "DATE" else own
-    begun: exp.Expr = exp.Anonymous(this="date_trunc", expressions=[exp.Literal.string(unit), moment])
+    begun: exp.Expr = exp.Anonymous(
+        this="date_trunc", expressions=[exp.cast(exp.Literal.string(unit), "TEXT"), moment]
+    )
     first, end = (exp.cast(exp.Literal.string(f"{year}-01-01"), kind) for year in ("0001", "9999"))
     certain = exp.and_(exp.GTE(this=own, expression=first), exp.LT(this=own, expression=end))
     case = exp.case().when(certain, exp.cast(begun, kind) if kind == "DATE" else begun).else_(own)
