@@ -14,7 +14,7 @@ from benchmarks.machine import write
 from fabric.audit import Audit
 from fabric.audit_records import Intent, Reading
 from fabric.audit_verify import verify
-from fabric.execute import Outcome
+from fabric.outcome import Outcome
 from fabric.types import Principal, ScanReceipt
 
 TIMES = {"group": 20_000, "each": 1_000}

@@ -3,7 +3,8 @@
 Parquet tells how many rows a file has, not how many a filter leaves: DuckDB takes a fifth. Of other formats it does not know
 even that, and guesses far too few. Where a small table decides what of a large one matters, that guess decides the
 order of all joins; to read the small one first, reduced by the keys of live scans, costs little, for its rows are needed
-before the large one's anyway. No answer depends on it.
+before the large one's anyway. And over the joins of NOT EXISTS and NOT IN, DuckDB carries no keys: it reads all rows of a
+table to look for a few. A statement of its own, ``key IN (keys)``, it reads by them. No answer depends on it.
 """
 
 from __future__ import annotations
@@ -18,12 +19,18 @@ from fabric.semi_joins import Reducible
 
 _FEWEST_RELATIONS = 3  # of two, there is no order to choose
 _MANY_TIMES = 2.0
+_MANY_ROWS = 100_000
 _MOST_BYTES = 32 * 10**6
 _MOST_KEYS, _LARGEST_PART = 10_000, 0.5
+_SMALL_PART = 0.1
 
 
 def read_ahead(
-    every: Mapping[str, Reducible], edges: Sequence[Edge], files: Collection[str], givers: Collection[str]
+    every: Mapping[str, Reducible],
+    edges: Sequence[Edge],
+    files: Collection[str],
+    givers: Collection[str],
+    unfollowed: Collection[Edge] = (),
 ) -> dict[str, tuple[Edge, ...]]:
     """The ids of files that are read ahead, each with the edges by whose keys it is reduced.
 
@@ -32,12 +39,17 @@ def read_ahead(
         edges: of the statement, by relation ids and positions in the tables.
         files: the ids of those that may be read ahead.
         givers: the ids of live scans whose keys may be waited for.
+        unfollowed: the edges along which DuckDB carries no keys.
     """
-    if len(every) < _FEWEST_RELATIONS:
-        return {}
     rows = {id: expected(each) for id, each in every.items()}
     few = [id for id in givers if rows[id] <= _MOST_KEYS]
-    return {
+    found: dict[str, tuple[Edge, ...]] = {}
+    for edge in sorted(unfollowed, key=lambda edge: rows.get(edge.source.relation, 0.0)):
+        if edge.target.relation in files and edge.source.relation in few and _is_kept(edge, every, rows):
+            found.setdefault(edge.target.relation, (edge,))
+    if len(every) < _FEWEST_RELATIONS:
+        return found
+    return found | {
         id: tuple(
             edge
             for edge in edges
@@ -47,8 +59,18 @@ def read_ahead(
             and part_left(edge, every, rows) <= _LARGEST_PART
         )
         for id in files
-        if _decides(id, every, edges, rows)
+        if id not in found and _decides(id, every, edges, rows)
     }
+
+
+def _is_kept(edge: Edge, every: Mapping[str, Reducible], rows: Mapping[str, float]) -> bool:
+    """Whether an edge's keys leave so little of a large table that it can be held."""
+    scan = every[edge.target.relation].scan
+    if not gives(edge, every) or (scan.table.rows or 0) < _MANY_ROWS:
+        return False
+    part = part_left(edge, every, rows)
+    left = rows[edge.target.relation] * part * row_bytes(scan.table, scan.columns)
+    return part <= _SMALL_PART and left <= _MOST_BYTES
 
 
 def _decides(

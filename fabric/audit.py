@@ -23,7 +23,7 @@ from fabric.audit_trail import NotDurable, Trail, now
 from fabric.errors import AuditUnavailable
 
 if TYPE_CHECKING:
-    from fabric.execute import Outcome
+    from fabric.outcome import Outcome
 
 log = logging.getLogger("ripstop.audit")
 

@@ -20,7 +20,7 @@ from fabric.errors import (
 from fabric.types import Governed, Principal
 
 if TYPE_CHECKING:
-    from fabric.execute import Outcome
+    from fabric.outcome import Outcome
 
 AuditDecision = Literal["allowed", "denied", "unparsable", "error"]
 AuditCall = Literal["query", "explain", "describe", "metadata"]

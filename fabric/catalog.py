@@ -22,6 +22,7 @@ from fabric.product_files import ProductFiles, named
 from fabric.product_graph import beneath
 from fabric.product_shape import in_circle, shaped
 from fabric.resolve import Find, Whole
+from fabric.row_counts import carried, with_rows
 from fabric.snapshots import SnapshotTables
 from fabric.spi import Connector, FileConnector, Governor, View
 from fabric.stored import StoredTable
@@ -178,11 +179,27 @@ class Catalog:
                 "reference %s: source '%s' cannot be listed", failure.reference, source, exc_info=error
             )
             listing = replace(before, failure=failure, at=time.monotonic())
-        changed = listing.tables != before.tables or source not in self._listings
+        with self._lock:
+            now = self._listings.get(source, before)  # with what was counted meanwhile
+            self._put(source, replace(listing, tables=carried(listing.tables, now.tables)))
+
+    def _put(self, source: str, listing: Listing) -> None:
+        before = self._listings.get(source)
         self._listings[source] = listing
-        if changed:  # told when it is there: whoever read the number before may have seen either
-            with self._lock:
-                self._generation += 1
+        # Told when it is there: whoever read the number before may have seen either.
+        if before is None or listing.tables != before.tables:
+            self._generation += 1
+
+    def learn(self, rows: Mapping[TableName, int]) -> None:
+        """Know how many rows tables have, as they were counted, where their sources do not say so."""
+        with self._lock:
+            for name, counted in rows.items():
+                source, *key = name.key
+                listing = self._listings.get(source)
+                table = listing.tables.get((key[0], key[1])) if listing else None
+                if listing is not None and table is not None:
+                    known = {**listing.tables, table.name.key[1:]: with_rows(table, counted)}
+                    self._put(source, replace(listing, tables=known))
 
     def _listing(self, source: str) -> Listing:
         """A source's tables; only one that was never listed is waited for."""

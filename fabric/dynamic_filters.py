@@ -7,7 +7,7 @@ changes no answer: ``join_graph`` knows that no other row matters.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from types import MappingProxyType
 
 from fabric.estimates import distinct, selectivity
@@ -22,14 +22,14 @@ MOST_KEYS = 50_000
 _MOST_EXPECTED = 2 * MOST_KEYS  # estimates are no better than that
 KEY_TYPES = frozenset(("SMALLINT", "INTEGER", "BIGINT", "VARCHAR", "DATE", "UUID"))
 _MOST = 2
-# Rows and microseconds a row, of a table of which its source tells nothing: an API, page by page.
-_UNKNOWN_ROWS, _UNKNOWN_SENT = 5_000.0, 50.0
+# Rows of a table of which its source tells nothing; microseconds a row of such a one, and of an API, page by page.
+_UNKNOWN_ROWS, _SLOWLY_SENT = 5_000.0, 50.0
 # Microseconds: the round trip by which a scan starts later.
 _TURN = 3_000.0
 _LARGEST_PART = 0.5
 _HOPED_PART = 0.01
-# Of a table of unknown size: its answer may be one slow page, for which it would have been waited twice.
-_LARGEST_UNKNOWN_PART = 0.1
+# Of these: the answer may be one slow page, for which it would have been waited twice.
+_LARGEST_SLOW_PART = 0.1
 
 Able = Callable[[str], Capabilities]
 
@@ -54,6 +54,8 @@ def semi_joins(
         edges = ()
     every = {**scans, **files}
     rows = {id: expected(each) * (_HOPED_PART if id in given else 1.0) for id, each in every.items()}
+    slow = {id for id, each in every.items() if each.scan.table.rows is None}
+    slow |= {id for id, each in scans.items() if not able(id).projection}
     lacking = {id: lacks for id, each in scans.items() if (lacks := _lacks(each.scan, able(id)))}
     # The smallest first: who comes later may wait for who came before, and so nobody for itself.
     ordered = sorted(every, key=lambda id: (id in lacking, rows[id]))
@@ -69,7 +71,7 @@ def semi_joins(
         if target in lacking:
             chosen = _each_once(usable, lacking[target], every)
         else:
-            chosen = () if scans[target].unpushed else _worthwhile(usable, every, rows)
+            chosen = () if scans[target].unpushed else _worthwhile(usable, every, rows, slow)
         if chosen:
             waiting[target] = chosen
             rows[target] *= math.prod(part_left(edge, every, rows) for edge in chosen)
@@ -108,17 +110,16 @@ def _each_once(
 
 
 def _worthwhile(
-    edges: Sequence[Edge], scans: Mapping[str, Reducible], rows: Mapping[str, float]
+    edges: Sequence[Edge], scans: Mapping[str, Reducible], rows: Mapping[str, float], slow: Set[str]
 ) -> tuple[Edge, ...]:
     chosen, part = list[Edge](), 1.0
     for edge in edges:
         left = part_left(edge, scans, rows)
         if scans[edge.target.relation].scan.limit is not None or len(chosen) == _MOST:
             break
-        known = scans[edge.target.relation].scan.table.rows is not None
-        most = _LARGEST_PART if known else _LARGEST_UNKNOWN_PART
+        most = _LARGEST_SLOW_PART if edge.target.relation in slow else _LARGEST_PART
         few = rows[edge.source.relation] <= _MOST_EXPECTED and left <= most
-        if few and _wins(edge, scans, rows, part, left):
+        if few and _wins(edge, scans, rows, part, left, slow):
             chosen.append(edge)
             part *= left
     return tuple(chosen)
@@ -159,20 +160,23 @@ def part_left(edge: Edge, scans: Mapping[str, Reducible], rows: Mapping[str, flo
 
 
 def _wins(
-    edge: Edge, scans: Mapping[str, Reducible], rows: Mapping[str, float], part: float, left: float
+    edge: Edge,
+    scans: Mapping[str, Reducible],
+    rows: Mapping[str, float],
+    part: float,
+    left: float,
+    slow: Set[str],
 ) -> bool:
     """Whether the rows that are not sent save more than waiting costs."""
-    target, source = scans[edge.target.relation], scans[edge.source.relation]
-    saved = _sent(target, rows[edge.target.relation] * part * (1 - left))
-    waited = _sent(source, rows[edge.source.relation]) + float(source.scan.table.rows or 0) * LOOKED_AT
-    return saved > waited + _TURN
+    target, source = edge.target.relation, edge.source.relation
+    saved = rows[target] * part * (1 - left) * _row_sent(target, scans, slow)
+    looked_at = float(scans[source].scan.table.rows or 0) * LOOKED_AT
+    return saved > rows[source] * _row_sent(source, scans, slow) + looked_at + _TURN
 
 
-def _sent(reducible: Reducible, rows: float) -> float:
-    """Microseconds that it takes to get so many rows of a scan."""
-    if reducible.scan.table.rows is None:
-        return rows * _UNKNOWN_SENT
-    return rows * (SENT_ROW + SENT_COLUMN * len(reducible.scan.columns))
+def _row_sent(id: str, scans: Mapping[str, Reducible], slow: Set[str]) -> float:
+    """Microseconds that it takes to get a row of a scan."""
+    return _SLOWLY_SENT if id in slow else SENT_ROW + SENT_COLUMN * len(scans[id].scan.columns)
 
 
 def expected(reducible: Reducible) -> float:

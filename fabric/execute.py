@@ -10,7 +10,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import duckdb
@@ -28,6 +27,7 @@ from fabric.feed import Feed, FeedSource
 from fabric.file_errors import blame
 from fabric.filesystem import FileSystem
 from fabric.guarded import GuardedSource
+from fabric.outcome import Outcome
 from fabric.plan import Plan
 from fabric.quotas import Quotas, Used
 from fabric.reads import FileRead, LiveRead, SystemRead
@@ -42,21 +42,6 @@ log = logging.getLogger("ripstop.execute")
 SystemRows = Callable[[Relation], pa.Table]
 
 _UNLIMITED = Quotas()
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a query ended, for the journal: ``state`` is succeeded, failed or cancelled; ``cache`` what spared its run."""
-
-    query_id: str
-    started_at: float
-    policy_version: str
-    state: str
-    rows: int
-    bytes: int
-    error: str
-    scans: tuple[ScanReceipt, ...]
-    cache: str = ""
 
 
 class Answer:
@@ -356,8 +341,11 @@ class Answer:
             state = "cancelled"
         else:
             state = "failed"
-        started = self._began.timestamp()
-        version = self.plan.governed.policy_version
+        started, version = self._began.timestamp(), self.plan.governed.policy_version
+        said, receipts = str(error) if error else "", self.receipts()
+        counted = {
+            live.read.relation.name: n for live in self._lives if (n := live.rows_of_table) is not None
+        }
         return Outcome(
             self.query_id,
             started,
@@ -365,8 +353,9 @@ class Answer:
             state,
             self._rows,
             self._bytes,
-            str(error) if error else "",
-            self.receipts(),
+            said,
+            receipts,
+            table_rows=counted,
         )
 
     def _using(self, rows: int = 0, size: int = 0) -> Used:

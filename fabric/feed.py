@@ -46,6 +46,7 @@ class Feed:
         self._splits: queue.SimpleQueue[Split] = queue.SimpleQueue()
         self.error: FabricError | None = None
         self.seconds = 0.0
+        self.finished = False
         self._threads: list[threading.Thread] = []
         self._begun = threading.Event()
 
@@ -99,6 +100,7 @@ class Feed:
                 raise self.error
             else:
                 yield item
+        self.finished = True
         self.seconds = time.monotonic() - self._started
 
     def _fault(self, error: BaseException) -> InternalError:

@@ -14,9 +14,9 @@ import pyarrow as pa
 from fabric.audit import Audit
 from fabric.catalog import Catalog
 from fabric.errors import FabricError, InternalError, InvalidValue, LimitError, NotFound, NotSupported
-from fabric.execute import Outcome
 from fabric.journal import Journal
 from fabric.naming import UPLOADS, uploads_of
+from fabric.outcome import Outcome
 from fabric.records import Asked, Records
 from fabric.row_groups import write_parquet
 from fabric.spi import Governor

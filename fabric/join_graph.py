@@ -20,6 +20,7 @@ from fabric.implied import Condition, as_condition, computes, references
 from fabric.plan_nodes import (
     KEEPS,
     REDUCES,
+    UNFOLLOWED,
     USES,
     Node,
     adds,
@@ -48,7 +49,7 @@ class JoinGraph:
     filters right over their relation is read, ``counted`` ones of which nothing is but how many are not NULL. Of ``summed``
     ones nothing is but sums and such numbers, and what becomes of a row does not depend on other rows of the relation.
     Of ``truncated`` ones nothing is but what a unit of the date says, or whether it is NULL.
-    ``conditions`` are those over expressions of the columns of one relation that is read once.
+    Along ``unfollowed`` edges DuckDB carries no keys itself. ``conditions`` are those over expressions of the columns of one relation that is read once.
     """
 
     edges: tuple[Edge, ...] = ()
@@ -58,15 +59,19 @@ class JoinGraph:
     summed: frozenset[Key] = frozenset()
     truncated: Mapping[Key, str] = field(default_factory=dict)
     conditions: tuple[Condition, ...] = ()
+    unfollowed: frozenset[Edge] = frozenset()
 
     def named(self, names: Mapping[str, str]) -> JoinGraph:
         """The same with other names of its relations."""
-        edges = (
-            Edge(
-                replace(edge.target, relation=names[edge.target.relation]),
-                replace(edge.source, relation=names[edge.source.relation]),
+        edges, unfollowed = (
+            tuple(
+                Edge(
+                    replace(edge.target, relation=names[edge.target.relation]),
+                    replace(edge.source, relation=names[edge.source.relation]),
+                )
+                for edge in each
             )
-            for edge in self.edges
+            for each in (self.edges, self.unfollowed)
         )
         filtered, counted, summed = (
             frozenset(Key(names[key.relation], key.column) for key in keys)
@@ -75,7 +80,9 @@ class JoinGraph:
         sets = frozenset(names[relation] for relation in self.sets)
         conditions = (replace(each, relation=names[each.relation]) for each in self.conditions)
         truncated = {Key(names[key.relation], key.column): unit for key, unit in self.truncated.items()}
-        return JoinGraph(tuple(edges), sets, filtered, counted, summed, truncated, tuple(conditions))
+        return JoinGraph(
+            edges, sets, filtered, counted, summed, truncated, tuple(conditions), frozenset(unfollowed)
+        )
 
 
 def join_graph(plan: str, relation_of: Callable[[str, int], Key | None]) -> JoinGraph:
@@ -101,14 +108,15 @@ def join_graph(plan: str, relation_of: Callable[[str, int], Key | None]) -> Join
     )
     truncated = {key: finest(units) for key, units in parts.items() if key.relation in alone}
     conditions = tuple(each for each in reader.conditions if each.relation in alone)
-    sets = frozenset(reader.sets & alone)
-    return JoinGraph(tuple(edges), sets, filtered, counted, summed, truncated, conditions)
+    sets, unfollowed = frozenset(reader.sets & alone), frozenset(reader.unfollowed & edges.keys())
+    return JoinGraph(tuple(edges), sets, filtered, counted, summed, truncated, conditions, unfollowed)
 
 
 class _Reader:
     def __init__(self, relation_of: Callable[[str, int], Key | None]) -> None:
         self._relation_of = relation_of
         self.edges: list[Edge] = []
+        self.unfollowed: set[Edge] = set()
         self.conditions: list[Condition] = []
         self.seen: Counter[str] = Counter()
         self.sets: set[str] = set()
@@ -321,7 +329,9 @@ class _Reader:
         for target, source, reduces in ((ours, theirs, reduces_left), (theirs, ours, reduces_right)):
             # NULL is among nobody's keys, and must then have no match anyway.
             if reduces and target.whole and (comparison == "COMPARE_EQUAL" or target.required):
-                self.edges.append(Edge(target.key, source.key))
+                self.edges.append(edge := Edge(target.key, source.key))
+                if kind in UNFOLLOWED:
+                    self.unfollowed.add(edge)
 
     def _distinct(self, node: Node, inputs: list[Outputs]) -> Outputs:
         if node["distinct_type"] == "DISTINCT":

@@ -11,7 +11,7 @@ from typing import Any
 
 from fabric.config_model import HistorySettings, LakeSettings
 from fabric.events import Events
-from fabric.execute import Outcome
+from fabric.outcome import Outcome
 from fabric.runs import Runs
 from fabric.seal import Seal
 from fabric.snapshots import Snapshots

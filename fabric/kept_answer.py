@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from fabric.discretion import Discretion
 from fabric.errors import Cancelled, FabricError
-from fabric.execute import Outcome
+from fabric.outcome import Outcome
 from fabric.plan import Plan
 from fabric.quotas import Quotas, Used
 from fabric.reads import FileRead, LiveRead

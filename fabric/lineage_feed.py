@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from fabric.query_lineage import QueryLineage
 
 if TYPE_CHECKING:
-    from fabric.execute import Outcome
+    from fabric.outcome import Outcome
     from fabric.records import Asked
     from fabric.types import Governed
 

@@ -16,8 +16,8 @@ from fabric.product_types import Edge
 from fabric.state import Part, State
 
 if TYPE_CHECKING:
-    from fabric.execute import Outcome
     from fabric.lineage_feed import Run
+    from fabric.outcome import Outcome
 
 MOST_SHOWN = 1_000
 """Of how many of the newest queries ``system.lineage`` tells."""

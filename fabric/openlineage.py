@@ -24,8 +24,8 @@ from openlineage.client.generated.column_lineage_dataset import (
 from openlineage.client.transport import Transport, get_default_factory
 
 from fabric.config_model import OpenLineageSettings
-from fabric.execute import Outcome
 from fabric.lineage_feed import Run
+from fabric.outcome import Outcome
 from fabric.product_types import VALUE_KINDS, Edge, EdgeKind
 from fabric.types import Column, Product, TableName
 

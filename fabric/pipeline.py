@@ -19,7 +19,7 @@ from fabric.dialects import pointing
 from fabric.discretion import Discretion, receipt
 from fabric.engine import Engine, Probe
 from fabric.errors import FabricError, PolicyChanged, SchemaChanged
-from fabric.execute import Answer, Outcome
+from fabric.execute import Answer
 from fabric.explain import explain
 from fabric.file_scan import FileTables
 from fabric.filesystem import FileSystem
@@ -28,6 +28,7 @@ from fabric.kept_answer import KeptAnswer
 from fabric.limits import Allowance
 from fabric.lineage_feed import LineageFeed
 from fabric.lineage_history import LineageHistory
+from fabric.outcome import Outcome
 from fabric.own_tables import OwnTables
 from fabric.parameters import ParameterTypes
 from fabric.parse import bind, parameter_count, parse
@@ -343,8 +344,8 @@ class Line:
             if "SCHEMA_CHANGED" in outcome.error:
                 for scan in outcome.scans:
                     self.catalog.refresh(scan.source)
-            kept = answer.kept if answer else None
-            if keep_bytes and kept is not None:
+            self.catalog.learn(outcome.table_rows)
+            if keep_bytes and answer and (kept := answer.kept) is not None:
                 self._results.put(question, planned, kept, outcome)
             self._records.ended(asked, outcome, answer.executed if answer else "")
             place.leave()

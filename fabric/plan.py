@@ -273,6 +273,7 @@ def plan(
             asked = demand.of_columns() if off and not able_of(table, catalog).required else demand
             scans[relation.id] = Reducible(table.name.catalog.lower(), scan_of(table, asked), unpushed=off)
     reductions = reductions_of(governed, catalog, engine, probed.veiled, scans, opened)
+    named = {relation.id: relation for relation, _ in tables}
     reads: list[Read] = []
     for relation, table in tables:
         demand = wanted.get(relation.id)
@@ -293,9 +294,15 @@ def plan(
                     read = live_read(
                         relation, table, demand, catalog, known, unpushed=off, a_set=a_set, unread=unread
                     )
+            by = set(read.reduced_by)
+            if isinstance(read, LiveRead):
+                # Whether they are chosen rests on how many rows they have: of hidden ones that would tell too.
+                by |= {
+                    id for id in reductions.may_reduce(relation.id) if not discretion.shows_source(named[id])
+                }
             # Whose rule was lent to a scan, also tells in what the keys of that scan reduce.
-            by = read.reduced_by.union(*(borrowed.get(id, ()) for id in (relation.id, *read.reduced_by)))
-            reads.append(replace(read, reduced_by=by))
+            by = by.union(*(borrowed.get(id, ()) for id in (relation.id, *by)))
+            reads.append(replace(read, reduced_by=frozenset(by)))
     made = Plan(governed=governed, schema=probed.schema, reads=tuple(reads), parted=reductions.parted)
     return replace(made, barriers=_needs_barriers(made, engine, probed.veiled))
 

@@ -40,6 +40,9 @@ KEEPS = {
 }
 """By join type, whether rows of the left side, and of the right one, go on as they are: each by itself, never made NULL."""
 
+UNFOLLOWED = ("ANTI", "MARK")
+"""The join types over which DuckDB 2.0 carries no keys to a scan."""
+
 _WIDENING = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")
 
 

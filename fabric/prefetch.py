@@ -26,8 +26,12 @@ _FOOTER, _FOOTER_PART = 64 << 10, 1 << 10
 
 
 def begin(read: FileRead, mount: Mount) -> None:
-    """Start what can be started at once; of many files, with the first ones."""
-    for number, file in enumerate(mount.files[:_MOST_FILES]):
+    """Start what can be started at once; of many files, with the first ones.
+
+    Of partitions only the first is sure to be read: DuckDB leaves out those whose keys a join does not have.
+    """
+    most = 1 if read.scan.layout.hive else _MOST_FILES
+    for number, file in enumerate(mount.files[:most]):
         if file.size <= SMALL_FILE:
             mount.begin(number, 0, file.size)
         elif read.scan.layout.format == "parquet":

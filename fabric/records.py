@@ -14,9 +14,9 @@ from fabric.audit import Audit
 from fabric.audit_records import AuditCall, Intent, judged, readings
 from fabric.discretion import receipt
 from fabric.errors import AuditUnavailable, Cancelled, FabricError, InternalError
-from fabric.execute import Outcome
 from fabric.journal import Ended, Journal
 from fabric.lineage_feed import LineageFeed
+from fabric.outcome import Outcome
 from fabric.questions import UTC, Question
 from fabric.remembered import Numbered
 from fabric.types import Governed, Kind, Principal

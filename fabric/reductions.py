@@ -73,6 +73,16 @@ class Reductions:
     graph: JoinGraph = field(default_factory=JoinGraph)
     parted: Parted | None = None
 
+    def may_reduce(self, relation: str) -> frozenset[str]:
+        """The relations whose keys might stand in what a relation's source is asked, whether they were chosen or not."""
+        found, left = set[str](), [relation]
+        while left:
+            target = left.pop()
+            givers = {edge.source.relation for edge in self.graph.edges if edge.target.relation == target}
+            left += givers - found
+            found |= givers
+        return frozenset(found - {relation})
+
     def unread(self, relation: Relation, decision: Decision) -> ReadInPart:
         """The columns of a relation that are read in part; none of one that is restricted, whose rules read what they like."""
         if decision.rows or decision.masks or decision.hidden:
@@ -114,7 +124,7 @@ def reductions_of(
     givers = {edge.source.relation for each in found.values() for edge in each.awaits} - parted.asides.keys()
     asked = [id for id in scans if id not in found or not found[id].awaits]
     ahead = dict.fromkeys(givers & opened.keys(), ()) | read_ahead(
-        {**scans, **files}, graph.edges, alone, asked
+        {**scans, **files}, graph.edges, alone, asked, graph.unfollowed
     )
     if depends_on_the_moment(text):
         graph = replace(graph, sets=frozenset(), summed=frozenset(), truncated={})

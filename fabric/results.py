@@ -18,7 +18,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from fabric.compose import meaning, table_relations
-from fabric.execute import Outcome
+from fabric.outcome import Outcome
 from fabric.plan import Plan
 from fabric.plan_cache import is_lasting
 from fabric.questions import Question

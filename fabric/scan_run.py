@@ -17,6 +17,7 @@ from fabric.guarded import GuardedSource
 from fabric.prefetch import begin, prefetch, wanted
 from fabric.pushdown import describe
 from fabric.reads import FileRead, LiveRead, Read
+from fabric.row_counts import rows_of_table
 from fabric.spi import ScanContext
 from fabric.stored import StoredTable
 from fabric.types import ScanReceipt
@@ -60,6 +61,14 @@ class ScanRun:
             self.filtering.join()
         if self.feed is not None:
             self.feed.join()
+
+    @property
+    def rows_of_table(self) -> int | None:
+        """How many rows its whole table has, where it found out and the source does not count them."""
+        read = self.read
+        return (
+            rows_of_table(read, self.feed, self.context) if isinstance(read, LiveRead) and self.feed else None
+        )
 
     def receipt(self, discretion: Discretion) -> ScanReceipt:
         """What it did so far, as far as it may be told."""

@@ -41,8 +41,9 @@ class ScanContext:
     """What one scan shares with the query that it serves: a way to stop it, and its counters.
 
     A connector that answers scans counts its rows, bytes and requests here; for files the block cache counts
-    what it fetched, and of how many blocks. ``as_of`` is set where rows come from the scan cache: when they were read. ``on_cancel`` callbacks run in the cancelling thread, must not block, and
-    run at once when the query is already cancelled.
+    what it fetched, and of how many blocks. ``total`` is how many rows the whole table has, where a source says so to who
+    asks for no part of it. ``as_of`` is set where rows come from the scan cache: when they were read. ``on_cancel`` callbacks
+    run in the cancelling thread, must not block, and run at once when the query is already cancelled.
     """
 
     rows: int = 0
@@ -51,6 +52,7 @@ class ScanContext:
     cache_hits: int = 0
     blocks_wanted: int = 0
     blocks_fetched: int = 0
+    total: int | None = None
     as_of: datetime | None = None
     _stop: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)

@@ -125,7 +125,7 @@ TableKind = Literal["table", "view", "materialized view", "foreign table", "part
 class Table:
     """A table of a source; ``layout`` is set when it lies in files, and then ``columns`` may be empty.
 
-    ``rows`` and ``statistics`` (by lower-cased column) are estimates.
+    ``rows`` and ``statistics`` (by lower-cased column) are estimates; ``counted`` says that no source gave ``rows``.
     """
 
     name: TableName
@@ -137,6 +137,7 @@ class Table:
     foreign_keys: tuple[ForeignKey, ...] = ()
     layout: FileLayout | None = None
     statistics: Mapping[str, ColumnStatistics] = field(default_factory=dict, compare=False, repr=False)
+    counted: bool = False
 
     def column(self, name: str) -> Column | None:
         """The column of that name, compared without case."""
@@ -157,9 +158,8 @@ class OrderKey:
 class Capabilities:
     """What a source applies exactly as DuckDB would, for one table.
 
-    ``predicates`` maps a column's lower-cased name to the words it takes; ``order`` names the columns that it sorts as DuckDB does,
-    ``summed`` those of which it can send sums, ``truncated`` the beginning of a month, quarter or year. ``projection`` is false for a source
-    that always sends every column. Without values of its ``required`` columns it does not answer. Of a ``proven`` one nobody checks what it took.
+    ``predicates`` maps a column's lower-cased name to the words it takes; ``order`` names those that it sorts as DuckDB does, ``summed`` and ``truncated`` those that it
+    can send so. ``projection`` is false for a source that always sends every column; it does not answer without values of ``required`` ones. A ``proven`` one is not checked.
     """
 
     predicates: Mapping[str, frozenset[PredicateWord]] = field(default_factory=dict)

@@ -17,7 +17,7 @@ from fabric.stored import asked
 from fabric.types import Governed, Product, Relation, TableName
 
 if TYPE_CHECKING:
-    from fabric.execute import Outcome
+    from fabric.outcome import Outcome
 
 KEPT_USAGE_DAYS = 400
 POPULAR_DAYS = 30

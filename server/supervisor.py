@@ -294,6 +294,7 @@ class Supervisor:
             self._say(f"the spare worker ended: {_reason(worker)}")
             return
         slot = next(slot for slot, each in self._places.items() if each is worker)
+        self.ready.clear()  # before the place is empty: who finds another worker there must not take it for ready
         del self._places[slot]
         if worker.ready:
             now = time.monotonic()
@@ -304,7 +305,6 @@ class Supervisor:
                 _pause(self._short_lives) if self._short_lives > 1 else 0
             )
             self._down_since = now
-            self.ready.clear()
             others = f", {len(self._places)} of {self._count} go on" if self._count > 1 else ""
             self._say(f"the worker ended: {_reason(worker)}; its queries end with UNAVAILABLE{others}")
         elif worker.final and self._served:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from connectors.http.client import Answer, HttpClient
 
 _JSON = {"accept": "application/json", "accept-encoding": "gzip, deflate"}
+_DIGITS = re.compile(r"[0-9]{1,18}")
 _COMPARE = {"<": pc.less, "<=": pc.less_equal, ">": pc.greater, ">=": pc.greater_equal}
 
 
@@ -131,6 +133,8 @@ class RestTable:
         paging = Paging(self.shape, self.settings, reader.fetch, self.workers, inner.cancel)
         with closing(paging.pages(part.ask, part.limit)) as pages:
             for page in pages:
+                if page.total is not None and not part.ask.conditions:
+                    context.total = page.total
                 context.requests += page.requests
                 context.bytes += page.received
                 batch = page.rows if page.rows.num_rows <= left else page.rows.slice(0, int(left))
@@ -169,7 +173,7 @@ class _PageReader:
             rows=self._rows(records, number),
             digest=hashlib.blake2b(answer.body, digest_size=16).digest(),
             after=self._after(document, answer, number),
-            total=self._total(document, number),
+            total=self._total(document, answer) if number == 1 else None,
             received=answer.received,
             requests=answer.requests,
         )
@@ -202,13 +206,21 @@ class _PageReader:
             raise self.of.shape.bad(f"page {number} names its next page by no text", "check pagination.next")
         return self.client.follow(answer.url, str(after)) if isinstance(style, LinkPaging) else str(after)
 
-    def _total(self, document: object, number: int) -> int | None:
-        path = getattr(self.of.settings.pagination, "total", None)
-        if path is None:
+    def _total(self, document: object, answer: Answer) -> int | None:
+        style = self.of.settings.pagination
+        if style is None or style.total is None:
             return None
-        total = find(document, parse_path(path))
+        if style.total.startswith("$"):
+            total = find(document, parse_path(style.total))
+        else:
+            # Content-Range (RFC 9110, 14.4) ends with it: items 0-49/3120.
+            digits = answer.headers.get(style.total, "").rpartition("/")[2].strip()
+            total = int(digits) if _DIGITS.fullmatch(digits) else None
         if type(total) is not int or total < 0:
-            raise self.of.shape.bad(f"page {number} does not tell its total", "check pagination.total")
+            raise self.of.shape.bad(
+                f"page 1 does not tell its total at {style.total}",
+                "check pagination.total: $.path in the answer, or the name of a header",
+            )
         return total
 
 

@@ -13,6 +13,10 @@ from connectors.http.types import TimeFormat
 from fabric.settings import ColumnSettings, FileTableSettings, PerSecond, SourceSettings, Strict
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_HEADER = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_TOTAL = Field(
+    default=None, description="how many records there are: $.path in the first answer, or a header of it"
+)
 
 
 def _web_address(text: str) -> str:
@@ -31,8 +35,19 @@ def _json_path(text: str) -> str:
     return text
 
 
+def _total(text: str) -> str:
+    if text.startswith("$"):
+        return _json_path(text)
+    if not _HEADER.fullmatch(text):
+        raise ValueError(
+            f"'{text}' is neither a path in the answer such as $.total nor a header such as X-Total-Count"
+        )
+    return text
+
+
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 JsonPath = Annotated[str, AfterValidator(_json_path)]
+Total = Annotated[str, AfterValidator(_total)]
 
 
 class BasicAuth(Strict):
@@ -92,17 +107,18 @@ class CursorPaging(Strict):
     type: Literal["cursor"]
     param: str
     next: JsonPath
+    total: Total | None = _TOTAL
     start: str | None = Field(default=None, description="cursor of the first page; none is sent by default")
 
 
 class PagePaging(Strict):
-    """Pages have numbers; ``total`` is where an answer says how many records there are."""
+    """Pages have numbers."""
 
     type: Literal["page"]
     param: str
     size_param: str | None = None
     size: int | None = Field(default=None, ge=1)
-    total: JsonPath | None = None
+    total: Total | None = _TOTAL
     start: int = 1
 
     @model_validator(mode="after")
@@ -113,13 +129,13 @@ class PagePaging(Strict):
 
 
 class OffsetPaging(Strict):
-    """A page starts at a record's number; ``total`` is where an answer says how many records there are."""
+    """A page starts at a record's number."""
 
     type: Literal["offset"]
     param: str
     limit_param: str | None = None
     limit: int | None = Field(default=None, ge=1)
-    total: JsonPath | None = None
+    total: Total | None = _TOTAL
     start: int = 0
 
     @model_validator(mode="after")
@@ -134,6 +150,7 @@ class LinkPaging(Strict):
 
     type: Literal["link"]
     next: JsonPath | None = None
+    total: Total | None = _TOTAL
 
 
 Paging = Annotated[CursorPaging | PagePaging | OffsetPaging | LinkPaging, Field(discriminator="type")]

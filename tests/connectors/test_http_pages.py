@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from fabric.errors import BadData, SourceChanged, SourceError
-from fabric.predicates import Comparison
+from fabric.predicates import Comparison, Predicate
 from fabric.spi import ScanContext
 from tests.connectors.http_source import batches_of, offer_of, rows_of, source
 from tests.connectors.scripted_http import Asked, Reply, in_turn, scripted
@@ -280,6 +280,44 @@ def test_a_total_that_is_no_number_is_bad_data(total):
         pytest.raises(BadData, match="total"),
     ):
         rows_of(connector, "t")
+
+
+def told(paging: dict[str, Any], reply: Reply, *predicates: Predicate, **keys: Any) -> int | None:
+    context = ScanContext()
+    with scripted(in_turn(reply)) as server, source(server.uri, table(paging, **keys)) as connector:
+        rows_of(connector, "t", *predicates, limit=1, context=context)
+    return context.total
+
+
+@pytest.mark.parametrize(
+    ("total", "headers"),
+    [
+        ("$.meta.count", {}),
+        ("X-Total-Count", {"x-total-count": "31"}),
+        ("Content-Range", {"Content-Range": "items 0-1/31"}),
+    ],
+)
+@pytest.mark.parametrize("style", [CURSOR, PAGE, OFFSET, {"type": "link"}])
+def test_a_total_stands_in_the_answer_or_in_a_header(style, total, headers):
+    reply = Reply({"items": [{"id": 1}, {"id": 2}], "meta": {"count": 31}}, headers=headers)
+    assert told({**style, "total": total}, reply) == 31
+
+
+def test_of_what_a_parameter_leaves_the_total_is_not_the_tables():
+    params = {"id": {"op": "in"}}
+    reply = items(1, 2, total=1)
+    assert told({**CURSOR, "total": "$.total"}, reply, Comparison("id", "=", 1), params=params) is None
+    assert told({**CURSOR, "total": "$.total"}, reply, params=params) == 1
+
+
+@pytest.mark.parametrize("text", ["", "many", "-1", "1.5", "items 0-1/*", "1" * 30])
+def test_a_header_that_tells_no_total_is_bad_data(text):
+    with pytest.raises(BadData, match="does not tell its total at X-Total") as caught:
+        told(
+            {**CURSOR, "total": "X-Total"},
+            Reply({"items": []}, headers={"X-Total": text}),
+        )
+    assert "pagination.total" in caught.value.hint
 
 
 def test_every_page_is_a_batch_as_it_arrives():

@@ -73,6 +73,18 @@ def test_a_schema_for_editors_can_be_made():
     assert "pagination" in json.dumps(HttpSettings.model_json_schema())
 
 
+@pytest.mark.parametrize("style", ["cursor", "page", "offset", "link"])
+def test_a_total_is_a_path_or_a_header(style):
+    needs = {} if style == "link" else {"param": "p", **({"next": "$.n"} if style == "cursor" else {})}
+    for total in ("$.meta.count", "$['a b']", "X-Total-Count", "Content-Range"):
+        assert (
+            table(pagination={"type": style, **needs, "total": total}).tables["t"].pagination.total == total
+        )
+    for total, said in (("meta.count", "X-Total-Count"), ("", "X-Total-Count"), ("$.a[0]", "is not a path")):
+        wrong = {"type": style, **needs, "total": total}
+        assert said in message(lambda wrong=wrong: table(pagination=wrong))
+
+
 @pytest.mark.parametrize(
     ("auth", "valid"),
     [

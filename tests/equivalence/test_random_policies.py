@@ -150,6 +150,8 @@ def restricted(both: Both) -> Iterator[App]:
         patched.setattr(dynamic_filters, "_wins", lambda *known: True)
         patched.setattr(ahead, "_FEWEST_RELATIONS", 2)
         patched.setattr(ahead, "_MANY_TIMES", 0.0)
+        patched.setattr(ahead, "_MANY_ROWS", 0)
+        patched.setattr(ahead, "_SMALL_PART", 1.0)
         patched.setattr(reductions, "_MANY_ROWS", 0)
         patched.setattr(semi_joins, "_MANY_ROWS", 0)
         patched.setattr(semi_joins, "_FEW_DIFFERENT", 1.0)

@@ -7,12 +7,13 @@ from contextlib import ExitStack, closing
 
 import pytest
 
+import fabric.ahead as ahead
 import fabric.asides as asides
 import fabric.dynamic_filters as dynamic_filters
 import fabric.semi_joins as semi_joins
 from fabric.pipeline import Session
 from fabric.plan import Plan
-from fabric.reads import LiveRead
+from fabric.reads import FileRead, LiveRead
 from server.app import App, build
 from tests.equivalence.comparison import AUDITOR, ask, assert_same, expect
 from tests.equivalence.conftest import Both
@@ -101,6 +102,10 @@ _JOINS = {
     **_UNREAD,
     **_ASIDES,
     **_SETS,
+    "a file not among keys": "SELECT p.policy_id FROM policy_db.policy p WHERE p.renewals > 0 AND NOT EXISTS "
+    "(SELECT 1 FROM claims_lake.claim c WHERE c.policy_id = p.policy_id AND c.claim_id > 20)",
+    "a file and another table not among keys": "SELECT k.name FROM policy_db.customer k WHERE NOT EXISTS (SELECT 1 FROM claims_lake.claim c "
+    "JOIN policy_db.policy p USING (policy_id) WHERE p.customer_id = k.customer_id)",
     "with a file between": "SELECT p.policy_id, k.name FROM claims_lake.claim c JOIN policy_db.policy p USING (policy_id) "
     "JOIN policy_db.customer k USING (customer_id) WHERE k.region = 'EU'",
 }  # fmt: skip
@@ -134,6 +139,8 @@ def forced(apps: Mapping[str, App], request: pytest.FixtureRequest, monkeypatch:
         monkeypatch.setattr(dynamic_filters, "_LARGEST_UNKNOWN_PART", 1.0)
         monkeypatch.setattr(dynamic_filters, "_wins", lambda *known: True)
         monkeypatch.setattr(asides, "_MANY_ROWS", 0)
+        monkeypatch.setattr(ahead, "_MANY_ROWS", 0)
+        monkeypatch.setattr(ahead, "_SMALL_PART", 1.0)
     else:
         monkeypatch.setattr(dynamic_filters, "_worthwhile", lambda *known: ())
         monkeypatch.setattr(semi_joins, "_FEW_ROWS", 0)
@@ -173,6 +180,8 @@ def test_a_join_answers_the_same(
     way = request.node.callspec.params["forced"]
     if name in _TAKEN and way != "counted" and not (way == "by keys" and name in _NOT_BY_KEYS):
         assert _semi_joins(plans)
+    if name == "a file not among keys" and way == "by keys":
+        assert any(isinstance(read, FileRead) and read.awaits for plan in plans for read in plan.reads)
     if name in _ASIDES and way == "by keys":
         assert any(plan.asides for plan in plans)
     if name in _SETS and way == "counted":

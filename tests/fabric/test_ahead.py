@@ -75,6 +75,29 @@ def test_two_relations_have_no_order() -> None:
     assert not read_ahead({"part": _PART, "line": _LINE}, _edges("part", "line", 1), ("part",), ())
 
 
+_DAY = _scan("day", 100)
+
+
+@pytest.mark.parametrize(
+    ("line", "day", "read"),
+    [
+        (_scan("line", 10**6), _DAY, True),
+        (_scan("line", 90_000), _DAY, False),  # quick to read whole
+        (_scan("line", 10**6), _scan("day", 20_000), False),  # too many keys
+        (_scan("line", 10**6, most=200), _DAY, False),  # half of its rows would be left
+        (_scan("line", 10**8, most=2_000), _DAY, False),  # more than can be held
+    ],
+)
+def test_a_large_file_is_read_by_keys_that_duckdb_does_not_carry(
+    line: Reducible, day: Reducible, read: bool
+) -> None:
+    every, edge = {"line": line, "day": day}, Edge(Key("line", 0), Key("day", 0))
+    assert read_ahead(every, [edge], ("line",), ("day",), [edge]) == ({"line": (edge,)} if read else {})
+    assert not read_ahead(every, [edge], ("line",), ("day",), []), "DuckDB carries them"
+    assert not read_ahead(every, [edge], ("line",), (), [edge]), "nobody gives them in time"
+    assert not read_ahead(every, [edge], (), ("day",), [edge]), "it is read twice"
+
+
 _FABRIC = """
 name: acme
 domains: {stock: {owner: "role:stock"}}

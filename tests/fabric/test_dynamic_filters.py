@@ -165,7 +165,7 @@ def test_keys_beyond_the_bound_become_a_range(
     monkeypatch.setattr(dynamic_filter_run, "MOST_KEYS", 3)
     monkeypatch.setattr(dynamic_filters, "_wins", lambda *known: True)
     monkeypatch.setattr(dynamic_filters, "_LARGEST_PART", 1.0)
-    monkeypatch.setattr(dynamic_filters, "_LARGEST_UNKNOWN_PART", 1.0)
+    monkeypatch.setattr(dynamic_filters, "_LARGEST_SLOW_PART", 1.0)
     sql = (
         "SELECT count(*) AS n FROM desk.claim c JOIN book.main.booking b USING (claim_id) "
         "WHERE c.claim_id BETWEEN 4 AND 31"

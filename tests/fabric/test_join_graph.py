@@ -98,6 +98,25 @@ def test_edges(engine: Engine, sql: str, expected: set[str]) -> None:
     assert found(engine, sql) == expected
 
 
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("SELECT * FROM a WHERE NOT EXISTS (SELECT 1 FROM b WHERE b.k = a.k)", {"b.k < a.k"}),
+        ("SELECT * FROM a ANTI JOIN b ON a.k = b.k", {"b.k < a.k"}),
+        ("SELECT * FROM a WHERE EXISTS (SELECT 1 FROM b WHERE b.k = a.k)", set()),
+        ("SELECT * FROM a LEFT JOIN b ON a.k = b.k", set()),
+        (
+            "SELECT * FROM a JOIN c ON a.k = c.k WHERE NOT EXISTS (SELECT 1 FROM b WHERE b.k = a.k AND b.s = 'x')",
+            {"b.k < a.k"},
+        ),
+    ],
+)
+def test_edges_along_which_duckdb_carries_no_keys(engine: Engine, sql: str, expected: set[str]) -> None:
+    graph = engine.join_graph(sql, _TABLES)
+    assert graph.unfollowed <= set(graph.edges)
+    assert {f"{e.target.relation}.k < {e.source.relation}.k" for e in graph.unfollowed} == expected
+
+
 def test_a_plan_of_another_shape_says_nothing() -> None:
     plan = '{"plans": [{"type": "LOGICAL_NEWS", "children": [{"type": "LOGICAL_OTHER", "children": []}]}]}'
     assert join_graph(plan, lambda table, n: None) == JoinGraph()

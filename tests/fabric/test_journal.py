@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from fabric.execute import Outcome
 from fabric.journal import Ended, Journal
+from fabric.outcome import Outcome
 from fabric.state import State, open_state
 from fabric.types import Principal, ScanReceipt, TableName
 

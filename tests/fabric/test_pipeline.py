@@ -64,6 +64,20 @@ def test_hive_partitions_are_pruned(app: App) -> None:
     assert 'pushed: "year" = 2025 (partitions)' in text
 
 
+def test_partitions_are_pruned_by_the_keys_of_a_join(fresh: App) -> None:
+    def read(*years: int) -> int:
+        rows = "".join(f"{year},x\n" for year in years)
+        (fresh.config.directory / "lake" / "note" / "a.csv").write_text(f"claim_id,text\n{rows}")
+        query = "SELECT c.amount FROM lake.claim c JOIN lake.note n ON n.claim_id = c.year"
+        with fresh.line.run(query, AUD, Session()) as answer:
+            found = sum(batch.num_rows for batch in answer.batches())
+            (claims,) = (scan for scan in answer.receipts() if scan.object.endswith("claim"))
+        assert found == 100 * len({*years} & {2024, 2025})
+        return claims.bytes
+
+    assert read(2024, 2025) > read(2025) > read(2030)
+
+
 def test_a_relation_may_stand_twice_and_in_a_recursion(app: App) -> None:
     twice = "WITH c AS (SELECT * FROM lake.claim) SELECT count(*) AS n FROM c a JOIN c b USING (claim_id)"
     assert ask(app, twice)["n"].to_pylist() == [200]

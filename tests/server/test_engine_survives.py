@@ -86,7 +86,7 @@ def test_what_ran_alone_in_a_worker_that_died_is_refused_by_the_next() -> None:
         thread, _errors = failing(supervisor.port, ENDLESS)
         time.sleep(0.5)
         os.kill(pid, signal.SIGKILL)
-        until(lambda: supervisor.ready.is_set() and supervisor.pid != pid, seconds=30)
+        until(lambda: supervisor.pid != pid and supervisor.ready.is_set(), seconds=30)
         thread.join(30)
         serving(supervisor)
         assert "LIMIT: the server's worker died when this statement ran" in error_of(supervisor.port, ENDLESS)
@@ -131,7 +131,7 @@ def test_an_engine_that_gives_itself_up_is_replaced() -> None:
         spare_of(supervisor)
         pid = supervisor.pid
         assert "INTERNAL: internal error, reference" in error_of(supervisor.port, "SELECT 'lost' AS x")
-        until(lambda: supervisor.ready.is_set() and supervisor.pid != pid, seconds=30)
+        until(lambda: supervisor.pid != pid and supervisor.ready.is_set(), seconds=30)
         serving(supervisor)
         assert "the engine failed" in said[1], said
         assert "the engine failed when this statement ran" in error_of(supervisor.port, "SELECT 'lost' AS x")

@@ -77,7 +77,7 @@ def failing(port, sql):
 
 def spare_of(supervisor):
     """Wait until a spare worker stands beside the one that serves, built and waiting."""
-    until(lambda: supervisor.ready.is_set() and supervisor.has_spare, seconds=30)
+    until(lambda: supervisor.ready.is_set() and supervisor.has_spare, seconds=20 * PATIENCE)
 
 
 def test_a_killed_worker_is_replaced_within_a_second_on_the_same_port():
@@ -88,7 +88,7 @@ def test_a_killed_worker_is_replaced_within_a_second_on_the_same_port():
         time.sleep(0.5)
         os.kill(pid, signal.SIGKILL)
         killed = time.monotonic()
-        until(lambda: supervisor.ready.is_set() and supervisor.pid != pid)
+        until(lambda: supervisor.pid != pid and supervisor.ready.is_set())
         assert time.monotonic() - killed < PATIENCE * 1
         thread.join(5)
         assert isinstance(errors[0], flight.FlightUnavailableError)
@@ -107,7 +107,7 @@ def test_an_adbc_connection_goes_on_with_the_next_worker():
             connection.adbc_current_db_schema = "claims"
             pid = supervisor.pid
             os.kill(pid, signal.SIGKILL)
-            until(lambda: supervisor.ready.is_set() and supervisor.pid != pid)
+            until(lambda: supervisor.pid != pid and supervisor.ready.is_set(), PATIENCE * 5)
 
             def answered():
                 try:
@@ -116,7 +116,7 @@ def test_an_adbc_connection_goes_on_with_the_next_worker():
                 except adbc_driver_manager.Error:
                     return False
 
-            assert until(answered) < PATIENCE * 2
+            assert until(answered, PATIENCE * 2) < PATIENCE * 2
             assert connection.adbc_current_db_schema == "claims"
 
 
