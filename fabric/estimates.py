@@ -10,7 +10,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from functools import reduce
+from functools import lru_cache, reduce
 from types import MappingProxyType
 from typing import Any
 
@@ -42,6 +42,7 @@ _WIDTHS |= dict.fromkeys(("DECIMAL", "HUGEINT", "UUID", "INTERVAL"), 16.0)
 _WIDTH = 20.0
 _DAYS = {"month": 30, "quarter": 91, "year": 365}
 _NOTHING_KNOWN = ColumnStatistics()
+_READ = 2_000  # columns whose bounds are kept as values; a hundred take some kB
 
 
 def rows_left(table: Table, predicates: Iterable[Predicate]) -> float | None:
@@ -215,7 +216,7 @@ def _pattern(pattern: Pattern, known: ColumnStatistics) -> float:
 def _below(value: Value, known: ColumnStatistics, kind: str) -> float | None:
     """The part of rows whose value is less, common values counted one by one; None when nobody knows."""
     try:
-        bounds = [each for text in known.bounds if (each := _read(text, kind)) is not None]
+        bounds = [each for each in _values(known.bounds, kind) if each is not None]
         common = [(_read(text, kind), part) for text, part in known.common]
         if len(bounds) < 2 and not common:
             return None
@@ -224,6 +225,11 @@ def _below(value: Value, known: ColumnStatistics, kind: str) -> float | None:
         return float(less + rest * (_position(value, bounds) if len(bounds) > 1 else 0.5))
     except TypeError:
         return None  # a value of another type than the column's
+
+
+@lru_cache(maxsize=_READ)
+def _values(bounds: tuple[str, ...], kind: str) -> tuple[Any, ...]:
+    return tuple(_read(text, kind) for text in bounds)
 
 
 def _read(text: str, kind: str) -> Any:

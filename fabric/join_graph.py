@@ -13,10 +13,9 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any
 
-from fabric.implied import Condition, as_condition, computes, references
+from fabric.implied import Condition, as_condition, computes
 from fabric.plan_nodes import (
     KEEPS,
     REDUCES,
@@ -26,11 +25,12 @@ from fabric.plan_nodes import (
     adds,
     counts,
     ignores_repeats,
+    references,
     refers,
     requires,
 )
 from fabric.plan_outputs import Key, Output, Outputs, beside, mapped, mixed, of, parted
-from fabric.truncations import finest, truncation
+from fabric.truncations import finest, looks
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,36 +152,20 @@ class _Reader:
         self.used |= self._read(tree, outputs)
 
     def _read(self, tree: Any, outputs: Outputs) -> set[Key]:
-        """The columns that an expression, or several, read; what of each is noted."""
-        self._look(tree, lambda place: outputs[place] if 0 <= place < len(outputs) else None)
-        return self._found(tree, outputs)
+        """The columns that an expression, or several, read; how much of each is noted."""
+        places = set(looks(tree))
+        self.lost |= any(place >= len(outputs) for place, _ in places)
+        read = ((outputs[place], unit) for place, unit in places if place < len(outputs))
+        found = {(output.key, unit) for output, unit in read if output}
+        for key, unit in found:
+            self._note_look(key, unit)
+        return {key for key, _ in found}
 
-    def _look(self, tree: Any, at: Callable[[int], Output | None]) -> None:
-        """Note how much of each column decides about an expression."""
-        if isinstance(tree, list):
-            for each in tree:
-                self._look(each, at)
-        elif isinstance(tree, dict):
-            found = truncation(tree)
-            if found is None and tree.get("type") != "BOUND_REF":
-                self._look(list(tree.values()), at)
-                return
-            output = at(found[0] if found else tree["index"])
-            if output and found:
-                self.units.setdefault(output.key, set()).add(found[1])
-            elif output:
-                self.bare.add(output.key)
-
-    def _found(self, tree: Any, outputs: Outputs) -> set[Key]:
-        parts: list[Any] = (
-            tree if isinstance(tree, list) else list(tree.values()) if isinstance(tree, dict) else []
-        )
-        found = set[Key]().union(*(self._found(each, outputs) for each in parts))
-        if isinstance(tree, dict) and tree.get("type") == "BOUND_REF":
-            place = tree["index"]
-            self.lost |= place >= len(outputs)
-            found |= {each.key for each in outputs[place : place + 1] if each}
-        return found
+    def _note_look(self, key: Key, unit: str) -> None:
+        if unit:
+            self.units.setdefault(key, set()).add(unit)
+        else:
+            self.bare.add(key)
 
     def _get(self, node: Node, inputs: list[Outputs]) -> Outputs:
         table = (node.get("function_data") or {}).get("table")
@@ -195,7 +179,9 @@ class _Reader:
             key = self._relation_of(table, positions[each["key"]])
             output, test = Output(key, True, False) if key else None, as_condition(each["value"])
             self._take(test, [output])
-            self._look(test, partial(_only, output))
+            if key:
+                for _, unit in looks(test):
+                    self._note_look(key, unit)
         found: Outputs = []
         for place in node["projection_ids"] or range(len(positions)):
             key = self._relation_of(table, positions[place])
@@ -232,7 +218,7 @@ class _Reader:
         """Note a condition, where it is on rows of one relation that stand by themselves."""
         if not computes(expression):
             return
-        places = references(expression)
+        places = frozenset(references(expression))
         keys = {place: inputs[place] if place < len(inputs) else None for place in places}
         found = {place: output.key for place, output in keys.items() if output and output.whole}
         relations = {key.relation for key in found.values()}
@@ -371,8 +357,3 @@ class _Reader:
         "LOGICAL_EXPRESSION_GET": _listed,
         "LOGICAL_MATERIALIZED_CTE": _body,
     }
-
-
-def _only(output: Output | None, place: int) -> Output | None:
-    """The one column that a scan's own test is of."""
-    return output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 Node = dict[str, Any]
@@ -48,9 +49,20 @@ _WIDENING = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")
 
 def refers(tree: Any) -> bool:
     """Whether a part of the plan reads a column."""
-    if isinstance(tree, dict):
-        return tree.get("type") == "BOUND_REF" or any(map(refers, tree.values()))
-    return isinstance(tree, list) and any(map(refers, tree))
+    return next(references(tree), None) is not None
+
+
+def references(tree: Any) -> Iterator[int]:
+    """The places of the columns that a part of the plan reads."""
+    stack = [tree]
+    while stack:
+        part = stack.pop()
+        if type(part) is dict:  # nothing else comes out of JSON, and most of a plan is texts and numbers
+            if part.get("type") == "BOUND_REF":
+                yield part["index"]
+            stack.extend(part.values())
+        elif type(part) is list:
+            stack.extend(part)
 
 
 def counts(aggregate: Node) -> bool:

@@ -10,15 +10,14 @@ from typing import NamedTuple
 from fabric.ahead import read_ahead
 from fabric.asides import Parted, part
 from fabric.catalog import Catalog
-from fabric.compose import meaning, raw_name, table_relations, veiled_meaning
+from fabric.compose import empty_relations, meaning, raw_name, table_relations, veiled_meaning
 from fabric.demand import Demand
-from fabric.demanding import listed_columns
 from fabric.dynamic_filters import semi_joins
 from fabric.engine import Engine
 from fabric.estimates import least_different
 from fabric.join_graph import Edge, JoinGraph
 from fabric.reads import FileRead
-from fabric.remembered import depends_on_the_moment
+from fabric.remembered import EmptyRelations, depends_on_the_moment
 from fabric.semi_joins import Reduced, Reducible
 from fabric.spi import ScanConnector
 from fabric.types import Capabilities, Column, Decision, Governed, Relation, Scan, Table
@@ -110,9 +109,9 @@ def reductions_of(
     several = len(scans) + len(opened) > 1
     if not (several and wanted) and not any(_is_large(each, catalog) for each in scans.values()):
         return Reductions()
-    text, columns = meant(governed, veiled)
+    text, over = meant(governed, veiled)
     names = {raw_name(each): each.id for each, _ in table_relations(governed.resolved, governed.decisions)}
-    graph = engine.join_graph(text, columns).named(names)
+    graph = engine.join_graph(text, over).named(names)
     files = {
         id: Reducible(read.scan.source, scan_of(read.scan.estimated or read.scan.table, read.demand))
         for id, read in opened.items()
@@ -140,10 +139,10 @@ def _is_large(reducible: Reducible, catalog: Catalog) -> bool:
     return len(scan.columns) > 1 or scan.columns[0].lower() in able.summed | able.truncated
 
 
-def meant(governed: Governed, veiled: bool) -> tuple[str, dict[str, list[tuple[str, str]]]]:
-    """What a statement means, as text, and the columns of the relations that it names."""
-    columns = listed_columns(table_relations(governed.resolved, governed.decisions))
-    return (veiled_meaning(governed)[1] if veiled else meaning(governed)), columns
+def meant(governed: Governed, veiled: bool) -> tuple[str, EmptyRelations]:
+    """What a statement means, as text, and the relations that it names."""
+    over = empty_relations(table_relations(governed.resolved, governed.decisions))
+    return (veiled_meaning(governed)[1] if veiled else meaning(governed)), over
 
 
 def able_of(table: Table, catalog: Catalog) -> Capabilities:

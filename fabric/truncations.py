@@ -7,7 +7,7 @@ that one instead. Facts on DuckDB's functions are its own (2.0, "Date Part Funct
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from typing import Any
 
@@ -44,6 +44,23 @@ _DAY = 86_400_000_000  # microseconds
 def finest(units: Iterable[str]) -> str:
     """The unit in which all of some units begin."""
     return min(units, key=UNITS.index)
+
+
+def looks(tree: Any) -> Iterator[tuple[int, str]]:
+    """The places of the columns that a part of a plan reads, each with the unit of its date that decides, or "" where all of it does."""
+    stack = [tree]
+    while stack:
+        part = stack.pop()
+        if type(part) is list:
+            stack.extend(part)
+        elif type(part) is dict:
+            found = truncation(part)
+            if found is not None:
+                yield found
+            elif part.get("type") == "BOUND_REF":
+                yield part["index"], ""
+            else:
+                stack.extend(part.values())
 
 
 def truncation(node: Node) -> tuple[int, str] | None:
