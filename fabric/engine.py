@@ -23,7 +23,8 @@ from fabric.engine_errors import translate, translated
 from fabric.engine_planning import PlanningConnections
 from fabric.errors import FabricError, InvalidConfig, InvalidValue
 from fabric.implied import implied
-from fabric.join_graph import JoinGraph, Key, join_graph
+from fabric.join_graph import JoinGraph, join_graph
+from fabric.plan_outputs import Key
 from fabric.predicates import Predicate
 from fabric.pushdown import literal
 from fabric.remembered import EmptyRelations, Numbered, Remembered

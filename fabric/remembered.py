@@ -17,7 +17,7 @@ _ID = re.compile(r"\b([rc])_[0-9a-f]{16}")
 _QUOTED = re.compile(r"""'(?:[^']|'')*+'|"(?:[^"]|"")*+\"""")
 # Whatever gives another answer at another time, in lower case: DuckDB's optimizer puts its value into the plan.
 _OF_THE_MOMENT = re.compile(
-    r"\b(now|today|age|ago|random|setseed|uuid\w*|gen_random_uuid|nextval|currval|txid_current|getvariable"
+    r"\b(now|today|age|ago|random|setseed|uuid\w*(?=\s*\()|gen_random_uuid|nextval|currval|txid_current|getvariable"
     r"|current_\w+|get_current_\w+|local\w+|transaction_timestamp|statement_timestamp|clock_timestamp"
     r"|sample|tablesample)\b"
 )
