@@ -146,7 +146,7 @@ def restricted(both: Both) -> Iterator[App]:
     with pytest.MonkeyPatch.context() as patched:
         # Whatever can wait for keys waits for them, what can be read first is, and equal rows come once.
         patched.setattr(dynamic_filters, "_LARGEST_PART", 1.0)
-        patched.setattr(dynamic_filters, "_LARGEST_UNKNOWN_PART", 1.0)
+        patched.setattr(dynamic_filters, "_LARGEST_SLOW_PART", 1.0)
         patched.setattr(dynamic_filters, "_wins", lambda *known: True)
         patched.setattr(ahead, "_FEWEST_RELATIONS", 2)
         patched.setattr(ahead, "_MANY_TIMES", 0.0)
