@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from fabric.errors import FabricError
 from fabric.spi import FileConnector
 from fabric.types import FileLayout, FileStat
 
@@ -26,9 +27,12 @@ class Listings:
         different = {_key(connector, layout): (connector, layout) for connector, layout in wanted}
         self._found: dict[tuple[object, ...], Future[Sequence[FileStat]]] = {}
         if len(different) > 1:
-            with ThreadPoolExecutor(min(_MOST_THREADS, len(different))) as pool:
-                for key, (connector, layout) in different.items():
+            own, *others = different.items()  # one is asked here: a thread takes long to begin
+            with ThreadPoolExecutor(min(_MOST_THREADS, len(others))) as pool:
+                for key, (connector, layout) in others:
                     self._found[key] = pool.submit(connector.files, layout, max_age)
+                key, (connector, layout) = own
+                self._found[key] = _asked(connector, layout, max_age)
 
     def of(self, connector: FileConnector, layout: FileLayout) -> Sequence[FileStat]:
         """The files of a table.
@@ -38,6 +42,16 @@ class Listings:
         """
         found = self._found.get(_key(connector, layout))
         return connector.files(layout, self._max_age) if found is None else found.result()
+
+
+def _asked(connector: FileConnector, layout: FileLayout, max_age: float | None) -> Future[Sequence[FileStat]]:
+    """What a pool's thread would answer."""
+    found: Future[Sequence[FileStat]] = Future()
+    try:
+        found.set_result(connector.files(layout, max_age))
+    except FabricError as error:
+        found.set_exception(error)
+    return found
 
 
 def _key(connector: FileConnector, layout: FileLayout) -> tuple[object, ...]:
