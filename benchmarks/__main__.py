@@ -8,6 +8,7 @@ import sys
 NAMES = (
     "stream",
     "overhead",
+    "planner",
     "lookups",
     "recovery",
     "cancel",

@@ -7,11 +7,10 @@ columns, masked.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
-import pyarrow as pa
 from sqlglot import exp
 
 from fabric.engine import Engine, Probe
@@ -20,6 +19,7 @@ from fabric.file_shapes import name
 from fabric.naming import broken_product, not_served
 from fabric.predicates import Value
 from fabric.pushdown import literal
+from fabric.remembered import EmptyRelations
 from fabric.resolve import beneath, relations
 from fabric.types import Column, Decision, Governed, Product, Relation, Resolved, RowFilter, Table
 from fabric.veil import Veiled, veil
@@ -150,10 +150,9 @@ def guarded_name(relation: Relation) -> str:
     return f"{relation.id}_g"
 
 
-def raw_schema(relation: Relation, columns: tuple[Column, ...], engine: Engine) -> pa.Schema:
-    """The columns under names that belong to this occurrence alone."""
-    fields = [(f"{relation.id}_{n}", engine.input_type(column.type)) for n, column in enumerate(columns)]
-    return pa.schema([pa.field(name, kind) for name, kind in fields])
+def column_id(relation: Relation, position: int) -> str:
+    """The name of a relation's own column, which belongs to this occurrence alone."""
+    return f"{relation.id}_{position}"
 
 
 def select(
@@ -208,7 +207,7 @@ def table_relations(
 def inline(
     resolved: Resolved, decisions: Mapping[str, Decision] = NO_DECISIONS, tree: exp.Expr | None = None
 ) -> str:
-    """The statement over relations that have all their columns, its restrictions without barriers.
+    """The statement over ``empty_relations``, its restrictions without barriers.
 
     That is its meaning: what DuckDB makes of it says on what the answer depends. ``tree`` takes the place of its own.
     """
@@ -242,7 +241,22 @@ def veiled_meaning(governed: Governed) -> tuple[Veiled | None, str]:
 
 
 def _whole(relation: Relation, table: Table) -> str:
-    return select(relation, table, tuple(range(len(table.columns))))
+    return f"SELECT * FROM {name(_view_name(relation))}"
+
+
+def _view_name(relation: Relation) -> str:
+    """The name of a view of all columns by their own names: its text is parsed once, and not with every statement."""
+    return f"{relation.id}_v"
+
+
+def empty_relations(tables: Iterable[tuple[Relation, Table]]) -> EmptyRelations:
+    """What DuckDB plans a statement's meaning over: each table's own columns, and the view of them that it names."""
+    found: dict[str, Sequence[tuple[str, str]] | str] = {}
+    for relation, table in tables:
+        columns = [(column_id(relation, n), column.type) for n, column in enumerate(table.columns)]
+        found[raw_name(relation)] = columns
+        found[_view_name(relation)] = select(relation, table, tuple(range(len(columns))))
+    return found
 
 
 def probe(resolved: Resolved, engine: Engine, decisions: Mapping[str, Decision] = NO_DECISIONS) -> Probe:
@@ -251,7 +265,7 @@ def probe(resolved: Resolved, engine: Engine, decisions: Mapping[str, Decision] 
     Raises:
         FabricError: it does not bind, or a product in it is broken.
     """
-    return engine.probe(inline(resolved, decisions), _raw_schemas(resolved, decisions, engine))
+    return engine.probe(inline(resolved, decisions), empty_relations(table_relations(resolved, decisions)))
 
 
 def probe_relation(resolved: Resolved, engine: Engine) -> Probe:
@@ -262,24 +276,16 @@ def probe_relation(resolved: Resolved, engine: Engine) -> Probe:
     """
     entries = ", ".join(_entry(resolved, part, _whole, lambda _, text: text) for part in relations(resolved))
     front = f"WITH {entries} " if entries else ""
-    return engine.probe(
-        f"{front}SELECT * FROM ({resolved.text}) AS product", _raw_schemas(resolved, NO_DECISIONS, engine)
-    )
+    text = f"{front}SELECT * FROM ({resolved.text}) AS product"
+    return engine.probe(text, empty_relations(table_relations(resolved)))
 
 
 def probe_governed(governed: Governed, engine: Engine) -> Probe:
     """The same of a governed statement."""
-    schemas = _raw_schemas(governed.resolved, governed.decisions, engine)
+    relations = empty_relations(table_relations(governed.resolved, governed.decisions))
     known, text = veiled_meaning(governed)
-    found = engine.probe_veiled(known, text, schemas) if known else None
-    return found or engine.probe(meaning(governed), schemas)
-
-
-def _raw_schemas(
-    resolved: Resolved, decisions: Mapping[str, Decision], engine: Engine
-) -> dict[str, pa.Schema]:
-    tables = table_relations(resolved, decisions)
-    return {raw_name(relation): raw_schema(relation, table.columns, engine) for relation, table in tables}
+    found = engine.probe_veiled(known, text, relations) if known else None
+    return found or engine.probe(meaning(governed), relations)
 
 
 def broken(resolved: Resolved, relation: Relation) -> UserError:

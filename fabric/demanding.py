@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 
 from sqlglot import exp
 
-from fabric.compose import inline, probe, raw_name, table_relations
+from fabric.compose import column_id, empty_relations, inline, probe, raw_name, table_relations
 from fabric.demand import Demand, demands, leaves_conditions
 from fabric.engine import Engine, Probe
 from fabric.predicates import Predicate, renamed
-from fabric.types import Decision, Governed, OrderKey, Relation, Resolved, Table
+from fabric.types import Decision, Governed, OrderKey, Relation, Resolved
 
 
 def demanded(
@@ -35,7 +35,7 @@ def demanded(
     found = demands(probed.plan, {relation.id: table.columns for relation, table in tables}, orders)
     if not leaves_conditions(probed.plan, found):
         return found
-    follows = engine.implied(text(), listed_columns(tables))
+    follows = engine.implied(text(), empty_relations(tables))
     for relation, table in tables:
         demand = found.get(relation.id)
         implied = follows.get(raw_name(relation), ())
@@ -52,16 +52,3 @@ def demanded_by_rules(relation: Relation, governed: Governed, engine: Engine) ->
     probed = probe(alone, engine, decisions)
     found = demanded(alone, decisions, engine, probed, lambda: inline(alone, decisions), {})
     return found[relation.id].predicates if relation.id in found else []
-
-
-def listed_columns(tables: list[tuple[Relation, Table]]) -> dict[str, list[tuple[str, str]]]:
-    """Of tables as a statement's meaning names them, the columns, each with its type."""
-    return {
-        raw_name(relation): [(column_id(relation, n), column.type) for n, column in enumerate(table.columns)]
-        for relation, table in tables
-    }
-
-
-def column_id(relation: Relation, position: int) -> str:
-    """The name of a relation's column in a statement's meaning."""
-    return f"{relation.id}_{position}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,14 +18,16 @@ from duckdb import _seam
 from duckdb._sources.arrow import ArrowScanSource
 
 from fabric.dialect_macros import definitions
-from fabric.engine_blueprints import Blueprints, serialized
+from fabric.engine_blueprints import Blueprints
 from fabric.engine_errors import translate, translated
+from fabric.engine_planning import PlanningConnections
 from fabric.errors import FabricError, InvalidConfig, InvalidValue
 from fabric.implied import implied
-from fabric.join_graph import JoinGraph, Key, join_graph
+from fabric.join_graph import JoinGraph, join_graph
+from fabric.plan_outputs import Key
 from fabric.predicates import Predicate
 from fabric.pushdown import literal
-from fabric.remembered import Numbered, Remembered
+from fabric.remembered import EmptyRelations, Numbered, Remembered
 from fabric.totality import is_total
 from fabric.types import Column
 from fabric.veil import Veiled
@@ -95,15 +97,11 @@ class Engine:
             config["threads"] = threads
         if memory:
             config["memory_limit"] = f"{memory}B"
-        self._root = duckdb.connect(":memory:", config=config)
-        if filesystem is not None:
-            self._root.register_filesystem(filesystem)
-        try:
-            for statement in (*definitions(), f"SET GLOBAL TimeZone = {literal(zone).sql()}", *_LOCK):
-                self._root.execute(statement)
-        except duckdb.Error as error:
-            self._root.close()
-            raise translate(error) from None
+        self._root = _locked(config, zone, filesystem)
+        # A statement is planned by the thread that asks, whatever others run.
+        self._planning = PlanningConnections(
+            lambda: _locked({**config, "threads": 1}, zone), self._register_empty
+        )
         self._types: dict[str, pa.DataType] = {}
         self._named: dict[str, str] = {}
         self._probes: Remembered[tuple[tuple[str, ...], tuple[str, ...], str]] = Remembered(_REMEMBERED)
@@ -121,6 +119,7 @@ class Engine:
         for sibling in siblings:
             sibling.close()
         self._blueprints.close()
+        self._planning.close()
         self._root.close()
 
     def in_zone(self, zone: str) -> Engine:
@@ -166,23 +165,23 @@ class Engine:
         return numbered.restore(self._parses.get(numbered.text, lambda: self._parse(numbered.text)))
 
     def _parse(self, sql: str) -> str:
-        with self.cursor() as cursor:
+        with self._planning.over({}) as cursor:
             rows = cursor.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchall()
         return str(rows[0][0])
 
-    def probe(self, sql: str, relations: Mapping[str, pa.Schema]) -> Probe:
+    def probe(self, sql: str, over: EmptyRelations) -> Probe:
         """Bind and optimize a statement over empty relations of the given schemas; nothing is read.
 
         Raises:
             FabricError: the statement does not bind; the message is ours.
         """
-        names, types, plan = self._probed(sql, relations)
+        names, types, plan = self._probed(sql, over)
         return self._as_probe(names, types, plan)
 
-    def probe_veiled(self, veiled: Veiled, sql: str, relations: Mapping[str, pa.Schema]) -> Probe | None:
+    def probe_veiled(self, veiled: Veiled, sql: str, over: EmptyRelations) -> Probe | None:
         """The same of a statement with stand-ins for values; None where DuckDB's answer depends on the values."""
         try:
-            names, types, plan = self._probed(sql, relations)
+            names, types, plan = self._probed(sql, over)
         except FabricError:
             return None  # ``probe`` says it in the words of the statement itself
         if veiled.stands_in(plan) < 0:
@@ -191,84 +190,78 @@ class Engine:
 
     def _as_probe(self, names: Sequence[str], types: tuple[str, ...], plan: str) -> Probe:
         fields = [pa.field(n, self.arrow_type(t)) for n, t in zip(names, types, strict=True)]
-        return Probe(schema=pa.schema(fields), types=types, plan=json.loads(plan))
+        (execute,) = json.loads(plan)
+        return Probe(schema=pa.schema(fields), types=types, plan=execute["children"])
 
-    def _probed(self, sql: str, relations: Mapping[str, pa.Schema]) -> tuple[list[str], tuple[str, ...], str]:
-        numbered = Numbered(sql)
-        schemas = {numbered.number(name): schema for name, schema in relations.items()}
-        typed = {name: _renamed(schema, numbered) for name, schema in schemas.items()}
-        key = f"{numbered.text}\n{[(name, str(schema)) for name, schema in typed.items()]}"
-        names, types, plan = self._probes.get(key, lambda: self._probe(numbered.text, typed))
+    def _probed(self, sql: str, over: EmptyRelations) -> tuple[list[str], tuple[str, ...], str]:
+        numbered = Numbered(sql, over)
+        tables = numbered.relations(over)
+        names, types, plan = self._probes.get(
+            f"{numbered.text}\n{tables}", lambda: self._probe(numbered.text, tables)
+        )
         return [numbered.restore(each) for each in names], types, numbered.restore(plan)
 
-    def _probe(
-        self, sql: str, relations: Mapping[str, pa.Schema]
-    ) -> tuple[tuple[str, ...], tuple[str, ...], str]:
-        with self.cursor() as cursor, translated():
-            for name, schema in relations.items():
-                cursor.register(name, ds.dataset(schema.empty_table()))
-            # Neither reads anything; a relation of DuckDB's would be parsed three times, half of it in Python.
-            described = cursor.execute(f"DESCRIBE {sql}").fetchall()
-            names, types = (tuple(str(row[n]) for row in described) for n in (0, 1))
-            rows = cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}").fetchall()
-        return names, types, str(rows[0][1])
+    def _probe(self, sql: str, over: EmptyRelations) -> tuple[tuple[str, ...], tuple[str, ...], str]:
+        with translated(), self._planning.over(over) as cursor:
+            # It reads nothing, and is planned once; a relation of DuckDB's would be parsed three times, half of it in Python.
+            cursor.execute(f"PREPARE probed AS {sql}")
+            described = _seam.bind(cursor, "EXECUTE probed")
+            ((_, plan),) = cursor.execute("EXPLAIN (FORMAT JSON) EXECUTE probed").fetchall()
+        return tuple(described.names), tuple(map(str, described.types)), str(plan)
 
-    def bound_plan(self, sql: str, relations: Mapping[str, Sequence[tuple[str, str]]]) -> str | None:
-        """DuckDB's own bound plan of a statement, not optimized, as JSON; nothing is read.
+    def _register_empty(
+        self, cursor: duckdb.DuckDBPyConnection, name: str, columns: Sequence[tuple[str, str]]
+    ) -> None:
+        schema = pa.schema([pa.field(column, self.input_type(kind)) for column, kind in columns])
+        cursor.register(name, ds.dataset(schema.empty_table()))
 
-        Args:
-            sql: the statement.
-            relations: by name, the columns, each with its DuckDB type. They are empty tables for this
-                statement alone: a plan over registered Arrow data does not serialize.
+    def bound_plan(self, sql: str, over: EmptyRelations) -> str | None:
+        """DuckDB's own bound plan of a statement over empty relations, not optimized, as JSON; nothing is read.
 
-        Returns:
-            None when there is no plan, or it does not serialize.
+        None when there is no plan, or it does not serialize.
         """
-        with self.cursor() as cursor:
-            return serialized(cursor, sql, relations, optimize=False)
+        numbered = Numbered(sql, over)
+        plan = self._blueprints.logical_plan(numbered.text, numbered.relations(over), optimize=False)
+        try:
+            return None if plan is None or json.loads(plan)["error"] else numbered.restore(plan)
+        except ValueError:  # a plan with NaN in it is no JSON
+            return None
 
-    def join_graph(self, sql: str, relations: Mapping[str, Sequence[tuple[str, str]]]) -> JoinGraph:
+    def join_graph(self, sql: str, over: EmptyRelations) -> JoinGraph:
         """What the keys of one relation say of the rows of another, and more; arguments as for ``bound_plan``.
 
         A key's column is the position in what is listed of its relation, whose name it has.
         """
-        numbered = Numbered(sql)
-        typed = {
-            numbered.number(name): [(numbered.number(column), kind) for column, kind in columns]
-            for name, columns in relations.items()
-        }
+        numbered = Numbered(sql, over)
+        tables = numbered.relations(over)
 
         def read() -> JoinGraph:
-            plan = self._blueprints.logical_plan(numbered.text, typed) or '{"plans": []}'
+            plan = self._blueprints.logical_plan(numbered.text, tables) or '{"plans": []}'
             try:
-                return join_graph(plan, lambda table, n: Key(table, n) if table in typed else None)
+                return join_graph(plan, lambda table, n: Key(table, n) if table in tables else None)
             except (LookupError, TypeError, ValueError):
                 return JoinGraph()  # a plan of another shape says nothing
 
-        found = self._graphs.get(f"{numbered.text}\n{typed}", read)
-        restored = {name: numbered.restore(name) for name in typed}
+        found = self._graphs.get(f"{numbered.text}\n{tables}", read)
+        restored = {name: numbered.restore(name) for name in tables}
         return found.named(restored)
 
-    def implied(
-        self, sql: str, relations: Mapping[str, Sequence[tuple[str, str]]]
-    ) -> dict[str, list[Predicate]]:
+    def implied(self, sql: str, over: EmptyRelations) -> dict[str, list[Predicate]]:
         """What rows must meet for the conditions over expressions of a relation's columns, by its name; as ``join_graph``."""
         found: dict[str, list[Predicate]] = {}
-        for condition in self.join_graph(sql, relations).conditions:
-            predicate = implied(condition, relations[condition.relation])
+        for condition in self.join_graph(sql, over).conditions:
+            columns = over[condition.relation]
+            predicate = None if isinstance(columns, str) else implied(condition, columns)
             if predicate is not None:
                 found.setdefault(condition.relation, []).append(predicate)
         return found
 
-    def is_total(self, sql: str, relations: Mapping[str, Sequence[tuple[str, str]]]) -> bool:
+    def is_total(self, sql: str, over: EmptyRelations) -> bool:
         """Whether no expression of a statement can raise for any row; arguments as for ``bound_plan``."""
-        numbered = Numbered(sql)
-        typed = {
-            numbered.number(name): [(numbered.number(column), kind) for column, kind in columns]
-            for name, columns in relations.items()
-        }
-        make = lambda: self._is_total(self.bound_plan(numbered.text, typed))  # noqa: E731
-        return self._totals.get(f"{numbered.text}\n{typed}", make)
+        numbered = Numbered(sql, over)
+        tables = numbered.relations(over)
+        make = lambda: self._is_total(self.bound_plan(numbered.text, tables))  # noqa: E731
+        return self._totals.get(f"{numbered.text}\n{tables}", make)
 
     def _is_total(self, plan: str | None) -> bool:
         # What is known of casts of moments was measured in UTC.
@@ -368,5 +361,16 @@ def stream(cursor: duckdb.DuckDBPyConnection, sql: str) -> pa.RecordBatchReader:
     return _seam.submit(cursor, sql, None, "stream", BATCH_ROWS).arrow_reader()
 
 
-def _renamed(schema: pa.Schema, numbered: Numbered) -> pa.Schema:
-    return pa.schema([field.with_name(numbered.number(field.name)) for field in schema])
+def _locked(
+    config: dict[str, Any], zone: str, filesystem: fsspec.AbstractFileSystem | None = None
+) -> duckdb.DuckDBPyConnection:
+    root = duckdb.connect(":memory:", config=config)
+    if filesystem is not None:
+        root.register_filesystem(filesystem)
+    try:
+        for statement in (*definitions(), f"SET GLOBAL TimeZone = {literal(zone).sql()}", *_LOCK):
+            root.execute(statement)
+    except duckdb.Error as error:
+        root.close()
+        raise translate(error) from None
+    return root

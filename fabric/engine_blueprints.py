@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import duckdb
 
 from fabric.dialect_macros import definitions
+from fabric.engine_planning import PlanningConnections
 from fabric.pushdown import literal
+from fabric.remembered import EmptyRelations
 
 # What makes joins of conditions, reckons with constants, and moves filters to where they belong. Everything else is switched off: some
 # optimizers reckon with the statistics of tables, which are empty here, and some leave a plan that does not serialize.
@@ -30,61 +30,44 @@ class Blueprints:
 
     def __init__(self, zone: str) -> None:
         self._zone = zone
-        self._root: duckdb.DuckDBPyConnection | None = None
-        self._lock = threading.Lock()
+        self._connections = PlanningConnections(self._started, _create)
 
-    def logical_plan(self, sql: str, relations: Mapping[str, Sequence[tuple[str, str]]]) -> str | None:
-        """The plan as JSON; None when there is none, or it does not serialize.
+    def logical_plan(self, sql: str, over: EmptyRelations, *, optimize: bool = True) -> str | None:
+        """The plan as JSON, or what DuckDB says instead in JSON; None when it says nothing.
 
         Args:
             sql: the statement.
-            relations: by name, the columns, each with its DuckDB type.
+            over: what it names: empty tables, since a plan over registered Arrow data does not serialize.
+            optimize: whether filters are moved; else it is what the binder makes of the statement.
         """
-        with self._started().cursor() as cursor:
-            return serialized(cursor, sql, relations, optimize=True)
+        serialize = f"SELECT json_serialize_plan(?::VARCHAR, optimize := {str(optimize).lower()})"
+        try:
+            with self._connections.over(over) as cursor:
+                ((plan,),) = cursor.execute(serialize, [sql]).fetchall()
+        except duckdb.Error:
+            return None
+        return str(plan)
 
     def close(self) -> None:
         """Shut it down."""
-        with self._lock:
-            if self._root is not None:
-                self._root.close()
+        self._connections.close()
 
     def _started(self) -> duckdb.DuckDBPyConnection:
-        with self._lock:
-            if self._root is None:
-                root = duckdb.connect(":memory:", config={"threads": 1, "memory_limit": "256MB"})
-                for statement in (*definitions(), f"SET GLOBAL TimeZone = {literal(self._zone).sql()}"):
-                    root.execute(statement)
-                known = [name for (name,) in root.execute("FROM duckdb_optimizers()").fetchall()]
-                off = ",".join(name for name in known if name not in _OPTIMIZERS)
-                root.execute(f"SET GLOBAL disabled_optimizers = '{off}'")
-                root.execute("SET GLOBAL python_enable_replacements = false")
-                root.execute("SET enable_external_access = false")
-                root.execute("SET lock_configuration = true")
-                self._root = root
-            return self._root
+        root = duckdb.connect(":memory:", config={"threads": 1, "memory_limit": "256MB"})
+        for statement in (*definitions(), f"SET GLOBAL TimeZone = {literal(self._zone).sql()}"):
+            root.execute(statement)
+        known = [name for (name,) in root.execute("FROM duckdb_optimizers()").fetchall()]
+        off = ",".join(name for name in known if name not in _OPTIMIZERS)
+        root.execute(f"SET GLOBAL disabled_optimizers = '{off}'")
+        root.execute("SET GLOBAL python_enable_replacements = false")
+        root.execute("SET enable_external_access = false")
+        root.execute("SET lock_configuration = true")
+        return root
 
 
-def serialized(
-    cursor: duckdb.DuckDBPyConnection,
-    sql: str,
-    relations: Mapping[str, Sequence[tuple[str, str]]],
-    *,
-    optimize: bool,
-) -> str | None:
-    """DuckDB's plan of a statement as JSON; None when there is none, or it does not serialize.
-
-    The relations are empty tables for this statement alone: a plan over registered Arrow data does not serialize.
-    """
-    try:
-        for name, columns in relations.items():
-            listed = ", ".join(f"{_quoted(column)} {kind}" for column, kind in columns)
-            cursor.execute(f"CREATE TEMP TABLE {_quoted(name)} ({listed})")
-        serialize = f"SELECT json_serialize_plan(?::VARCHAR, optimize := {str(optimize).lower()})"
-        ((plan,),) = cursor.execute(serialize, [sql]).fetchall()
-        return None if json.loads(plan)["error"] else str(plan)
-    except (duckdb.Error, ValueError):  # a plan with NaN in it is no JSON
-        return None
+def _create(cursor: duckdb.DuckDBPyConnection, name: str, columns: Sequence[tuple[str, str]]) -> None:
+    listed = ", ".join(f"{_quoted(column)} {kind}" for column, kind in columns)
+    cursor.execute(f"CREATE OR REPLACE TEMP TABLE {_quoted(name)} ({listed})")
 
 
 def _quoted(identifier: str) -> str:

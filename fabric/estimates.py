@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from functools import reduce
+from functools import lru_cache, reduce
+from types import MappingProxyType
 from typing import Any
 
 from fabric.predicates import (
@@ -39,7 +40,9 @@ _WIDTHS |= dict.fromkeys(
 )
 _WIDTHS |= dict.fromkeys(("DECIMAL", "HUGEINT", "UUID", "INTERVAL"), 16.0)
 _WIDTH = 20.0
+_DAYS = {"month": 30, "quarter": 91, "year": 365}
 _NOTHING_KNOWN = ColumnStatistics()
+_READ = 2_000  # columns whose bounds are kept as values; a hundred take some kB
 
 
 def rows_left(table: Table, predicates: Iterable[Predicate]) -> float | None:
@@ -75,12 +78,12 @@ def distinct(table: Table, column: str, rows: float) -> float:
 
 
 def _span(table: Table, column: str, known: ColumnStatistics) -> float:
-    """How many whole numbers or days lie within a column's bounds."""
+    """How many whole numbers or days lie within a column's bounds, or begin there."""
     found = table.column(column)
     ends = [_read(text, found.type) for text in (known.bounds[:1] + known.bounds[-1:])] if found else []
     if len(ends) == 2 and all(isinstance(end, int) for end in ends):
         return float(ends[1] - ends[0] + 1)
-    if len(ends) == 2 and all(type(end) is date for end in ends):
+    if len(ends) == 2 and all(isinstance(end, date) for end in ends) and type(ends[0]) is type(ends[1]):
         return float((ends[1] - ends[0]).days + 1)
     return math.inf
 
@@ -119,11 +122,29 @@ def _width(table: Table, name: str) -> float:
     return sum(map(len, values)) / len(values) if values else _WIDTH
 
 
-def groups(table: Table, columns: Iterable[str], rows: float) -> float:
-    """Different combinations of columns' values in so many of the table's rows; ``rows`` where nobody knows."""
-    known = [_statistics(table, column).distinct for column in columns]
+def groups(
+    table: Table, columns: Iterable[str], rows: float, truncated: Mapping[str, str] = MappingProxyType({})
+) -> float:
+    """Different combinations of columns' values in so many of the table's rows; ``rows`` where nobody knows.
+
+    Of a ``truncated`` column only the named unit counts.
+    """
+    known = [
+        _units(table, column, truncated[column])
+        if column in truncated
+        else _statistics(table, column).distinct
+        for column in columns
+    ]
     # NULL is one more.
     return min(rows, math.prod(each + 1 if each is not None else rows for each in known))
+
+
+def _units(table: Table, column: str, unit: str) -> float | None:
+    """Different units of a date in a column; None when nobody knows."""
+    known = _statistics(table, column)
+    days = _span(table, column, known)
+    found = min(known.distinct or math.inf, days / _DAYS[unit] + 1)
+    return found if found < math.inf else known.distinct
 
 
 def least_different(table: Table) -> str:
@@ -195,7 +216,7 @@ def _pattern(pattern: Pattern, known: ColumnStatistics) -> float:
 def _below(value: Value, known: ColumnStatistics, kind: str) -> float | None:
     """The part of rows whose value is less, common values counted one by one; None when nobody knows."""
     try:
-        bounds = [each for text in known.bounds if (each := _read(text, kind)) is not None]
+        bounds = [each for each in _values(known.bounds, kind) if each is not None]
         common = [(_read(text, kind), part) for text, part in known.common]
         if len(bounds) < 2 and not common:
             return None
@@ -204,6 +225,11 @@ def _below(value: Value, known: ColumnStatistics, kind: str) -> float | None:
         return float(less + rest * (_position(value, bounds) if len(bounds) > 1 else 0.5))
     except TypeError:
         return None  # a value of another type than the column's
+
+
+@lru_cache(maxsize=_READ)
+def _values(bounds: tuple[str, ...], kind: str) -> tuple[Any, ...]:
+    return tuple(_read(text, kind) for text in bounds)
 
 
 def _read(text: str, kind: str) -> Any:

@@ -219,10 +219,13 @@ def _pushed(read: LiveRead) -> Iterator[str]:
     yield from map(describe, read.offer.taken)
     for each in read.offer.semi_joins:
         yield f"{each.column} among the keys of {each.table.name}"
-    if read.offer.counts:
+    if read.offer.counts and read.offer.scan.summed:
+        yield f"rows that are equal but for {', '.join(read.offer.scan.summed)} once, with sums and numbers"
+    elif read.offer.counts:
         yield "equal rows once, with their number"
     if read.offer.distinct:
         yield "equal rows once"
+    yield from (f"{column} as the beginning of its {unit}" for column, unit in read.offer.scan.truncated)
     if read.offer.order_taken and read.offer.scan.order:
         yield "ORDER BY"
     if read.offer.limit_taken:

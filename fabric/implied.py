@@ -83,20 +83,6 @@ def implied(condition: Condition, columns: Sequence[tuple[str, str]]) -> Predica
     return None if isinstance(found, bool) else found
 
 
-def references(node: Node) -> frozenset[int]:
-    """The places of all columns in an expression."""
-    found, stack = set[int](), [node]
-    while stack:
-        each: Any = stack.pop()
-        if isinstance(each, Mapping):
-            if each.get("expression_class") == "BOUND_REF":
-                found.add(each["index"])
-            stack.extend(each.values())
-        elif isinstance(each, list):
-            stack.extend(each)
-    return frozenset(found)
-
-
 def as_condition(test: Node) -> Node:
     """A test of a scan's one column, as DuckDB 2.0 writes it, as a condition on the column at place 0."""
     kind = test["filter_type"]

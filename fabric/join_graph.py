@@ -1,4 +1,4 @@
-"""Which relation's keys decide what of another one matters, and what else is not needed, read from DuckDB's logical plan.
+"""Which relation's keys decide what of another one matters, and what of it is not needed, read from DuckDB's logical plan.
 
 Rows of a relation that meet nobody in a join change no answer. Where the join's key is a plain column on both sides,
 the keys of the one side are therefore a filter on the other: a semi-join. Nor do rows change an answer for which a
@@ -11,57 +11,26 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from fabric.implied import Condition, as_condition, computes, references
-from fabric.plan_nodes import Node, counts, ignores_repeats, refers, requires, widens
-
-# Where the expressions of an operator stand of which it is known which columns it uses; any other uses all.
-_USES = {
-    "LOGICAL_GET": {"table_filters"},
-    "LOGICAL_PROJECTION": {"expressions"},
-    "LOGICAL_FILTER": {"expressions"},
-    "LOGICAL_ORDER_BY": {"orders"},
-    "LOGICAL_AGGREGATE_AND_GROUP_BY": {"groups", "expressions"},
-    "LOGICAL_CROSS_PRODUCT": set[str](),
-    "LOGICAL_COMPARISON_JOIN": {"conditions"},
-    "LOGICAL_WINDOW": {"expressions"},
-    "LOGICAL_UNNEST": {"expressions"},
-}
-
-# By join type, whether the left side may be reduced by the right one's keys, and the right one by the left one's.
-_REDUCES = {
-    "INNER": (True, True),
-    "SEMI": (True, True),
-    "ANTI": (False, True),
-    "LEFT": (False, True),
-    "RIGHT": (True, False),
-}
-# By join type, whether rows of the left side, and of the right one, go on as they are: each by itself, never made NULL.
-_KEEPS = {
-    "INNER": (True, True),
-    "SEMI": (True, False),
-    "ANTI": (True, False),
-    "MARK": (True, False),
-    "LEFT": (True, False),
-    "RIGHT": (False, True),
-    "SINGLE": (True, False),
-    "OUTER": (False, False),
-}
-
-
-# The join types over which DuckDB 2.0 carries no keys to a scan.
-_UNFOLLOWED = ("ANTI", "MARK")
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """A column of a relation, by its position."""
-
-    relation: str
-    column: int
+from fabric.implied import Condition, as_condition, computes
+from fabric.plan_nodes import (
+    KEEPS,
+    REDUCES,
+    UNFOLLOWED,
+    USES,
+    Node,
+    adds,
+    counts,
+    ignores_repeats,
+    references,
+    refers,
+    requires,
+)
+from fabric.plan_outputs import Key, Output, Outputs, beside, mapped, mixed, of, parted
+from fabric.truncations import finest, looks
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +46,9 @@ class JoinGraph:
     """What a statement says of its relations.
 
     ``sets`` are those of which it is the same how often each row is there; ``filtered`` columns of which nothing but
-    filters right over their relation is read, ``counted`` ones of which nothing is but how many are not NULL.
+    filters right over their relation is read, ``counted`` ones of which nothing is but how many are not NULL. Of ``summed``
+    ones nothing is but sums and such numbers, and what becomes of a row does not depend on other rows of the relation.
+    Of ``truncated`` ones nothing is but what a unit of the date says, or whether it is NULL.
     Along ``unfollowed`` edges DuckDB carries no keys itself. ``conditions`` are those over expressions of the columns of one relation that is read once.
     """
 
@@ -85,6 +56,8 @@ class JoinGraph:
     sets: frozenset[str] = frozenset()
     filtered: frozenset[Key] = frozenset()
     counted: frozenset[Key] = frozenset()
+    summed: frozenset[Key] = frozenset()
+    truncated: Mapping[Key, str] = field(default_factory=dict)
     conditions: tuple[Condition, ...] = ()
     unfollowed: frozenset[Edge] = frozenset()
 
@@ -100,29 +73,16 @@ class JoinGraph:
             )
             for each in (self.edges, self.unfollowed)
         )
-        filtered, counted = (
+        filtered, counted, summed = (
             frozenset(Key(names[key.relation], key.column) for key in keys)
-            for keys in (self.filtered, self.counted)
+            for keys in (self.filtered, self.counted, self.summed)
         )
         sets = frozenset(names[relation] for relation in self.sets)
         conditions = (replace(each, relation=names[each.relation]) for each in self.conditions)
-        return JoinGraph(edges, sets, filtered, counted, tuple(conditions), frozenset(unfollowed))
-
-
-@dataclass(frozen=True, slots=True)
-class _Output:
-    """A column of an operator that is a relation's own; ``whole``: each row of the relation stands by itself in it.
-
-    ``required`` says that it is never NULL there.
-    """
-
-    key: Key
-    whole: bool
-    required: bool
-
-
-_Outputs = list[_Output | None]
-"""None for a column of which nothing is known; empty where not even their number is."""
+        truncated = {Key(names[key.relation], key.column): unit for key, unit in self.truncated.items()}
+        return JoinGraph(
+            edges, sets, filtered, counted, summed, truncated, tuple(conditions), frozenset(unfollowed)
+        )
 
 
 def join_graph(plan: str, relation_of: Callable[[str, int], Key | None]) -> JoinGraph:
@@ -140,10 +100,16 @@ def join_graph(plan: str, relation_of: Callable[[str, int], Key | None]) -> Join
     alone = {relation for relation, count in reader.seen.items() if count == 1}
     edges = dict.fromkeys(edge for edge in reader.edges if edge.target.relation in alone)
     unread = {key for key in reader.gotten - reader.used if key.relation in alone and not reader.lost}
-    filtered, counted = frozenset(unread - reader.counted), frozenset(unread & reader.counted - reader.tested)
+    filtered = frozenset(unread - reader.counted - reader.added)
+    counted = frozenset(unread & reader.counted - reader.added - reader.tested)
+    summed = frozenset(unread & (reader.counted | reader.added) - reader.mixed - reader.tested)
+    parts = (
+        {} if reader.lost else {key: units for key, units in reader.units.items() if key not in reader.bare}
+    )
+    truncated = {key: finest(units) for key, units in parts.items() if key.relation in alone}
     conditions = tuple(each for each in reader.conditions if each.relation in alone)
-    unfollowed = frozenset(reader.unfollowed & edges.keys())
-    return JoinGraph(tuple(edges), frozenset(reader.sets & alone), filtered, counted, conditions, unfollowed)
+    sets, unfollowed = frozenset(reader.sets & alone), frozenset(reader.unfollowed & edges.keys())
+    return JoinGraph(tuple(edges), sets, filtered, counted, summed, truncated, conditions, unfollowed)
 
 
 class _Reader:
@@ -157,41 +123,51 @@ class _Reader:
         self.gotten: set[Key] = set()
         self.used: set[Key] = set()
         self.counted: set[Key] = set()
+        self.added: set[Key] = set()
+        self.mixed: set[Key] = set()
         self.tested: set[Key] = set()
+        self.bare: set[Key] = set()
+        self.units: dict[Key, set[str]] = {}
         self.lost = False
 
-    def outputs(self, node: Node) -> _Outputs:
+    def outputs(self, node: Node) -> Outputs:
         """The columns that an operator hands on; what it says is noted on the way."""
         inputs = [self.outputs(child) for child in node["children"]]
         read = self._READERS.get(node["type"])
         found = read(self, node, inputs) if read else []
-        known = _USES.get(node["type"])
+        known = USES.get(node["type"])
         if not found or known is None or any(refers(node[key]) for key in node.keys() - known - {"children"}):
             for each in inputs:
                 self.use_all(each)
         return found
 
-    def use_all(self, outputs: _Outputs) -> None:
+    def use_all(self, outputs: Outputs) -> None:
         """Note that all columns are used."""
         self.lost |= not outputs
-        self.used |= {each.key for each in outputs if each}
+        keys = {each.key for each in outputs if each}
+        self.used |= keys
+        self.bare |= keys
 
-    def _use(self, tree: Any, outputs: _Outputs) -> None:
+    def _use(self, tree: Any, outputs: Outputs) -> None:
         self.used |= self._read(tree, outputs)
 
-    def _read(self, tree: Any, outputs: _Outputs) -> set[Key]:
-        """The columns that an expression, or several, read."""
-        parts: list[Any] = (
-            tree if isinstance(tree, list) else list(tree.values()) if isinstance(tree, dict) else []
-        )
-        found = set[Key]().union(*(self._read(each, outputs) for each in parts))
-        if isinstance(tree, dict) and tree.get("type") == "BOUND_REF":
-            place = tree["index"]
-            self.lost |= place >= len(outputs)
-            found |= {each.key for each in outputs[place : place + 1] if each}
-        return found
+    def _read(self, tree: Any, outputs: Outputs) -> set[Key]:
+        """The columns that an expression, or several, read; how much of each is noted."""
+        places = set(looks(tree))
+        self.lost |= any(place >= len(outputs) for place, _ in places)
+        read = ((outputs[place], unit) for place, unit in places if place < len(outputs))
+        found = {(output.key, unit) for output, unit in read if output}
+        for key, unit in found:
+            self._note_look(key, unit)
+        return {key for key, _ in found}
 
-    def _get(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+    def _note_look(self, key: Key, unit: str) -> None:
+        if unit:
+            self.units.setdefault(key, set()).add(unit)
+        else:
+            self.bare.add(key)
+
+    def _get(self, node: Node, inputs: list[Outputs]) -> Outputs:
         table = (node.get("function_data") or {}).get("table")
         if inputs:
             return []
@@ -201,29 +177,34 @@ class _Reader:
         positions = [each["index"] for each in node["column_indexes"]]
         for each in node["table_filters"]["filters"]:
             key = self._relation_of(table, positions[each["key"]])
-            self._take(as_condition(each["value"]), [_Output(key, True, False) if key else None])
-        found: _Outputs = []
+            output, test = Output(key, True, False) if key else None, as_condition(each["value"])
+            self._take(test, [output])
+            if key:
+                for _, unit in looks(test):
+                    self._note_look(key, unit)
+        found: Outputs = []
         for place in node["projection_ids"] or range(len(positions)):
             key = self._relation_of(table, positions[place])
-            found.append(_Output(key, True, place in tested) if key else None)
+            found.append(Output(key, True, place in tested) if key else None)
         keys = [self._relation_of(table, position) for position in positions]
         self.gotten |= {key for key in keys if key}
         several = bool(node["table_filters"]["multi_column_filters"])
         filters = {each["key"] for each in node["table_filters"]["filters"]}
         self.tested |= {key for place, key in enumerate(keys) if key and (several or place in filters)}
+        self.bare |= {key for key in keys if key and several}
         first = self._relation_of(table, 0)
         if first is not None:
             self.seen[first.relation] += 1
         return found
 
-    def _projection(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
-        found = [_of(expression, inputs[0]) for expression in node["expressions"]]
+    def _projection(self, node: Node, inputs: list[Outputs]) -> Outputs:
+        found = [of(expression, inputs[0]) for expression in node["expressions"]]
         self._use(
             [each for each, known in zip(node["expressions"], found, strict=True) if not known], inputs[0]
         )
         return found
 
-    def _filter(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+    def _filter(self, node: Node, inputs: list[Outputs]) -> Outputs:
         for expression in node["expressions"]:
             self._take(expression, inputs[0])
         read = self._read(node["expressions"], inputs[0])
@@ -231,13 +212,13 @@ class _Reader:
             self.tested |= read
         else:
             self.used |= read
-        return _mapped(inputs[0], node.get("projection_map"))
+        return mapped(inputs[0], node.get("projection_map"))
 
-    def _take(self, expression: Mapping[str, Any], inputs: _Outputs) -> None:
+    def _take(self, expression: Mapping[str, Any], inputs: Outputs) -> None:
         """Note a condition, where it is on rows of one relation that stand by themselves."""
         if not computes(expression):
             return
-        places = references(expression)
+        places = frozenset(references(expression))
         keys = {place: inputs[place] if place < len(inputs) else None for place in places}
         found = {place: output.key for place, output in keys.items() if output and output.whole}
         relations = {key.relation for key in found.values()}
@@ -245,52 +226,62 @@ class _Reader:
             columns = {place: key.column for place, key in found.items()}
             self.conditions.append(Condition(relations.pop(), expression, columns))
 
-    def _ordered(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+    def _ordered(self, node: Node, inputs: list[Outputs]) -> Outputs:
         self._use(node["orders"], inputs[0])
-        return _mapped(inputs[0], node.get("projection_map"))
+        return mapped(inputs[0], node.get("projection_map"))
 
-    def _cut(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+    def _cut(self, node: Node, inputs: list[Outputs]) -> Outputs:
         """Which rows go on depends on the others."""
-        return _parted(inputs[0])
+        return mixed(inputs[0])
 
-    def _aggregate(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+    def _aggregate(self, node: Node, inputs: list[Outputs]) -> Outputs:
         if all(map(ignores_repeats, node["expressions"])):
             self._note_set(node["children"][0])
-        counted = [
-            _of(each["children"][0], inputs[0]) if counts(each) else None for each in node["expressions"]
-        ]
-        self.counted |= {each.key for each in counted if each}
-        others = [each for each, known in zip(node["expressions"], counted, strict=True) if not known]
-        self._use([node["groups"], others], inputs[0])
-        groups = [_of(group, inputs[0]) for group in node["groups"]]
+        for each in node["expressions"]:
+            self._note_added(each, inputs[0])
+        self._use(node["groups"], inputs[0])
+        groups = [of(group, inputs[0]) for group in node["groups"]]
         if len(node.get("grouping_sets") or ()) > 1:
             groups = [None] * len(groups)
         return groups + [None] * (len(node["expressions"]) + len(node.get("grouping_functions") or ()))
 
-    def _window(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
-        self._use(node["expressions"], inputs[0])
-        return _beside(_parted(inputs[0]), [None] * len(node["expressions"]))
+    def _note_added(self, aggregate: Node, inputs: Outputs) -> None:
+        """Note what an aggregate reads: a column of which it takes but the sum and the number, or all that it names."""
+        found = of(aggregate["children"][0], inputs) if adds(aggregate) else None
+        if found is None or not (found.apart or counts(aggregate)):
+            self._use(aggregate, inputs)
+            return
+        (self.counted if counts(aggregate) else self.added).add(found.key)
+        if not found.apart:
+            self.mixed.add(found.key)
+        if aggregate["qname"]["path"][-1] != "count":
+            self.bare.add(found.key)
+        self._use(aggregate["filter"], inputs)
 
-    def _combined(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+    def _window(self, node: Node, inputs: list[Outputs]) -> Outputs:
+        self._use(node["expressions"], inputs[0])
+        return beside(mixed(inputs[0]), [None] * len(node["expressions"]))
+
+    def _combined(self, node: Node, inputs: list[Outputs]) -> Outputs:
         count: int = node["column_count"]
         return [None] * count
 
-    def _kept(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+    def _kept(self, node: Node, inputs: list[Outputs]) -> Outputs:
         return [None] * len(node["chunk_types"])
 
-    def _listed(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+    def _listed(self, node: Node, inputs: list[Outputs]) -> Outputs:
         return [None] * len(node["expr_types"])
 
-    def _body(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+    def _body(self, node: Node, inputs: list[Outputs]) -> Outputs:
         return inputs[1]
 
-    def _cross(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
-        return _beside(*inputs)
+    def _cross(self, node: Node, inputs: list[Outputs]) -> Outputs:
+        return beside(*inputs)
 
-    def _join(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+    def _join(self, node: Node, inputs: list[Outputs]) -> Outputs:
         left, right = inputs
         kind = node["join_type"]
-        keeps = _KEEPS.get(kind)
+        keeps = KEEPS.get(kind)
         if keeps is None:
             return []
         for condition in node["conditions"]:
@@ -299,33 +290,36 @@ class _Reader:
             self._note(kind, condition, left, right)
         if kind in ("SEMI", "ANTI", "MARK"):
             self._note_set(node["children"][1])
-        left = _mapped(left, node.get("left_projection_map"))
-        right = _mapped(right, node.get("right_projection_map"))
+        left = mapped(left, node.get("left_projection_map"))
+        right = mapped(right, node.get("right_projection_map"))
         left, right = (
-            side if kept else _parted(side) for side, kept in zip((left, right), keeps, strict=True)
+            side if kept else parted(side) for side, kept in zip((left, right), keeps, strict=True)
         )
         if kind in ("SEMI", "ANTI"):
             return left
-        return _beside(left, [None] if kind == "MARK" else right)
+        if kind == "SINGLE":
+            # A second row that meets the same one is an error.
+            right = mixed(right)
+        return beside(left, [None] if kind == "MARK" else right)
 
-    def _note(self, kind: str, condition: Node, left: _Outputs, right: _Outputs) -> None:
+    def _note(self, kind: str, condition: Node, left: Outputs, right: Outputs) -> None:
         comparison = condition["comparison"]
         if comparison not in ("COMPARE_EQUAL", "COMPARE_NOT_DISTINCT_FROM"):
             return
-        ours, theirs = _of(condition["left"], left), _of(condition["right"], right)
+        ours, theirs = of(condition["left"], left), of(condition["right"], right)
         if ours is None or theirs is None:
             return
-        reduces_left, reduces_right = _REDUCES.get(kind, (False, False))
+        reduces_left, reduces_right = REDUCES.get(kind, (False, False))
         # Where NULL may equal NULL and there is none, a mark is true or false, whatever else is there.
         reduces_right |= kind == "MARK" and comparison == "COMPARE_NOT_DISTINCT_FROM"
         for target, source, reduces in ((ours, theirs, reduces_left), (theirs, ours, reduces_right)):
             # NULL is among nobody's keys, and must then have no match anyway.
             if reduces and target.whole and (comparison == "COMPARE_EQUAL" or target.required):
                 self.edges.append(edge := Edge(target.key, source.key))
-                if kind in _UNFOLLOWED:
+                if kind in UNFOLLOWED:
                     self.unfollowed.add(edge)
 
-    def _distinct(self, node: Node, inputs: list[_Outputs]) -> _Outputs:
+    def _distinct(self, node: Node, inputs: list[Outputs]) -> Outputs:
         if node["distinct_type"] == "DISTINCT":
             self._note_set(node["children"][0])
         return self._cut(node, inputs)
@@ -343,7 +337,7 @@ class _Reader:
             if first is not None:
                 self.sets.add(first.relation)
 
-    _READERS: Mapping[str, Callable[[_Reader, Node, list[_Outputs]], _Outputs]] = {
+    _READERS: Mapping[str, Callable[[_Reader, Node, list[Outputs]], Outputs]] = {
         "LOGICAL_GET": _get,
         "LOGICAL_PROJECTION": _projection,
         "LOGICAL_FILTER": _filter,
@@ -363,29 +357,3 @@ class _Reader:
         "LOGICAL_EXPRESSION_GET": _listed,
         "LOGICAL_MATERIALIZED_CTE": _body,
     }
-
-
-def _of(expression: Node, inputs: _Outputs) -> _Output | None:
-    """The relation's column that an expression is, whatever whole number it is widened to."""
-    while expression["type"] == "OPERATOR_CAST":
-        (inner,) = expression["children"]
-        if not widens(inner, expression):
-            return None
-        expression = inner
-    if expression["type"] != "BOUND_REF":
-        return None
-    place = expression["index"]
-    return inputs[place] if 0 <= place < len(inputs) else None
-
-
-def _mapped(outputs: _Outputs, places: Sequence[int] | None) -> _Outputs:
-    return [outputs[place] for place in places if place < len(outputs)] if places else outputs
-
-
-def _beside(left: _Outputs, right: _Outputs) -> _Outputs:
-    """The columns of both; nobody knows the places of any where the number of some is not known."""
-    return left + right if left and right else []
-
-
-def _parted(outputs: _Outputs) -> _Outputs:
-    return [replace(each, whole=False) if each else None for each in outputs]

@@ -9,12 +9,13 @@ from fabric.catalog import Catalog
 from fabric.demand import Demand
 from fabric.errors import NotSupported, UserError
 from fabric.estimates import groups, rows_left
-from fabric.predicates import Value
+from fabric.predicates import Value, columns_of
+from fabric.pushdown import leaves
 from fabric.reads import LiveRead
-from fabric.reductions import scan_of, without
+from fabric.reductions import ALL_READ, ReadInPart, scan_of, without
 from fabric.semi_joins import Reduced, sent_once
 from fabric.spi import ScanConnector
-from fabric.types import Offer, Relation, Table
+from fabric.types import Capabilities, Offer, Relation, Scan, Table
 from fabric.witnesses import witnesses
 
 
@@ -27,7 +28,7 @@ def live_read(
     *,
     unpushed: bool,
     a_set: bool = False,
-    unread: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset()),
+    unread: ReadInPart = ALL_READ,
     once: bool = True,
 ) -> LiveRead:
     """The read of a live scan, as far as its source takes what is demanded.
@@ -40,7 +41,7 @@ def live_read(
         known: what reduces it.
         unpushed: it is asked for columns only.
         a_set: it is the same how often each row is there.
-        unread: its columns that are filtered only, and those that are counted only and never NULL.
+        unread: its columns that are read in part.
         once: whether equal rows may be asked for once.
 
     Raises:
@@ -60,21 +61,25 @@ def live_read(
     able = connector.capabilities(table)
     required = able.required if awaits else frozenset()
     stand_ins = dict[int, Value]()
-    if any(unread) and able.proven:
-        stand_ins = witnesses(table, demand, connector.offer(scan).taken, *unread)
+    if able.proven and (unread.filtered or unread.counted):
+        taken = connector.offer(scan).taken
+        stand_ins = witnesses(table, demand, taken, unread.filtered, unread.counted)
         scan = without(scan, [table.columns[n] for n in stand_ins])
     if any(table.columns[edge.target.column].name.lower() in required for edge in awaits):
         offer = Offer(scan, taken=(), splits=(), request="once the keys are known")
     else:
         expected = known.rows if known else rows_left(table, scan.predicates)
-        offer = connector.offer(sent_once(scan, expected, a_set=a_set) if once and not awaits else scan)
+        if once and not awaits:
+            summed, truncated = _in_part(scan, demand, unread, able)
+            scan = sent_once(scan, expected, a_set=a_set, summed=summed, truncated=truncated)
+        offer = connector.offer(scan)
     sent = tuple(_position(table, column) for column in offer.scan.columns)
     by = known.by if known and (offer.semi_joins or awaits) else frozenset[str]()
     rows = offer.rows if offer.rows is not None and not awaits else None
     if rows is None:
         rows = known.rows if known and by else rows_left(table, offer.taken)
     if rows is not None and offer.distinct:
-        rows = groups(table, offer.scan.columns, rows)
+        rows = groups(table, offer.scan.columns, rows, dict(offer.scan.truncated))
     return LiveRead(
         relation,
         connector,
@@ -87,6 +92,23 @@ def live_read(
         awaits,
         witnesses={n: value for n, value in stand_ins.items() if n not in sent},
         follows=any(each in offer.taken for each in demand.implied),
+    )
+
+
+def _in_part(
+    scan: Scan, demand: Demand, unread: ReadInPart, able: Capabilities
+) -> tuple[list[str], dict[str, str]]:
+    """The columns that a source can send as sums, where none of its conditions are on them, and to a unit of the date."""
+    if demand.repeated:
+        return [], {}
+    tested = {column for each in demand.predicates for leaf in leaves(each) for column in columns_of(leaf)}
+    tested |= {each.column for each in scan.semi_joins}
+    sent = {n: column.name for n, column in enumerate(scan.table.columns) if column.name in scan.columns}
+    summed = [sent[n] for n in unread.summed & sent.keys() if sent[n] not in tested]
+    truncated = {sent[n]: unit for n, unit in unread.truncated.items() if n in sent}
+    return (
+        [name for name in summed if name.lower() in able.summed],
+        {name: unit for name, unit in truncated.items() if name.lower() in able.truncated},
     )
 
 

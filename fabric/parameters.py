@@ -14,7 +14,7 @@ from typing import Any
 from sqlglot import exp
 
 from fabric.binding import PLACE
-from fabric.compose import inline, raw_name, table_relations
+from fabric.compose import empty_relations, inline, table_relations
 from fabric.engine import Engine
 from fabric.remembered import Numbered, Remembered
 from fabric.types import Governed, Resolved
@@ -46,12 +46,8 @@ class ParameterTypes:
         if not count:
             return ()
         numbered = Numbered(_text(governed, range(1, count + 1)))
-        tables = {
-            numbered.number(raw_name(relation)): [
-                (numbered.number(f"{relation.id}_{n}"), column.type) for n, column in enumerate(table.columns)
-            ]
-            for relation, table in table_relations(governed.resolved, governed.decisions)
-        }
+        over = empty_relations(table_relations(governed.resolved, governed.decisions))
+        tables = numbered.relations(over)
 
         def ask(wanted: range) -> dict[int, str]:
             plan = self._engine.bound_plan(numbered.number(_text(governed, wanted)), tables)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TypeGuard
 
 import pyarrow as pa
@@ -58,6 +59,8 @@ from fabric.types import (
 
 # A column of one is an expression of its source's own: a predicate on it may raise, or tell, there.
 _COMPUTED = ("view", "foreign table")
+# What stands for the SELECT over a relation's files: ids are made when the texts of users have been read.
+_FILES = re.compile(r"\0(r_[0-9a-f]{16})\0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ class Plan:
     """What runs: the governed tree, the promised schema, and one read per relation that holds data.
 
     ``barriers`` says that the statement may raise, so that no row that a filter takes may meet it; ``parted`` is what runs
-    after its asides, where it has some.
+    after its asides, where it has some. ``composed`` are its texts but for the files, which every run lists anew.
     """
 
     governed: Governed
@@ -73,6 +76,7 @@ class Plan:
     reads: tuple[Read, ...]
     barriers: bool = False
     parted: Parted | None = None
+    composed: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def asides(self) -> Mapping[str, Aside]:
@@ -81,7 +85,7 @@ class Plan:
 
     def aside_sql(self, aside: Aside, paths: Mapping[str, Mapping[str, str]]) -> str:
         """The statement of such a subquery."""
-        return _Composing(self, paths).of(aside.statement)
+        return self._over_files(aside.name, lambda: _Composing(self).of(aside.statement), paths)
 
     def sql(self, paths: Mapping[str, Mapping[str, str]]) -> str:
         """The statement for DuckDB.
@@ -89,11 +93,20 @@ class Plan:
         Args:
             paths: for each file read's relation id, the ``ripstop://`` path of each file.
         """
-        return _Composing(self, paths).statement()
+        return self._over_files("", lambda: _Composing(self).statement(), paths)
 
     def guarded_sql(self, read: LiveRead | FileRead, paths: Mapping[str, Mapping[str, str]]) -> str:
         """The statement of a guarded read, in which its own restrictions are applied before its rows meet any other."""
-        return _Composing(self, paths, alone=read).statement()
+        return self._over_files(read.relation.id, lambda: _Composing(self, alone=read).statement(), paths)
+
+    def _over_files(
+        self, key: str, compose: Callable[[], str], paths: Mapping[str, Mapping[str, str]]
+    ) -> str:
+        text = self.composed.get(key)
+        if text is None:
+            text = self.composed[key] = compose()
+        scans = {read.relation.id: read.scan for read in self.reads if isinstance(read, FileRead)}
+        return _FILES.sub(lambda place: scans[place[1]].sql(paths[place[1]]), text) if scans else text
 
     def is_guarded(self, read: Read) -> TypeGuard[LiveRead | FileRead]:
         """Whether a read has a statement of its own: a live scan of which rows are hidden, or files read first."""
@@ -136,11 +149,8 @@ class Plan:
 class _Composing:
     """One statement of a plan: the whole one, or that of one relation alone."""
 
-    def __init__(
-        self, plan: Plan, paths: Mapping[str, Mapping[str, str]], alone: LiveRead | FileRead | None = None
-    ) -> None:
+    def __init__(self, plan: Plan, alone: LiveRead | FileRead | None = None) -> None:
         self._plan = plan
-        self._paths = paths
         self._alone = alone
         self._reads = {read.relation.id: read for read in plan.reads}
 
@@ -176,7 +186,7 @@ class _Composing:
             return select_guarded(relation, self._visible(relation, table), self._plan.guarded_columns(read))
         if isinstance(read, FileRead):
             # Not even DuckDB's own reader is to skip what a filter would.
-            return read.scan.sql(self._paths[relation.id]) + (BARRIER if read.unpushed else "")
+            return f"\0{relation.id}\0" + (BARRIER if read.unpushed else "")
         if isinstance(read, LiveRead):
             return select(relation, table, read.positions, read.witnesses)
         return select(relation, table, () if isinstance(read, Unread) else tuple(range(len(table.columns))))

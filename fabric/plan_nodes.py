@@ -2,18 +2,67 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 Node = dict[str, Any]
+
+USES = {
+    "LOGICAL_GET": {"table_filters"},
+    "LOGICAL_PROJECTION": {"expressions"},
+    "LOGICAL_FILTER": {"expressions"},
+    "LOGICAL_ORDER_BY": {"orders"},
+    "LOGICAL_AGGREGATE_AND_GROUP_BY": {"groups", "expressions"},
+    "LOGICAL_CROSS_PRODUCT": set[str](),
+    "LOGICAL_COMPARISON_JOIN": {"conditions"},
+    "LOGICAL_WINDOW": {"expressions"},
+    "LOGICAL_UNNEST": {"expressions"},
+}
+"""Where the expressions of an operator stand of which it is known which columns it uses; any other uses all."""
+
+REDUCES = {
+    "INNER": (True, True),
+    "SEMI": (True, True),
+    "ANTI": (False, True),
+    "LEFT": (False, True),
+    "RIGHT": (True, False),
+}
+"""By join type, whether the left side may be reduced by the right one's keys, and the right one by the left one's."""
+
+KEEPS = {
+    "INNER": (True, True),
+    "SEMI": (True, False),
+    "ANTI": (True, False),
+    "MARK": (True, False),
+    "LEFT": (True, False),
+    "RIGHT": (False, True),
+    "SINGLE": (True, False),
+    "FULL": (False, False),
+}
+"""By join type, whether rows of the left side, and of the right one, go on as they are: each by itself, never made NULL."""
+
+UNFOLLOWED = ("ANTI", "MARK")
+"""The join types over which DuckDB 2.0 carries no keys to a scan."""
 
 _WIDENING = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")
 
 
 def refers(tree: Any) -> bool:
     """Whether a part of the plan reads a column."""
-    if isinstance(tree, dict):
-        return tree.get("type") == "BOUND_REF" or any(map(refers, tree.values()))
-    return isinstance(tree, list) and any(map(refers, tree))
+    return next(references(tree), None) is not None
+
+
+def references(tree: Any) -> Iterator[int]:
+    """The places of the columns that a part of the plan reads."""
+    stack = [tree]
+    while stack:
+        part = stack.pop()
+        if type(part) is dict:  # nothing else comes out of JSON, and most of a plan is texts and numbers
+            if part.get("type") == "BOUND_REF":
+                yield part["index"]
+            stack.extend(part.values())
+        elif type(part) is list:
+            stack.extend(part)
 
 
 def counts(aggregate: Node) -> bool:
@@ -24,6 +73,21 @@ def counts(aggregate: Node) -> bool:
         and aggregate["aggregate_type"] != "DISTINCT"
         and len(aggregate["children"]) == 1
         and not aggregate["filter"]
+        and not aggregate["order_bys"]
+    )
+
+
+def adds(aggregate: Node) -> bool:
+    """Whether an aggregate is made of the sum, and the number, of the values that are not NULL, in whatever order.
+
+    Its filter may read what it likes.
+    """
+    return bool(
+        aggregate["type"] == "BOUND_AGGREGATE"
+        and aggregate["qname"]["path"][-1] in ("sum", "avg", "mean", "count")
+        and aggregate["aggregate_type"] != "DISTINCT"
+        and aggregate.get("state_export", "NONE") == "NONE"
+        and len(aggregate["children"]) == 1
         and not aggregate["order_bys"]
     )
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import NamedTuple
 
 from fabric.ahead import read_ahead
 from fabric.asides import Parted, part
 from fabric.catalog import Catalog
-from fabric.compose import meaning, raw_name, table_relations, veiled_meaning
+from fabric.compose import empty_relations, meaning, raw_name, table_relations, veiled_meaning
 from fabric.demand import Demand
-from fabric.demanding import listed_columns
 from fabric.dynamic_filters import semi_joins
 from fabric.engine import Engine
 from fabric.estimates import least_different
 from fabric.join_graph import Edge, JoinGraph
 from fabric.reads import FileRead
-from fabric.remembered import depends_on_the_moment
+from fabric.remembered import EmptyRelations, depends_on_the_moment
 from fabric.semi_joins import Reduced, Reducible
 from fabric.spi import ScanConnector
 from fabric.types import Capabilities, Column, Decision, Governed, Relation, Scan, Table
@@ -43,6 +44,22 @@ def without(scan: Scan, columns: Sequence[Column]) -> Scan:
     return replace(scan, columns=left or (least_different(scan.table),), never_null=never_null)
 
 
+class ReadInPart(NamedTuple):
+    """Columns of a relation, by position, of which a statement does not read what each value is.
+
+    ``filtered`` only; ``counted`` only, and never NULL; ``summed``, or counted; ``truncated`` to a unit of the date.
+    """
+
+    filtered: frozenset[int] = frozenset()
+    counted: frozenset[int] = frozenset()
+    summed: frozenset[int] = frozenset()
+    truncated: Mapping[int, str] = MappingProxyType({})
+
+
+ALL_READ = ReadInPart()
+"""Of a relation of which each column is read whole."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reductions:
     """By relation ids: what reduces each live scan, and each file that is read ahead.
@@ -65,19 +82,18 @@ class Reductions:
             found |= givers
         return frozenset(found - {relation})
 
-    def unread(self, relation: Relation, decision: Decision) -> tuple[frozenset[int], frozenset[int]]:
-        """The columns of a relation that are ``filtered`` only, and the ``counted`` ones that are never NULL.
-
-        None of one that is restricted, whose rules read what they like.
-        """
+    def unread(self, relation: Relation, decision: Decision) -> ReadInPart:
+        """The columns of a relation that are read in part; none of one that is restricted, whose rules read what they like."""
         if decision.rows or decision.masks or decision.hidden:
-            return frozenset(), frozenset()
+            return ALL_READ
         full = {n for n, column in enumerate(relation.object.columns) if column.never_null}
-        filtered, counted = (
+        filtered, counted, summed = (
             frozenset(key.column for key in keys if key.relation == relation.id)
-            for keys in (self.graph.filtered, self.graph.counted)
+            for keys in (self.graph.filtered, self.graph.counted, self.graph.summed)
         )
-        return filtered, counted & full
+        units = self.graph.truncated.items()
+        truncated = {key.column: unit for key, unit in units if key.relation == relation.id}
+        return ReadInPart(filtered, counted & full, summed, truncated)
 
 
 def reductions_of(
@@ -91,11 +107,11 @@ def reductions_of(
     """What reduces the scans of a statement; ``opened`` are its files."""
     wanted = bool(scans) or any(read.demand.predicates for read in opened.values())
     several = len(scans) + len(opened) > 1
-    if not (several and wanted) and not any(_is_wide(each) for each in scans.values()):
+    if not (several and wanted) and not any(_is_large(each, catalog) for each in scans.values()):
         return Reductions()
-    text, columns = meant(governed, veiled)
+    text, over = meant(governed, veiled)
     names = {raw_name(each): each.id for each, _ in table_relations(governed.resolved, governed.decisions)}
-    graph = engine.join_graph(text, columns).named(names)
+    graph = engine.join_graph(text, over).named(names)
     files = {
         id: Reducible(read.scan.source, scan_of(read.scan.estimated or read.scan.table, read.demand))
         for id, read in opened.items()
@@ -110,19 +126,23 @@ def reductions_of(
         {**scans, **files}, graph.edges, alone, asked, graph.unfollowed
     )
     if depends_on_the_moment(text):
-        graph = replace(graph, sets=frozenset())
+        graph = replace(graph, sets=frozenset(), summed=frozenset(), truncated={})
     return Reductions(found, ahead, graph, parted)
 
 
-def _is_wide(reducible: Reducible) -> bool:
-    """Whether it is worth a look at the plan which columns of a scan are not read."""
-    return len(reducible.scan.columns) > 1 and (reducible.rows or 0) >= _MANY_ROWS
+def _is_large(reducible: Reducible, catalog: Catalog) -> bool:
+    """Whether it is worth a look at the plan which columns of a scan are read in part."""
+    scan = reducible.scan
+    if (reducible.rows or 0) < _MANY_ROWS:
+        return False
+    able = able_of(scan.table, catalog)
+    return len(scan.columns) > 1 or scan.columns[0].lower() in able.summed | able.truncated
 
 
-def meant(governed: Governed, veiled: bool) -> tuple[str, dict[str, list[tuple[str, str]]]]:
-    """What a statement means, as text, and the columns of the relations that it names."""
-    columns = listed_columns(table_relations(governed.resolved, governed.decisions))
-    return (veiled_meaning(governed)[1] if veiled else meaning(governed)), columns
+def meant(governed: Governed, veiled: bool) -> tuple[str, EmptyRelations]:
+    """What a statement means, as text, and the relations that it names."""
+    over = empty_relations(table_relations(governed.resolved, governed.decisions))
+    return (veiled_meaning(governed)[1] if veiled else meaning(governed)), over
 
 
 def able_of(table: Table, catalog: Catalog) -> Capabilities:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from sqlglot import exp
 
 from fabric.catalog import Catalog
-from fabric.compose import inline, raw_name, raw_schema, table_relations
+from fabric.compose import empty_relations, inline, table_relations
 from fabric.confirm import confirm
 from fabric.engine import Engine
 from fabric.errors import InvalidConfig
@@ -136,17 +136,14 @@ class RuleBinder:
 
     def _judged(self, resolved: Resolved, alias: str, columns: Sequence[Column]) -> tuple[str, bool]:
         """The type of a rule's condition, and whether it can never raise."""
-        tables = table_relations(resolved)
-        over = exp.select(*resolved.tree.copy().expressions).from_(
+        tree = exp.select(*resolved.tree.copy().expressions).from_(
             f"({_empty(columns)}) AS {alias}", dialect="duckdb"
         )
-        sql = inline(Resolved(over, resolved.relations))
-        typed = {raw_name(r): [(f"{r.id}_{n}", c.type) for n, c in enumerate(t.columns)] for r, t in tables}
-        schemas = {raw_name(r): raw_schema(r, t.columns, self._engine) for r, t in tables}
+        sql, over = inline(Resolved(tree, resolved.relations)), empty_relations(table_relations(resolved))
         confirm(
             resolved.tree.sql(dialect="duckdb"), self._engine.serialize, {r.id for r in resolved.relations}
         )
-        return self._engine.probe(sql, schemas).types[0], self._engine.is_total(sql, typed)
+        return self._engine.probe(sql, over).types[0], self._engine.is_total(sql, over)
 
 
 def _bare(condition: exp.Expr, found: Table | Product) -> exp.Expr:

@@ -6,8 +6,9 @@ What is chosen changes no answer, whatever the estimates say: ``join_graph`` kno
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from fabric.estimates import distinct, groups, part_among, rows_left
 from fabric.join_graph import Edge
@@ -56,17 +57,39 @@ class Reduced:
     awaits: tuple[Edge, ...] = ()
 
 
-def sent_once(scan: Scan, rows: float | None, *, a_set: bool) -> Scan:
+def sent_once(
+    scan: Scan,
+    rows: float | None,
+    *,
+    a_set: bool,
+    summed: Collection[str] = (),
+    truncated: Mapping[str, str] = MappingProxyType({}),
+) -> Scan:
     """The scan, with equal rows asked for once where there are few different ones among many.
 
-    ``a_set``: it is the same how often each row is there, so that nobody needs their number.
+    Args:
+        scan: what would be asked.
+        rows: that it would give.
+        a_set: it is the same how often each row is there, so that nobody needs their number.
+        summed: columns of which sums are enough; rows that are equal but for them count as equal, where their number is sent.
+        truncated: by column, the unit of its date that is enough; it is truncated only if the rows are not few without.
     """
     if rows is None or rows < _MANY_ROWS or scan.limit is not None or scan.order:
         return scan
-    part = groups(scan.table, scan.columns, rows) / rows
-    return replace(
-        scan, distinct=a_set and part <= _SOME_DIFFERENT, counts=not a_set and part <= _FEW_DIFFERENT
-    )
+    most, summed = (_SOME_DIFFERENT, ()) if a_set else (_FEW_DIFFERENT, summed)
+    kept = [column for column in scan.columns if column not in summed]
+    for units in _ways(truncated):
+        if groups(scan.table, kept, rows, units) / rows <= most:
+            sums = tuple(each for each in scan.columns if each in summed)
+            return replace(
+                scan, distinct=a_set, counts=not a_set, summed=sums, truncated=tuple(units.items())
+            )
+    return scan
+
+
+def _ways(truncated: Mapping[str, str]) -> tuple[Mapping[str, str], ...]:
+    # A source takes longer to truncate a date than to send some more of them.
+    return {}, truncated
 
 
 def reduced(relation: str, scans: Mapping[str, Reducible], edges: Sequence[Edge]) -> Reduced:

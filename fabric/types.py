@@ -158,13 +158,14 @@ class OrderKey:
 class Capabilities:
     """What a source applies exactly as DuckDB would, for one table.
 
-    ``predicates`` maps a column's lower-cased name to the words it takes; ``order`` names the columns
-    that it sorts as DuckDB does. ``projection`` is false for a source that always sends every column.
-    Without values of its ``required`` columns, lower-cased, it does not answer. Of a ``proven`` one nobody checks what it took.
+    ``predicates`` maps a column's lower-cased name to the words it takes; ``order`` names those that it sorts as DuckDB does, ``summed`` and ``truncated`` those that it
+    can send so. ``projection`` is false for a source that always sends every column; it does not answer without values of ``required`` ones. A ``proven`` one is not checked.
     """
 
     predicates: Mapping[str, frozenset[PredicateWord]] = field(default_factory=dict)
     order: frozenset[str] = frozenset()
+    summed: frozenset[str] = frozenset()
+    truncated: frozenset[str] = frozenset()
     limit: bool = False
     projection: bool = True
     required: frozenset[str] = frozenset()
@@ -186,11 +187,10 @@ class SemiJoin:
 class Scan:
     """What the plan would like of one occurrence of a table.
 
-    ``columns`` is never empty. ``predicates`` are conjuncts. ``limit`` (rows) holds only together with
-    all ``predicates`` and all of ``order``: a source that leaves one of those must leave the limit.
-    ``semi_joins`` are with tables of the same source; each may be left, or taken with fewer conditions.
-    ``counts``: equal rows had better come once, with their number; ``distinct``: once. Columns that are ``never_null`` are
-    not fetched for that reason, of which the source must make sure.
+    ``columns`` is never empty. ``predicates`` are conjuncts. ``limit`` (rows) holds only together with all ``predicates`` and all of ``order``: a
+    source that leaves one of those must leave the limit. ``semi_joins`` are with tables of the same source; each may be left, or taken with fewer
+    conditions. ``counts``: equal rows had better come once, with their number; ``distinct``: once. Then ``truncated`` columns may be the beginning of their
+    unit, and, with ``counts``, ``summed`` ones have other values of the same sum and number. The source makes sure that the ``never_null`` are so, unfetched.
     """
 
     table: Table
@@ -200,6 +200,8 @@ class Scan:
     limit: int | None = None
     semi_joins: tuple[SemiJoin, ...] = ()
     counts: bool = False
+    summed: tuple[str, ...] = ()
+    truncated: tuple[tuple[str, str], ...] = ()
     distinct: bool = False
     never_null: tuple[str, ...] = ()
 

@@ -124,9 +124,13 @@ class Workbench:
 
     def answer(self, rows: pa.Table, scan: Scan) -> list[Row]:
         """What DuckDB answers to the scan over rows that are here, as ``texts``."""
+        return self.selected(rows, _statement(scan, "here"))
+
+    def selected(self, rows: pa.Table, sql: str) -> list[Row]:
+        """What DuckDB answers to a SELECT from ``here``, rows that are here, as ``texts``."""
         with self._engine.cursor() as cursor:
             cursor.register("here", rows)
-            found = cursor.sql(_statement(scan, "here")).to_arrow_table()
+            found = cursor.sql(sql).to_arrow_table()
             cursor.unregister("here")
         return self.texts(found)
 

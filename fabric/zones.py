@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from fabric.compose import inline, raw_name, table_relations
+from fabric.compose import empty_relations, inline, table_relations
 from fabric.engine import Engine
 from fabric.errors import NotSupported
 from fabric.types import Decision, Governed, Relation, Resolved, Table
@@ -80,13 +80,9 @@ def _is_free(relation: Relation, decisions: Mapping[str, Decision], engine: Engi
     decision = decisions[relation.id]
     if relation.body is None and not decision.rows and not decision.masks:
         return True
-    columns = {
-        raw_name(part): [(f"{part.id}_{n}", column.type) for n, column in enumerate(table.columns)]
-        for part, table in tables
-    }
     text = inline(alone, decisions)
     # A subquery in LIMIT is in no plan.
-    return _LOOKS.search(text) is None and is_zone_free(engine.bound_plan(text, columns))
+    return _LOOKS.search(text) is None and is_zone_free(engine.bound_plan(text, empty_relations(tables)))
 
 
 def _reads_moments(table: Table) -> bool:

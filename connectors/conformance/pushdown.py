@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -200,6 +201,64 @@ class Pushdown(Base):
                         loaded["kinds"].rows, Scan(table, ("id",), (), keys, 4 if offer.limit_taken else None)
                     )
                     assert got == wanted, keys
+
+    def test_rows_that_come_once_stand_for_as_many(
+        self, source: ScanConnector, bench: Bench, loaded: dict[str, Loaded], table: Table
+    ) -> None:
+        for column in table.columns:
+            scan = Scan(table, (column.name,))
+            offer = source.offer(replace(scan, counts=True))
+            got = sorted(bench.texts(bench.read_offer(source, offer, ScanContext())), key=str)
+            assert got == sorted(bench.answer(loaded["kinds"].rows, scan), key=str), column.name
+
+    def test_sums_are_exact(
+        self, source: ScanConnector, bench: Bench, loaded: dict[str, Loaded], table: Table
+    ) -> None:
+        """Of extremes too, and whatever the rest of the rows is: the sum, the number and the kind of the values."""
+        summed = [
+            column.name
+            for column in table.columns
+            if column.name.lower() in source.capabilities(table).summed
+        ]
+        if not summed:
+            pytest.skip("the source sends no sums")
+        sums = ", ".join(f'sum("{name}"), avg("{name}"), count("{name}")' for name in summed)
+        for columns in ((), ("flag",), ("word", "day"), ("number",), tuple(set(summed[:1]))):
+            beside = [name for name in summed if name not in columns]
+            scan = Scan(
+                table, tuple(sorted({*columns, *beside})) or ("id",), counts=True, summed=tuple(beside)
+            )
+            got = bench.read_offer(source, source.offer(scan), ScanContext())
+            assert got.schema == bench.read(source, Scan(table, scan.columns)).schema
+            by = ", ".join(f'"{name}"' for name in columns)
+            sql = f"SELECT {', '.join(part for part in (by, sums) if part) or 'count(*)'} FROM here GROUP BY {by or '()'}"
+            assert sorted(bench.selected(got, sql), key=str) == sorted(
+                bench.selected(loaded["kinds"].rows, sql), key=str
+            ), columns
+
+    @pytest.mark.parametrize("unit", ["month", "quarter", "year"])
+    def test_the_beginning_of_its_unit_says_of_a_date_what_the_date_does(
+        self, source: ScanConnector, bench: Bench, loaded: dict[str, Loaded], table: Table, unit: str
+    ) -> None:
+        able = source.capabilities(table).truncated
+        units = {"month": "month, quarter, year", "quarter": "quarter, year", "year": "year"}[unit].split(
+            ", "
+        )
+        for column in table.columns:
+            if column.name.lower() not in able:
+                continue
+            told = ", ".join(
+                f'{each}("{column.name}"), date_trunc(\'{each}\', "{column.name}")' for each in units
+            )
+            sql = f"SELECT {told}, count(*) FROM here GROUP BY ALL"
+            scan = Scan(table, (column.name,), counts=True, truncated=((column.name, unit),))
+            got = bench.read_offer(source, source.offer(scan), ScanContext())
+            assert got.schema == bench.read(source, Scan(table, scan.columns)).schema
+            assert sorted(bench.selected(got, sql), key=str) == sorted(
+                bench.selected(loaded["kinds"].rows, sql), key=str
+            ), column.name
+            once = source.offer(replace(scan, counts=False, distinct=True))
+            assert bench.read_offer(source, once, ScanContext()).num_rows <= got.num_rows
 
     def test_splits_cover_each_row_once(self, source: ScanConnector, bench: Bench, subject: Subject) -> None:
         many = bench.tables(source)["many"]

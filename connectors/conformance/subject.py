@@ -45,6 +45,10 @@ class Bench(Protocol):
         """What DuckDB answers to the scan over rows that are here."""
         ...
 
+    def selected(self, rows: pa.Table, sql: str) -> Rows:
+        """What DuckDB answers to a SELECT from ``here``, rows that are here."""
+        ...
+
     def texts(self, rows: pa.Table) -> Rows:
         """The rows, comparable."""
         ...

@@ -25,7 +25,8 @@ def at_once(offer: Offer, *, inline: bool) -> Offer:
     table, columns = offer.scan.table, offer.scan.columns
     rows = rows_asked(replace(offer.scan, predicates=offer.taken, semi_joins=offer.semi_joins))
     if rows is not None and (offer.counts or offer.distinct):
-        rows = groups(table, columns, rows)
+        alike = [column for column in columns if column not in offer.scan.summed]
+        rows = groups(table, alike, rows, dict(offer.scan.truncated))
     if rows is not None and offer.limit_taken and offer.scan.limit is not None:
         rows = min(rows, offer.scan.limit)
     if not inline or rows is None or rows > MOST_ROWS or len(offer.splits) > 1:

@@ -14,7 +14,7 @@ from connectors.postgres.catalog import REWRITTEN, UNLIKE
 from connectors.postgres.errors import changed, failed, silent, unfit
 from connectors.postgres.scan import Request
 from connectors.postgres.types import OutOfRange
-from connectors.relational.counted import COUNT, repeated
+from connectors.relational.counted import COUNT, next_to, repeated
 from connectors.relational.pool import Link
 from fabric.errors import FabricError, SourceChanged
 
@@ -152,11 +152,18 @@ class PostgresConduct:
             except (OutOfRange, pa.ArrowInvalid):
                 raise unfit(self.source, str(request.table), (name,)) from None
         landed = pa.RecordBatch.from_arrays(arrays, names=list(request.columns))
-        return landed.append_column(COUNT, behind[0]) if request.counts else landed
+        if not request.counts:
+            return landed
+        for n, place in enumerate(request.places):
+            left, filled = behind[2 * n : 2 * n + 2]
+            beside = request.readings[place].land(next_to(batch.column(place), left))
+            for name, values in (("next", beside), ("left", left), ("filled", filled)):
+                landed = landed.append_column(name, values)
+        return landed.append_column(COUNT, behind[-1])
 
     def spread(self, request: Request, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         """The rows that a landed batch stands for."""
-        return repeated(batch) if request.counts else iter((batch,))
+        return repeated(batch, request.places) if request.counts else iter((batch,))
 
     def failed(self, error: Exception, request: Request | None) -> FabricError:
         """The error of ours for one of the driver's."""

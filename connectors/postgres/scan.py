@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+import pyarrow as pa
 from sqlglot import exp
 
 from connectors.postgres.catalog import NEVER_NULL, proof_of_shape
 from connectors.postgres.predicates import column_of, condition, fits, named, order_key, words
-from connectors.postgres.types import Reading, reading
+from connectors.postgres.types import WHOLE, Reading, reading
 from fabric.predicates import Predicate, columns_of
 from fabric.pushdown import describe, divide, leaves, takes_limit
 from fabric.types import Capabilities, Column, Offer, Refusal, Scan, SemiJoin, Split, Table, TableName
@@ -26,8 +27,10 @@ class Request:
     """What one split asks: the query, how its columns land, and the query that proves their shape.
 
     ``sql`` selects ``columns`` and behind them, for each array, its number of dimensions, or, where it ``counts``, how
-    many rows are equal in all of them. ``proof`` is the statement that fails unless every column that the query touches
-    is of the Postgres type that the catalog knew. ``at_once``, where it is not empty, asks for the same rows, if they are few.
+    many rows are equal in all of them that are not ``summed``. Of such a column it selects the sum divided by the number of
+    values that are not NULL, and behind all columns the remainder and that number. ``proof`` is the statement that fails unless every
+    column that the query touches is of the Postgres type that the catalog knew. ``at_once``, where it is not empty, asks for
+    the same rows, if they are few.
     """
 
     table: TableName
@@ -37,14 +40,23 @@ class Request:
     proof: str
     counts: bool = False
     at_once: str = ""
+    summed: tuple[str, ...] = ()
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """Where in ``columns`` the summed ones stand."""
+        return tuple(map(self.columns.index, self.summed))
 
 
 def capabilities(table: Table) -> Capabilities:
     """What Postgres answers as DuckDB does: by type, and for text by code point (``COLLATE "C"``)."""
-    families = {column.name.lower(): reading(column).family for column in table.columns}
+    readings = {column.name.lower(): reading(column) for column in table.columns}
+    families = {name: how.family for name, how in readings.items()}
     return Capabilities(
         predicates={name: words(family) for name, family in families.items()},
         order=frozenset(name for name, family in families.items() if family != "opaque"),
+        summed=frozenset(name for name, how in readings.items() if how.is_whole),
+        truncated=frozenset(name for name, family in families.items() if family in ("date", "timestamp")),
         limit=True,
         proven=True,
     )
@@ -57,8 +69,12 @@ def offer(scan: Scan) -> Offer:
     limited = takes_limit(scan, taken, able)
     ordered = limited and bool(scan.order)
     joined = _semi_joins(scan.semi_joins, scan.table)
-    once = not limited and all(_is_itself(named(scan.table, name)) for name in scan.columns)
+    alike = (named(scan.table, name) for name in scan.columns if name not in scan.summed)
+    once = not limited and all(map(_is_itself, alike))
     counts, distinct = once and scan.counts, once and scan.distinct
+    scan = replace(
+        scan, summed=scan.summed if counts else (), truncated=scan.truncated if counts or distinct else ()
+    )
     request = _request(scan, taken, joined, ordered, limited, counts, distinct)
     if not limited and (scan.limit is not None or scan.order):
         what = "ORDER BY" if scan.limit is None else f"LIMIT {scan.limit}"
@@ -155,12 +171,22 @@ def _request(
     table = scan.table
     columns = [named(table, name) for name in scan.columns]
     readings = tuple(reading(column) for column in columns)
-    selected = [_selected(column, how) for column, how in zip(columns, readings, strict=True)]
+    units = dict(scan.truncated)
+    selected = [
+        _quotient(column, how)
+        if column.name in scan.summed
+        else _beginning(column, units[column.name])
+        if column.name in units
+        else _selected(column, how)
+        for column, how in zip(columns, readings, strict=True)
+    ]
     selected += [
         exp.Anonymous(this="array_ndims", expressions=[column_of(column)])
         for column, how in zip(columns, readings, strict=True)
         if how.is_array
     ]
+    for name in scan.summed:
+        selected += _remainder(named(table, name))
     if counts:
         selected.append(exp.Count(this=exp.Star()))
     query = exp.select(*selected).from_(exp.table_(table.name.name, db=table.name.schema, quoted=True))
@@ -169,7 +195,8 @@ def _request(
     if conditions:
         query = query.where(*conditions)
     if counts:
-        query = query.group_by(*(exp.Literal.number(n + 1) for n in range(len(columns))))
+        alike = (n for n, column in enumerate(columns, 1) if column.name not in scan.summed)
+        query = query.group_by(*map(exp.Literal.number, alike))
     if distinct:
         query = query.distinct()
     if ordered:
@@ -188,6 +215,7 @@ def _request(
         columns=scan.columns,
         readings=readings,
         counts=counts,
+        summed=scan.summed,
         sql=query.sql(dialect="postgres"),
         proof=proof_of_shape(table.name, shape),
     )
@@ -198,3 +226,41 @@ def _selected(column: Column, how: Reading) -> exp.Expr:
     if isinstance(expression, exp.Column):
         return expression
     return exp.alias_(expression, column.name, quoted=True)
+
+
+def _quotient(column: Column, how: Reading) -> exp.Expr:
+    """The sum of what would be sent of a column, by how many are not NULL, rounded towards zero: within the column's bounds."""
+    divided = exp.Anonymous(this="div", expressions=[_sum(column, how), _number(column)])
+    return exp.alias_(exp.cast(divided, WHOLE[how.wire]), column.name, quoted=True)
+
+
+def _remainder(column: Column) -> list[exp.Expr]:
+    """What is left of the sum, and how many values are not NULL."""
+    left = exp.Anonymous(this="mod", expressions=[_sum(column, reading(column)), _number(column)])
+    return [exp.cast(left, "BIGINT"), exp.Count(this=column_of(column))]
+
+
+def _sum(column: Column, how: Reading) -> exp.Expr:
+    # That of int8 is a numeric, and cannot overflow.
+    value = how.select(column_of(column))
+    return exp.Sum(this=value if how.wire == pa.int64() else exp.cast(value, "BIGINT"))
+
+
+def _number(column: Column) -> exp.Expr:
+    """How many values are not NULL, of the type of their sum; NULL where none is, since nothing is divided by zero."""
+    # Functions of exactly these types are Postgres' own; one of others could be somebody's who may create some.
+    number = exp.cast(exp.Count(this=column_of(column)), "DECIMAL")
+    return exp.Nullif(this=number, expression=exp.Literal.number(0))
+
+
+def _beginning(column: Column, unit: str) -> exp.Expr:
+    """The first moment of a date's month, quarter or year; itself beyond the years that both calendars count alike."""
+    own, kind = column_of(column), reading(column).type
+    moment = exp.cast(own, "TIMESTAMP") if kind == "DATE" else own
+    begun: exp.Expr = exp.Anonymous(
+        this="date_trunc", expressions=[exp.cast(exp.Literal.string(unit), "TEXT"), moment]
+    )
+    first, end = (exp.cast(exp.Literal.string(f"{year}-01-01"), kind) for year in ("0001", "9999"))
+    certain = exp.and_(exp.GTE(this=own, expression=first), exp.LT(this=own, expression=end))
+    case = exp.case().when(certain, exp.cast(begun, kind) if kind == "DATE" else begun).else_(own)
+    return exp.alias_(case, column.name, quoted=True)

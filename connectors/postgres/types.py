@@ -29,6 +29,9 @@ Family = Literal[
 
 Expression = Callable[[exp.Expr], exp.Expr]
 
+WHOLE = {pa.int16(): "SMALLINT", pa.int32(): "INTEGER", pa.int64(): "BIGINT"}
+"""By what the driver delivers of it, each whole number of Postgres."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -45,6 +48,11 @@ class Reading:
     land: Callable[[pa.Array], pa.Array]
     subject: Expression
     is_array: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its values travel as whole numbers, so that sums of them are exact."""
+        return self.wire in WHOLE and self.family in ("integer", "decimal")
 
     @property
     def may_raise(self) -> bool:

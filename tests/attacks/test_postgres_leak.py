@@ -38,7 +38,7 @@ class Log:
 
     def statements(self, table: str) -> list[str]:
         """The WHERE clauses of what was asked of a table since the last look, patterns without their wildcards."""
-        asked = re.findall(rf'COPY \(SELECT "[^\n]* FROM "vault"\."{table}"[^\n]*', self.new())
+        asked = re.findall(rf'(?:COPY \(|: )SELECT "[^\n]* FROM "vault"\."{table}"[^\n]*', self.new())
         clauses = [text.partition(" WHERE ")[2] for text in asked]
         return [
             re.sub(r"(?<= LIKE ')[^']*", lambda pattern: pattern[0].replace("%", ""), text)

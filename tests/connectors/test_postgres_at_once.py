@@ -168,3 +168,30 @@ def test_the_shape_is_proven_for_each_scan_of_a_session(
         with pytest.raises(error, match=r"policy_db\.public\.drifting"):
             read(connector, scan_of(drifting), session)
     assert rows_of(connector, scan_of(table_of(connector, "few"), Comparison("i", "=", 7))) == [(7, "n7")]
+
+
+CONNECTED = """
+SELECT count(*) FROM pg_stat_activity WHERE application_name = 'ripstop' AND backend_type = 'client backend'
+"""
+
+
+def test_queries_one_behind_the_other_need_one_connection(
+    server: EmbeddedPostgres, connector: PostgresConnector
+) -> None:
+    scan = scan_of(table_of(connector, "few"))
+    for _ in range(20):
+        assert len(rows_of(connector, scan)) == 10
+    assert int(server.execute(CONNECTED)) == 1
+
+
+def test_a_connection_whose_transaction_cannot_be_ended_is_closed(
+    server: EmbeddedPostgres, connector: PostgresConnector
+) -> None:
+    scan = scan_of(table_of(connector, "few"))
+    assert len(rows_of(connector, scan)) == 10
+    kill = "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE application_name = 'ripstop'"
+    with closing(connector.open(scans=1)) as session:
+        assert read(connector, scan, session) is not None
+        server.execute(kill)
+    assert len(rows_of(connector, scan)) == 10
+    assert int(server.execute(CONNECTED)) == 1

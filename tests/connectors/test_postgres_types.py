@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from decimal import Decimal
 
 import duckdb
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from connectors.postgres import PostgresConnector
 from connectors.postgres.types import normal_type
 from fabric.errors import BadData, InvalidConfig
-from fabric.predicates import NullTest
+from fabric.predicates import Comparison, NullTest
 from server.demo.postgres import EmbeddedPostgres
 from tests.connectors.postgres_source import read, scan_of, source, table_of
 from tests.embedded import embedded_postgres
@@ -177,6 +178,93 @@ def test_a_value_without_a_place_in_its_type_is_an_error_that_names_table_and_co
     with source(server.uri, tables={"odd": {"columns": {"x": "VARCHAR"}}}) as connector:
         assert read(connector, scan_of(table_of(connector, "odd"))) is not None
     server.execute("DROP TABLE odd")
+
+
+@pytest.mark.parametrize("sent_once", [False, True])
+def test_what_is_no_number_is_an_error_among_sums_too(server: EmbeddedPostgres, sent_once: bool) -> None:
+    server.execute(
+        "DROP TABLE IF EXISTS odd; CREATE TABLE odd (i int, x numeric(10,2));"
+        "INSERT INTO odd VALUES (1, 'NaN'), (1, 2), (1, NULL), (2, 3)"
+    )
+    with source(server.uri) as connector:
+        table = table_of(connector, "odd")
+        scan = scan_of(table)
+        scan = replace(scan, counts=True, summed=("x",)) if sent_once else scan
+        with pytest.raises(BadData, match=r"policy_db.public.odd: a value of column 'x'"):
+            read(connector, scan)
+        assert read(connector, replace(scan, predicates=(Comparison("i", ">", 1),))) is not None
+    server.execute("DROP TABLE odd")
+
+
+_MOMENTS = [
+    "-infinity", "4713-11-24 BC", "4713-12-31 BC", "0044-03-15 BC", "0001-12-31 BC", "0001-01-01", "0001-03-31", "1582-10-15", "1900-02-28",
+    "1995-12-31 23:59:59.999999", "1996-02-29 12:00", "9998-12-31 23:59:59.999999", "9999-01-01", "9999-12-31", "12345-06-07", "infinity",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("unit", ["month", "quarter", "year"])
+@pytest.mark.parametrize("type_", ["date", "timestamp", "timestamp(0)"])
+def test_a_date_of_any_time_is_sent_as_the_beginning_of_its_unit_or_as_it_is(
+    server: EmbeddedPostgres, type_: str, unit: str
+) -> None:
+    values = ", ".join(f"('{moment}')" for moment in _MOMENTS)
+    server.execute(f"CREATE TABLE begun (x {type_}); INSERT INTO begun VALUES {values}, (NULL)")
+    try:
+        with source(server.uri) as connector:
+            table = table_of(connector, "begun")
+            if "x" not in connector.capabilities(table).truncated:
+                assert type_ == "timestamp(0)"
+                return
+            scan = replace(scan_of(table), counts=True, truncated=(("x", unit),))
+            found, plain = read(connector, scan), read(connector, scan_of(table))
+            inside = "x >= '0001-01-01' AND x < '9999-01-01'"
+            begun = f"CASE WHEN {inside} THEN CAST(date_trunc('{unit}', x) AS {{}}) ELSE x END".format(
+                table.columns[0].type
+            )
+            got = duckdb.from_arrow(found).project("CAST(x AS VARCHAR)").fetchall()
+            wanted = duckdb.from_arrow(plain).project(f"CAST({begun} AS VARCHAR)").fetchall()
+            assert sorted(got, key=str) == sorted(wanted, key=str)
+            assert len(got) == len(_MOMENTS) + 1
+    finally:
+        server.execute("DROP TABLE begun")
+
+
+# Postgres type, declared type, values: what is summed is what would be sent, and of what is not sent so nothing is summed.
+_SUMMED = {
+    "oid": ("oid", "", "4294967295, 4294967295, 1", 2 * 4294967295 + 1),
+    "beyond": ("bigint", "", "9223372036854775807, 9223372036854775807, -1", 2**64 - 3),
+    "below": ("bigint", "", "-9223372036854775808, -9223372036854775808, NULL", -(2**64)),
+    "tens": ("numeric(3,-2)", "", "99900, -100, 1234", 99900 - 100 + 1200),
+    "small": ("numeric(2,4)", "", "0.0099, -0.0001, 0.00994", Decimal("0.0197")),
+    "large": ("numeric(18,2)", "", "9999999999999999.99, 9999999999999999.99, 0.01", Decimal("19999999999999999.99")),
+    "longer": ("numeric(19,2)", "", "1, 2, 3", None),
+    "free": ("numeric", "", "1, 2, 3", None),
+    "declared": ("numeric", "DECIMAL(10,2)", "1, 2, 3", None),
+    "text": ("integer", "VARCHAR", "1, 2, 3", None),
+    "floating": ("double precision", "", "1, 2, 3", None),
+    "money": ("money", "", "1, 2, 3", None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", _SUMMED)
+def test_sums_of_a_type_are_exact(server: EmbeddedPostgres, name: str) -> None:
+    type_, declared, values, expected = _SUMMED[name]
+    rows = ", ".join(f"({value})" for value in values.split(", "))
+    server.execute(f"CREATE TABLE summed (x {type_}); INSERT INTO summed VALUES {rows}")
+    tables = {"summed": {"columns": {"x": declared}}} if declared else {}
+    try:
+        with source(server.uri, tables=tables) as connector:
+            table = table_of(connector, "summed")
+            assert connector.capabilities(table).summed == (frozenset() if expected is None else {"x"})
+            if expected is not None:
+                found = read(connector, replace(scan_of(table), counts=True, summed=("x",)))
+                plain = read(connector, scan_of(table))
+                sums = "sum(x), avg(x), count(x), count(*)"
+                got, wanted = (duckdb.from_arrow(each).aggregate(sums).fetchall() for each in (found, plain))
+                assert got == wanted
+                assert got[0][0] == expected
+    finally:
+        server.execute("DROP TABLE summed")
 
 
 def test_a_numeric_without_precision_is_exact_when_declared(server: EmbeddedPostgres) -> None:

@@ -171,6 +171,85 @@ def _side(draw: st.DrawFn, table: str, alias: str) -> str:
     return f"(SELECT * FROM {table} WHERE {draw(conditions(table))}{limited}) {alias}"
 
 
+TOTALLED = ["policy_db.public.policy", "policy_db.public.customer", "policy_db.public.extreme"]
+_TOTALS = ["sum({})", "sum({})", "avg({})", "count({})", "count(*)", "sum({}) FILTER ({if})", "count({}) FILTER ({if})",
+           "sum({}::BIGINT)", "max({})", "count(DISTINCT {})", "sum({} + 1)", "sum(CASE WHEN {if} THEN {} END)", "avg(DISTINCT {})"]  # fmt: skip
+
+
+_UNITS = ["year({})", "quarter({})", "month({})", "date_trunc('month', {})", "date_trunc('year', {})", "strftime({}, '%Y-%m')", "monthname({})",
+          "extract(year FROM CAST({} AS DATE))", "year({}) * 100 + month({})", "day({})", "date_trunc('week', {})"]  # fmt: skip
+_TURNS = ["< DATE '2022-01-01'", ">= DATE '2020-01-01'", "BETWEEN DATE '2019-01-01' AND DATE '2022-12-31'", ">= DATE '2021-04-01'",
+          "< TIMESTAMP '2021-02-01'", "> DATE '2021-02-15'", "<= DATE '2022-06-30'", "IS NOT NULL", "= DATE '2020-03-01'"]  # fmt: skip
+
+
+@st.composite
+def totals(draw: st.DrawFn) -> str:
+    """Sums, averages and counts of one or two tables of Postgres, by groups or of all, over rows, joins, limits and windows."""
+    one, other = draw(st.sampled_from([(each, "") for each in TOTALLED] + [(TOTALLED[0], TOTALLED[1])] * 3))
+    tables = {"a.": one} | ({"b.": other} if other else {})
+    source, both = f"{_part(draw, one)} a", True
+    if other:
+        kind = draw(
+            st.sampled_from(["JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN", "SEMI JOIN", "ANTI JOIN"])
+        )
+        prefix, tested = draw(st.sampled_from(list(tables.items())))
+        source += f" {kind} {_part(draw, other)} b ON a.customer_id = b.customer_id"
+        source += f" AND {draw(conditions(tested, prefix))}" if draw(st.booleans()) else ""
+        both = kind not in ("SEMI JOIN", "ANTI JOIN")
+    if not both:
+        del tables["b."]
+    known = [
+        (prefix, name, kind)
+        for prefix, table in tables.items()
+        for name, (kind, _) in columns_of(table).items()
+    ]
+    numbers = [
+        f'{prefix}"{name}"'
+        for prefix, name, kind in known
+        if kind in ("SMALLINT", "INTEGER", "BIGINT") or (kind.startswith("DECIMAL") and name != "huge")
+    ]
+    groups = [f'{prefix}"{name}"' for prefix, name, kind in known if not kind.endswith("[]")]
+    moments = [f'{prefix}"{name}"' for prefix, name, kind in known if kind in ("DATE", "TIMESTAMP")]
+    units = st.builds(str.replace, st.sampled_from(_UNITS), st.just("{}"), st.sampled_from(moments))
+    chosen = draw(st.lists(st.sampled_from(groups) | units, max_size=2, unique=True))
+    prefix, tested = draw(st.sampled_from(list(tables.items())))
+    made = [
+        draw(st.sampled_from(_TOTALS))
+        .replace("{}", draw(st.sampled_from(numbers)))
+        .replace("{if}", draw(leaves(tested, prefix)))
+        for _ in range(draw(st.integers(1, 4)))
+    ]
+    selected = ", ".join(f"{each} AS c{n}" for n, each in enumerate(chosen + made))
+    sql = f"SELECT {selected} FROM {source}"
+    where = [draw(conditions(tested, prefix))] if draw(st.booleans()) else []
+    where += (
+        [f"{draw(st.sampled_from(moments))} {draw(st.sampled_from(_TURNS))}"] if draw(st.booleans()) else []
+    )
+    sql += f" WHERE {' AND '.join(where)}" if where else ""
+    if chosen:
+        way = draw(st.sampled_from(["{}", "{}", "ROLLUP ({})"]))
+        sql += f" GROUP BY {way.format(', '.join(chosen))}"
+        if draw(st.integers(0, 3)) == 0:
+            sql += f" HAVING sum({draw(st.sampled_from(numbers))}) > 5 OR count(*) = 1"
+    return sql
+
+
+def _part(draw: st.DrawFn, table: str) -> str:
+    columns = ", ".join(f'"{name}"' for name in columns_of(table))
+    return draw(
+        st.sampled_from(
+            [table] * 5
+            + [
+                f"(SELECT * FROM {table} WHERE {draw(conditions(table))})",
+                f"(SELECT * FROM {table} ORDER BY {columns} LIMIT 40)",
+                f"(SELECT *, row_number() OVER (ORDER BY {columns}) AS place FROM {table} QUALIFY place < 30)",
+                f"(SELECT DISTINCT * FROM {table})",
+                f"(FROM {table} UNION ALL FROM {table})",
+            ]
+        )
+    )
+
+
 def assert_equal(both: Both, sql: str) -> None:
     """The line and DuckDB answer alike, or both refuse."""
     try:
@@ -209,6 +288,15 @@ def test_random_queries_answer_as_duckdb_does(both: Both, table: str) -> None:
 def test_random_joins_answer_as_duckdb_does(both: Both) -> None:
     @bounded(80)
     @given(joins())
+    def check(sql: str) -> None:
+        assert_equal(both, sql)
+
+    check()
+
+
+def test_random_totals_answer_as_duckdb_does(both: Both) -> None:
+    @bounded(40)
+    @given(totals())
     def check(sql: str) -> None:
         assert_equal(both, sql)
 

@@ -136,7 +136,7 @@ def forced(apps: Mapping[str, App], request: pytest.FixtureRequest, monkeypatch:
         monkeypatch.setattr(semi_joins, "_MANY_ROWS", 0)
     elif request.param == "by keys":
         monkeypatch.setattr(dynamic_filters, "_LARGEST_PART", 1.0)
-        monkeypatch.setattr(dynamic_filters, "_LARGEST_UNKNOWN_PART", 1.0)
+        monkeypatch.setattr(dynamic_filters, "_LARGEST_SLOW_PART", 1.0)
         monkeypatch.setattr(dynamic_filters, "_wins", lambda *known: True)
         monkeypatch.setattr(asides, "_MANY_ROWS", 0)
         monkeypatch.setattr(ahead, "_MANY_ROWS", 0)

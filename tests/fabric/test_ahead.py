@@ -14,8 +14,9 @@ import fabric.ahead as ahead
 from fabric.ahead import read_ahead
 from fabric.execute import Answer
 from fabric.guarded import GuardedSource
-from fabric.join_graph import Edge, Key
+from fabric.join_graph import Edge
 from fabric.pipeline import Session
+from fabric.plan_outputs import Key
 from fabric.predicates import Comparison, Predicate
 from fabric.semi_joins import Reducible
 from fabric.types import Column, ColumnStatistics, Principal, Scan, Table, TableName

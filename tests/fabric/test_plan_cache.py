@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -16,6 +17,7 @@ import pytest
 import fabric.pipeline as pipeline
 from fabric.confirm import functions
 from fabric.errors import FabricError, InvalidValue, PolicyChanged
+from fabric.execute import Answer
 from fabric.pipeline import Session
 from fabric.questions import Question
 from fabric.remembered import depends_on_the_moment
@@ -108,6 +110,24 @@ def test_a_changed_product_judges_anew(app: App, tmp_path: Path) -> None:
     (tmp_path / "products" / "claims" / "claim.sql").write_text("SELECT * FROM lake.claim WHERE claim_id > 1")
     _until_other(lambda: app.catalog.stamp().holds(before))
     assert rows(app, sql) == [(3,)]
+
+
+def test_a_kept_text_reads_the_files_of_its_own_run(app: App, tmp_path: Path, judged: list[str]) -> None:
+    sql = "SELECT s.claim_id, s.score, c.region FROM fraud.score s JOIN claims.claim c USING (claim_id)"
+    first, second = (app.line.run(sql, ANA, Session()) for _ in range(2))
+    assert isinstance(first, Answer)
+    assert isinstance(second, Answer)
+    assert first.executed != second.executed  # each reads through a mount of its own
+    tokens = re.compile(r"ripstop://[^/']+")
+    assert tokens.sub("", first.executed) == tokens.sub("", second.executed)
+    assert "\0" not in first.executed
+    assert len(set(tokens.findall(first.executed)) | set(tokens.findall(second.executed))) == 4
+    with second, first:
+        read = [[batch.to_pylist() for batch in each.batches()] for each in (second, first)]
+    assert read == [[[{"claim_id": 1, "score": 0.9, "region": "EU"}]]] * 2
+    (tmp_path / "fraud" / "score.csv").write_text("claim_id,score\n1,0.7\n3,0.5\n")
+    assert rows(app, sql) == [(1, 0.7, "EU"), (3, 0.5, "EU")]
+    assert judged == [sql]
 
 
 def test_a_source_with_other_columns_judges_anew(app: App, tmp_path: Path, judged: list[str]) -> None:

@@ -11,12 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
 from fabric.engine import Engine
 from fabric.errors import FabricError
-from fabric.remembered import Numbered, Remembered
+from fabric.remembered import EmptyRelations, Numbered, Remembered
 from tests.policies.governed import ANA, App, ask, company, rows
 
 A, B = "r_" + "a" * 16, "r_" + "b" * 16
@@ -54,8 +53,8 @@ def made_of(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return asked
 
 
-def of(relation: str, kind: pa.DataType | None = None) -> dict[str, pa.Schema]:
-    return {f"{relation}_t": pa.schema([(f"{relation}_0", kind or pa.int64())])}
+def of(relation: str, kind: str = "BIGINT") -> EmptyRelations:
+    return {f"{relation}_t": [(f"{relation}_0", kind)]}
 
 
 # ── numbers ──────────────────────────────────────────────────────────────────────────────────
@@ -112,7 +111,7 @@ def test_a_probe_is_remembered_under_other_ids_and_told_in_ones_own(
 def test_what_differs_in_types_is_not_the_same(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = made_of(engine, monkeypatch)
     text = 'SELECT "{0}_0" + 2 AS typed FROM "{0}_t" AS x'
-    kinds = (pa.int64(), pa.int32(), pa.decimal128(10, 2), pa.decimal128(10, 3), pa.float64())
+    kinds = ("BIGINT", "INTEGER", "DECIMAL(10,2)", "DECIMAL(10,3)", "DOUBLE")
     found = [engine.probe(text.format(A), of(A, kind)).types[0] for kind in kinds]
     assert found == [engine.probe(text.format(B), of(B, kind)).types[0] for kind in kinds]
     assert len(set(found)) == len(asked) == len(kinds)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fabric.compose import meaning, probe_governed, raw_name, raw_schema, table_relations, veiled_meaning
+from fabric.compose import empty_relations, meaning, probe_governed, table_relations, veiled_meaning
 from fabric.demand import demands
 from fabric.parse import parse
 from fabric.pipeline import Session
@@ -86,11 +86,8 @@ def test_what_is_demanded_is_what_the_value_itself_would_demand(
     engine = app.line._engine
     probed = probe_governed(governed, engine)
     assert probed.veiled
-    schemas = {
-        raw_name(relation): raw_schema(relation, table.columns, engine)
-        for relation, table in table_relations(governed.resolved, governed.decisions)
-    }
-    plain = engine.probe(meaning(governed), schemas)
+    over = empty_relations(table_relations(governed.resolved, governed.decisions))
+    plain = engine.probe(meaning(governed), over)
     assert (probed.schema, probed.types) == (plain.schema, plain.types)
     assert _demands(app, governed, probed.plan) == _demands(app, governed, plain.plan)
 
