@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import importlib
 import logging
 import os
@@ -92,6 +93,8 @@ def _serve(
     watch: Watch,
     gate: SharedGate,
 ) -> int:
+    # What has been imported stays: each collection would look through it again, and a query wait 80 ms for that.
+    gc.freeze()
     app = build(directory)
     live = LiveApp(directory, app)
     settings = app.config.server

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from sqlglot import exp
@@ -34,6 +35,8 @@ FROM (WITH RECURSIVE base AS (
         WHERE base.typtype = 'd')
       SELECT * FROM base WHERE typtype <> 'd') b
 """
+
+_PROOFS = 2_000  # statements that are kept; one takes a kB
 
 _COLUMNS = """
 SELECT n.nspname::text AS schema, c.relname::text AS name, c.relkind::text AS kind,
@@ -288,12 +291,13 @@ UNLIKE, REWRITTEN = "22012", "2201F"
 """The SQLSTATEs with which the proof of a table's shape fails: division by zero, and the root of a negative number."""
 
 
-def proof_of_shape(table: TableName, shape: Mapping[str, str]) -> str:
+@lru_cache(maxsize=_PROOFS)
+def proof_of_shape(table: TableName, shape: tuple[tuple[str, str], ...]) -> str:
     """One statement that holds a table's shape until the transaction ends, and fails if that is another one.
 
     Args:
         table: in Postgres.
-        shape: by column, its type there, with ``NEVER_NULL`` behind that of one that never is.
+        shape: columns, each with its type there, with ``NEVER_NULL`` behind that of one that never is.
 
     It fails as ``UNLIKE`` where a column is gone or of another type; and as ``REWRITTEN`` where the files of the table and
     its partitions are not those that the snapshot sees: a TRUNCATE or a rewriting ALTER TABLE of another transaction
@@ -301,10 +305,10 @@ def proof_of_shape(table: TableName, shape: Mapping[str, str]) -> str:
     """
     named = exp.table_(table.name, db=table.schema, quoted=True)
     oid = f"{_literal(named.sql('postgres'))}::regclass"
-    sure = _names([column for column, native in shape.items() if native.endswith(NEVER_NULL)])
+    sure = _names([column for column, native in shape if native.endswith(NEVER_NULL)])
     held = exp.select("1").from_(named).where(exp.false()).sql("postgres")
     never_null = f"CASE WHEN a.attname = ANY({sure}) AND {_NEVER_NULL} THEN '{NEVER_NULL}' ELSE '' END"
-    expected = ", ".join(f"({_literal(column)}, {_literal(native)})" for column, native in shape.items())
+    expected = ", ".join(f"({_literal(column)}, {_literal(native)})" for column, native in shape)
     alike = f"(a.attname::text, ({NATIVE}) || {never_null}) IN ({expected})" if shape else "true"
     return f"""
 SELECT CASE WHEN count(*) FILTER (WHERE alike) < {len(shape)} THEN 1.0::float8 / (0 * count(*))
@@ -313,7 +317,7 @@ FROM (SELECT {alike} AS alike,
              (SELECT coalesce(bool_and(f.relfilenode IN (0, pg_relation_filenode(f.oid))), true) FROM pg_class f
               WHERE f.oid = a.attrelid OR f.oid IN (SELECT relid FROM pg_partition_tree(a.attrelid))) AS kept
       FROM pg_attribute a
-      WHERE a.attrelid = {oid} AND a.attname = ANY({_names(list(shape))}) AND NOT a.attisdropped AND NOT EXISTS ({held})
+      WHERE a.attrelid = {oid} AND a.attname = ANY({_names([column for column, _ in shape])}) AND NOT a.attisdropped AND NOT EXISTS ({held})
      ) AS columns
 """
 

@@ -217,7 +217,7 @@ def _request(
         counts=counts,
         summed=scan.summed,
         sql=query.sql(dialect="postgres"),
-        proof=proof_of_shape(table.name, shape),
+        proof=proof_of_shape(table.name, tuple(shape.items())),
     )
 
 
