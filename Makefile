@@ -39,7 +39,7 @@ demo: install
 	$(BIN)/ripstop demo
 
 test: install
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist worksteal
 
 check: install
 	$(BIN)/ruff check .

@@ -69,7 +69,8 @@ class Refresher:
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._swept = -_SWEEP_SECONDS
-        self._refreshing: Future[None] | None = None
+        self._refreshing: Future[bool] | None = None
+        self._turn = threading.Event()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="ripstop-refresh")
         self._clock = threading.Thread(target=self._tick, name="ripstop-snapshots", daemon=True)
 
@@ -84,6 +85,7 @@ class Refresher:
     def close(self) -> None:
         """Stop what is under way; the last snapshots stay."""
         self._closed.set()
+        self._turn.set()
         with self._lock:
             stops = list(self._active.values())
         for stop in stops:
@@ -138,7 +140,7 @@ class Refresher:
     # ── when ────────────────────────────────────────────────────────────────────────────────
 
     def _tick(self) -> None:
-        while not self._closed.wait(_TICK_SECONDS):
+        while not self._closed.is_set():
             try:
                 self._look()
                 self._look_after()
@@ -146,6 +148,8 @@ class Refresher:
                 log.warning("snapshots are not looked after: %s", error)
             except Exception:
                 log.exception("snapshots are not looked after")
+            self._turn.wait(_TICK_SECONDS)
+            self._turn.clear()
 
     def _look(self) -> None:
         if self._tables.look():
@@ -163,6 +167,7 @@ class Refresher:
             due = next((each for each in products.values() if self._is_due(each)), None)
             if due is not None:
                 self._refreshing = self._pool.submit(self._refresh_due, due)
+                self._refreshing.add_done_callback(self._go_on)
         if time.monotonic() - self._swept >= _SWEEP_SECONDS:
             self._swept = time.monotonic()
             if self._snapshots.state.lease("sweep snapshots", _SWEEP_SECONDS):
@@ -200,13 +205,21 @@ class Refresher:
         kept = self._snapshots.newest_of(product) if stored.full else None
         return kept is not None and _is_past(stored.full, kept.whole_at)
 
-    def _refresh_due(self, product: Product) -> None:
-        """Refresh it, unless nothing has changed, another process does it, or has done so since it was found to be due."""
+    def _go_on(self, ended: Future[bool]) -> None:
+        """Look at once for the next that is due; one that is not refreshed now is looked at again a turn later."""
+        if not ended.cancelled() and ended.exception() is None and ended.result():
+            self._turn.set()
+
+    def _refresh_due(self, product: Product) -> bool:
+        """Refresh it, unless nothing has changed, another process does it, or has done so since it was found to be due.
+
+        Whether its snapshot is a new one.
+        """
         stored = product.stored
         try:
             with self._alone(key_of(product)) as stop:
                 if stored is None or stop is None or not self._is_due(product):
-                    return
+                    return False
                 self._looked[key_of(product)] = time.monotonic()
                 began, found = time.time(), self._inputs(product)
                 whole = self._is_due_whole(product, stored)
@@ -214,12 +227,13 @@ class Refresher:
                 if kept is not None:
                     self._snapshots.confirm(kept.snapshot_id, began)
                     self._look()
-                    return
+                    return False
                 rows = self._made(product, stop, found, whole=whole)
         except FabricError as error:
             log.warning("%s is not refreshed: %s", product.written, error)
-        else:
-            log.info("%s is refreshed, %d rows", product.written, rows)
+            return False
+        log.info("%s is refreshed, %d rows", product.written, rows)
+        return True
 
     def _unchanged(
         self, product: Product, stored: Materialization, found: Inputs | None, stop: Stop

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -39,6 +40,12 @@ _HASHER = PasswordHasher()
 def hash_password(password: str) -> str:
     """The argon2id hash of a password (argon2-cffi's defaults, RFC 9106 low-memory), for users.yaml."""
     return _HASHER.hash(password)
+
+
+@cache
+def _of_nobody() -> str:
+    """The hash of a password that nobody knows: a user who is not there takes as long as one who is."""
+    return hash_password(secrets.token_hex(16))
 
 
 def password_mark(signer: Signer, user: str, settings: UserSettings) -> str:
@@ -102,7 +109,7 @@ class Authenticator:
         self._salt = secrets.token_bytes(32)
         self.failed: Callable[[str, str], None] | None = None
         self._argon2 = threading.BoundedSemaphore(_AT_ONCE)
-        self._nobody = hash_password(secrets.token_hex(16))
+        self._nobody = _of_nobody()
 
     @property
     def takes_certificates(self) -> bool:

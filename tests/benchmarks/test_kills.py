@@ -16,7 +16,7 @@ def test_kill_9_under_load_loses_no_intent_and_nothing_that_was_shown() -> None:
 
 
 def test_kill_9_while_runs_and_refreshes_are_under_way_leaves_nothing_half_and_no_orphan() -> None:
-    found = lake_kills.measure(4, "s3", 5.0)
+    found = lake_kills.measure(3, "s3", 5.0)
     assert found["succeeded"]
     assert found["refreshes asked for, and reported"]
     for what in (

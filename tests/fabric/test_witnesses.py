@@ -55,7 +55,7 @@ def duck() -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_a_witness_passes(duck: duckdb.DuckDBPyConnection, data: st.DataObject) -> None:
     kind = data.draw(st.sampled_from(list(_VALUES)))

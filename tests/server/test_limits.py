@@ -198,7 +198,10 @@ def test_what_is_only_planned_or_looked_up_does_not_wait(served: Served) -> None
     with busy(served, "ana", "bob"):
         for sql in ("EXPLAIN FROM desk.claim", "DESCRIBE desk.claim", "SHOW TABLES", "FROM system.limits"):
             rows(served, "eve", sql)
-        (waiting,) = [Asking(served, "eve", "FROM system.limits, range(1)")]
+        waiting = Asking(served, "eve", "FROM system.limits, range(1)")
+        until(lambda: served.counts() == (2, 1))
+        (running,) = under_way(served, "ana")
+        cancel(served, "root", running)
         assert waiting.ended() == ""
 
 
