@@ -58,7 +58,7 @@ _SHOWN_FILES = 5
 class FileScan:
     """The files of one scan, grouped by shape; ``listed`` counts them before pruning.
 
-    ``estimated`` is the table with what its files tell of its rows.
+    ``estimated`` is the table with what its files tell of its rows; ``blooms_at`` where bloom filters begin, by file.
     """
 
     source: str
@@ -68,6 +68,7 @@ class FileScan:
     listed: int
     pruned_by: tuple[Predicate, ...] = field(default=())
     estimated: Table | None = field(default=None, compare=False)
+    blooms_at: Mapping[str, int] = field(default_factory=dict, compare=False)
 
     @property
     def files(self) -> tuple[FileStat, ...]:
@@ -199,6 +200,7 @@ class FileTables:
             listed=len(listed),
             pruned_by=pruning,
             estimated=_estimated(table, layout, kept),
+            blooms_at={f.path: shape.blooms_at for f, shape in kept if shape.blooms_at is not None},
         )
 
     def _look(self, connector: FileConnector, table: Table, files: Sequence[FileStat]) -> list[FileShape]:

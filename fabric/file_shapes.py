@@ -74,13 +74,15 @@ Rows = Callable[[str], list[tuple[Any, ...]]]
 class FileShape:
     """A file as it is: its columns as ``(name, DuckDB type)``, and the reader options that fit it.
 
-    ``rows`` and, by lower-cased column, ``ends`` (the least and the greatest value, as text) are a Parquet footer's.
+    ``rows``, where bloom filters begin (``blooms_at``) and, by lower-cased column, ``ends`` (the least and the greatest value, as
+    text) are a Parquet footer's.
     """
 
     columns: tuple[tuple[str, str], ...]
     options: tuple[tuple[str, str], ...] = ()
     rows: int | None = field(default=None, compare=False)
     ends: Mapping[str, tuple[str, str]] = field(default_factory=dict, compare=False)
+    blooms_at: int | None = field(default=None, compare=False)
 
 
 def name(identifier: str) -> str:
@@ -174,7 +176,7 @@ def _parquet(rows: Rows, options: tuple[tuple[str, str], ...], paths: Sequence[s
     ):
         footers.setdefault(path, []).append(tuple(element))
     counted: dict[str, int] = dict(rows(f"SELECT file_name, num_rows FROM parquet_file_metadata([{listed}])"))
-    ends = _ends(rows, listed) if len(paths) <= _MOST_MEASURED else {}
+    ends, blooms = _measured(rows, listed) if len(paths) <= _MOST_MEASURED else ({}, {})
     bound: dict[tuple[tuple[Any, ...], ...], FileShape] = {}
     shapes = []
     for path in paths:
@@ -182,21 +184,27 @@ def _parquet(rows: Rows, options: tuple[tuple[str, str], ...], paths: Sequence[s
         if footer not in bound:
             call = f"read_parquet({text(path)}, hive_partitioning=false{_arguments(options)})"
             bound[footer] = _described(rows, call)
-        shapes.append(replace(bound[footer], rows=counted[path], ends=ends.get(path, {})))
+        shape = replace(bound[footer], rows=counted[path], ends=ends.get(path, {}))
+        shapes.append(replace(shape, blooms_at=blooms.get(path)))
     return shapes
 
 
-def _ends(rows: Rows, listed: str) -> dict[str, dict[str, tuple[str, str]]]:
-    """By file and column the least and the greatest value of those row groups that tell; estimates."""
+def _measured(rows: Rows, listed: str) -> tuple[dict[str, dict[str, tuple[str, str]]], dict[str, int]]:
+    """By file and column the least and the greatest value of those row groups that tell; by file where bloom filters begin."""
     found: dict[str, dict[str, list[str]]] = {}
-    for path, column, *ends in rows(
-        f"SELECT file_name, path_in_schema, stats_min_value, stats_max_value FROM parquet_metadata([{listed}])"
+    blooms: dict[str, int] = {}
+    for path, column, bloom, *ends in rows(
+        "SELECT file_name, path_in_schema, bloom_filter_offset, stats_min_value, stats_max_value "
+        f"FROM parquet_metadata([{listed}])"
     ):
         found.setdefault(path, {}).setdefault(column.lower(), []).extend(e for e in ends if e is not None)
-    return {
+        if bloom is not None:
+            blooms[path] = min(bloom, blooms.get(path, bloom))
+    known = {
         path: {column: outermost(texts) for column, texts in columns.items() if texts}
         for path, columns in found.items()
     }
+    return known, blooms
 
 
 def outermost(texts: Sequence[str]) -> tuple[str, str]:

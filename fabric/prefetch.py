@@ -1,6 +1,6 @@
 """What a scan of files surely reads, asked for before DuckDB does.
 
-``begin``: the footers of Parquet files, and small files, of which DuckDB reads one after the other, and not before the
+``begin``: the footers of Parquet files with their bloom filters, and small files, of which DuckDB reads one after the other, and not before the
 live scans that it waits for. ``prefetch``: all column chunks that a Parquet scan needs, in one call. For a source where a call costs and ranges do not (SFTP), DuckDB's reads one by one took six times as long as
 one call for all chunks of the columns (notes/federation.md, section 5).
 """
@@ -14,12 +14,15 @@ from fabric.errors import FabricError
 from fabric.file_errors import blame
 from fabric.file_shapes import text
 from fabric.filesystem import Mount
+from fabric.predicates import Comparison, Membership
+from fabric.pushdown import leaves
 from fabric.reads import FileRead
 
 log = logging.getLogger("ripstop.prefetch")
 
 MOST_BYTES = 256 * 10**6
 _MOST_FILES = 8
+_MOST_BLOOMS = 2 << 20
 SMALL_FILE = 256 << 10
 # A footer has some hundred bytes for each chunk, of which a hundred thousand are a small one.
 _FOOTER, _FOOTER_PART = 64 << 10, 1 << 10
@@ -36,7 +39,20 @@ def begin(read: FileRead, mount: Mount) -> None:
             mount.begin(number, 0, file.size)
         elif read.scan.layout.format == "parquet":
             length = min(file.size, max(_FOOTER, file.size // _FOOTER_PART))
-            mount.begin(number, file.size - length, length)
+            start = file.size - length
+            blooms = read.scan.blooms_at.get(file.path, start) if _looks_up(read) else start
+            if file.size - blooms <= _MOST_BLOOMS:
+                start = min(start, blooms)
+            mount.begin(number, start, file.size - start)
+
+
+def _looks_up(read: FileRead) -> bool:
+    """Whether DuckDB asks bloom filters: for each row group, of which it reads one after the other by themselves."""
+    return any(
+        each.op == "=" if isinstance(each, Comparison) else isinstance(each, Membership) and not each.negated
+        for predicate in read.demand.predicates
+        for each in leaves(predicate)
+    )
 
 
 def wanted(read: FileRead) -> bool:

@@ -6,13 +6,20 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from fabric.blocks import BlockCache
+from fabric.demand import Demand
+from fabric.engine import Engine
 from fabric.errors import Cancelled, SourceChanged
+from fabric.file_scan import FileTables
 from fabric.filesystem import FileSystem, Mount
+from fabric.predicates import Comparison, Membership, Predicate
+from fabric.prefetch import begin as begin_scan
+from fabric.reads import FileRead
 from fabric.spi import ScanContext
-from fabric.types import FileLayout
+from fabric.types import FileLayout, Relation, Table, TableName
 from tests.fabric.watched_folder import DirectFolder, RealisticFolder, WatchedFolder
 
 SIZE = 100_000
@@ -112,3 +119,55 @@ def test_nothing_is_begun_where_a_read_takes_no_time(filesystem: FileSystem, tmp
     assert part(filesystem, mount, 0, 10) == b"x" * 10
     assert [sum(length for _, length in call) for call in near.calls] == [10]
     near.close()
+
+
+@pytest.mark.parametrize(
+    ("predicates", "blooms"),
+    [
+        ([Comparison("mode", "=", "AIR")], True),
+        ([Membership("mode", ("AIR", "RAIL"))], True),
+        ([Comparison("mode", ">", "AIR")], False),
+        ([Membership("mode", ("AIR",), negated=True)], False),
+        ([], False),
+    ],
+)
+def test_bloom_filters_come_with_the_footer_where_they_are_asked(
+    tmp_path: Path, predicates: list[Predicate], blooms: bool
+) -> None:
+    """Else DuckDB asks for that of each row group before it reads it."""
+    parts = ", ".join(f"(range + {n}) % 3000 AS part{n}" for n in range(5))
+    with duckdb.connect() as local:
+        local.execute(
+            f"COPY (SELECT range AS id, {parts}, ['AIR', 'MAIL', 'SHIP'][range % 3 + 1] AS mode "
+            f"FROM range(200000)) TO '{tmp_path}/line.parquet' (FORMAT parquet, ROW_GROUP_SIZE 20000)"
+        )
+        size = (tmp_path / "line.parquet").stat().st_size
+        metadata = f"parquet_metadata('{tmp_path}/line.parquet')"
+        ((starts,),) = local.sql(f"SELECT min(bloom_filter_offset) FROM {metadata}").fetchall()
+    cache, folder = BlockCache(memory_bytes=0), RealisticFolder(tmp_path)
+    filesystem = FileSystem(cache)
+    engine = Engine(filesystem)
+    layout, name = FileLayout("line.parquet", "parquet"), TableName("far", "main", "line")
+    files = FileTables(engine, filesystem)
+    table = Table(name, files.columns(folder, Table(name, (), layout=layout)), layout=layout)
+    scan = files.scan(folder, table, predicates)
+    assert scan.blooms_at == {"line.parquet": starts}
+    read = FileRead(
+        Relation("r", name, table, "ana", "far.line"), folder, scan, Demand({0, 6}, predicates=predicates)
+    )
+    mount = filesystem.mount(folder, scan.files, ScanContext())
+    folder.calls.clear()
+    begin_scan(read, mount)
+    ((path,),) = (mount.paths,)
+    found = engine.rows(f"SELECT count(id) FROM read_parquet('{path}') WHERE mode IN ('AIR', 'RAIL')")
+    assert found == [(66_667,)]
+    ends_at_footer = [start for call in folder.calls for start, length in call if start + length == size]
+    assert len(ends_at_footer) == 1
+    asked_apart = [
+        call for call in folder.calls for start, length in call if length < 100 and start >= starts
+    ]
+    assert (ends_at_footer[0] <= starts) == blooms
+    assert bool(asked_apart) != blooms
+    engine.close()
+    cache.close()
+    folder.close()
