@@ -285,6 +285,9 @@ class _Reader:
         if keeps is None:
             return []
         for condition in node["conditions"]:
+            if condition["right"] is None:  # no comparison of the two sides, but an expression over both
+                self._use(condition["left"], beside(left, right))
+                continue
             self._use(condition["left"], left)
             self._use(condition["right"], right)
             self._note(kind, condition, left, right)

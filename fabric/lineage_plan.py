@@ -278,7 +278,9 @@ def _join(reader: Reader, operator: Node) -> Rows:
     if operator.get("delim_flipped") or operator["join_type"] not in _JOINS:
         raise Unread(f"join {operator['join_type']}")
     left, right = (reader.rows(child) for child in operator["children"])
-    conditions = operator.get("conditions") or []
+    # One without a right side is no comparison of the two sides, but an expression over both.
+    conditions = [each for each in operator.get("conditions") or [] if each["right"] is not None]
+    over_both = [each["left"] for each in operator.get("conditions") or [] if each["right"] is None]
     one_row = _groups_are_keys(operator["children"][1], conditions)
     if one_row:
         right = _not_grouped(right, reads([c["right"] for c in conditions], right.columns, Way.JOIN))
@@ -286,7 +288,7 @@ def _join(reader: Reader, operator: Node) -> Rows:
         (
             reads([c["left"] for c in conditions], left.columns, Way.JOIN),
             reads([c["right"] for c in conditions], right.columns, Way.JOIN),
-            reads(operator.get("condition"), left.columns + right.columns, Way.JOIN),
+            reads([*over_both, operator.get("condition")], left.columns + right.columns, Way.JOIN),
         )
     )
     chosen = joined((compared, right.decided))

@@ -56,6 +56,8 @@ BOTH = {"a.k < b.k", "b.k < a.k"}
         ("SELECT * FROM a WHERE k < 4 AND k NOT IN (SELECT k FROM b WHERE k IS NOT NULL)", set()),
         ("SELECT * FROM a JOIN b ON a.k IS NOT DISTINCT FROM b.k", set()),
         ("SELECT * FROM a JOIN b ON a.k < b.k", set()),
+        ("SELECT * FROM a JOIN b ON a.k = b.k AND a.n + b.n > 3", BOTH),
+        ("SELECT * FROM a LEFT JOIN b ON a.k = b.k AND a.n + b.n > 3", {"b.k < a.k"}),
         ("SELECT * FROM a JOIN b ON a.k = b.k + 1", set()),
         ("SELECT * FROM a JOIN b ON a.n = b.k", {"a.n < b.k", "b.k < a.n"}),
         ("SELECT * FROM a JOIN b ON a.s = b.k::VARCHAR", set()),

@@ -27,6 +27,8 @@ SELECT * FROM person JOIN claim USING (k)
 SELECT k, note, mail FROM person FULL JOIN claim USING (k)
 SELECT c.k, p.k AS other, mail FROM person AS p RIGHT JOIN claim AS c USING (k)
 SELECT p.*, c.* EXCLUDE (k) FROM person AS p LEFT JOIN claim AS c ON p.k = c.k
+SELECT p.name, c.note FROM person AS p JOIN claim AS c ON p.k = c.k AND p.k - c.k < 1
+SELECT p.name, s.top FROM person AS p LEFT JOIN (SELECT k, max(amt) AS top FROM claim GROUP BY k) AS s ON p.k = s.k AND p.k - s.k < 1
 SELECT * FROM (SELECT k, mail FROM person) NATURAL JOIN (SELECT k, note FROM claim)
 SELECT * FROM person ASOF JOIN claim ON person.k >= claim.k
 SELECT * FROM person ASOF JOIN claim USING (k)
