@@ -1,8 +1,10 @@
 """What a scan of files surely reads, asked for before DuckDB does.
 
-``begin``: the footers of Parquet files with their bloom filters, and small files, of which DuckDB reads one after the other, and not before the
-live scans that it waits for. ``prefetch``: all column chunks that a Parquet scan needs, in one call. For a source where a call costs and ranges do not (SFTP), DuckDB's reads one by one took six times as long as
-one call for all chunks of the columns (notes/federation.md, section 5).
+``begin``: the footers of Parquet files with their bloom filters, and small files. DuckDB reads these one after the other,
+and not before the live scans that it waits for.
+
+``prefetch``: all column chunks that a Parquet scan needs, in one call. For a source where a call costs and ranges do not
+(SFTP), DuckDB's reads one by one took six times as long (notes/federation.md, section 5).
 """
 
 from __future__ import annotations
@@ -47,7 +49,7 @@ def begin(read: FileRead, mount: Mount) -> None:
 
 
 def _looks_up(read: FileRead) -> bool:
-    """Whether DuckDB asks bloom filters: for each row group, of which it reads one after the other by themselves."""
+    """Whether DuckDB asks the bloom filters: that of each row group by itself, before it reads the row group."""
     return any(
         each.op == "=" if isinstance(each, Comparison) else isinstance(each, Membership) and not each.negated
         for predicate in read.demand.predicates
