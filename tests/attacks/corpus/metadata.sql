@@ -17,10 +17,10 @@ SELECT * FROM system.columns
 SELECT * FROM system.sources
 
 -- queries [ana dora finn bo eve] search
-SELECT * EXCLUDE (sql, error) FROM system.queries
+SELECT * EXCLUDE (sql, error, query_id, queued_at, started_at, ended_at, queue_seconds, plan_seconds, run_seconds) FROM system.queries
 
 -- scans [ana dora finn bo eve] search
-SELECT * FROM system.scans
+SELECT * EXCLUDE (query_id, seconds, as_of) FROM system.scans
 
 -- hidden columns by name [ana dora finn bo] search
 SELECT table_name, column_name FROM information_schema.columns WHERE column_name LIKE '%zq%hid'
