@@ -12,7 +12,7 @@ from fabric.estimates import groups, rows_left
 from fabric.predicates import Value, columns_of
 from fabric.pushdown import leaves
 from fabric.reads import LiveRead
-from fabric.reductions import ALL_READ, ReadInPart, scan_of, without
+from fabric.reductions import ReadInPart, scan_of, without
 from fabric.semi_joins import Reduced, sent_once
 from fabric.spi import ScanConnector
 from fabric.types import Capabilities, Offer, Relation, Scan, Table
@@ -25,11 +25,9 @@ def live_read(
     demand: Demand,
     catalog: Catalog,
     known: Reduced | None,
+    part: ReadInPart | None,
     *,
     unpushed: bool,
-    a_set: bool = False,
-    unread: ReadInPart = ALL_READ,
-    once: bool = True,
 ) -> LiveRead:
     """The read of a live scan, as far as its source takes what is demanded.
 
@@ -39,10 +37,8 @@ def live_read(
         demand: what the statement demands of it.
         catalog: has its connector.
         known: what reduces it.
+        part: what of it is not read; None where each row is to come as it is.
         unpushed: it is asked for columns only.
-        a_set: it is the same how often each row is there.
-        unread: its columns that are read in part.
-        once: whether equal rows may be asked for once.
 
     Raises:
         FabricError: the source refuses the scan.
@@ -51,7 +47,7 @@ def live_read(
         # An API that requires a parameter answers nothing without it.
         with contextlib.suppress(UserError):
             bare = demand.of_columns()
-            read = live_read(relation, table, bare, catalog, known, unpushed=False, once=False)
+            read = live_read(relation, table, bare, catalog, known, None, unpushed=False)
             return replace(read, unpushed=True)
     connector = catalog.connectors[table.name.catalog.lower()]
     if not isinstance(connector, ScanConnector):
@@ -61,17 +57,17 @@ def live_read(
     able = connector.capabilities(table)
     required = able.required if awaits else frozenset()
     stand_ins = dict[int, Value]()
-    if able.proven and (unread.filtered or unread.counted):
+    if part is not None and able.proven and (part.filtered or part.counted):
         taken = connector.offer(scan).taken
-        stand_ins = witnesses(table, demand, taken, unread.filtered, unread.counted)
+        stand_ins = witnesses(table, demand, taken, part.filtered, part.counted)
         scan = without(scan, [table.columns[n] for n in stand_ins])
     if any(table.columns[edge.target.column].name.lower() in required for edge in awaits):
         offer = Offer(scan, taken=(), splits=(), request="once the keys are known")
     else:
         expected = known.rows if known else rows_left(table, scan.predicates)
-        if once and not awaits:
-            summed, truncated = _in_part(scan, demand, unread, able)
-            scan = sent_once(scan, expected, a_set=a_set, summed=summed, truncated=truncated)
+        if part is not None and not awaits:
+            summed, truncated = _in_part(scan, demand, part, able)
+            scan = sent_once(scan, expected, a_set=part.a_set, summed=summed, truncated=truncated)
         offer = connector.offer(scan)
     sent = tuple(_position(table, column) for column in offer.scan.columns)
     by = known.by if known and (offer.semi_joins or awaits) else frozenset[str]()
@@ -96,7 +92,7 @@ def live_read(
 
 
 def _in_part(
-    scan: Scan, demand: Demand, unread: ReadInPart, able: Capabilities
+    scan: Scan, demand: Demand, part: ReadInPart, able: Capabilities
 ) -> tuple[list[str], dict[str, str]]:
     """The columns that a source can send as sums, where none of its conditions are on them, and to a unit of the date."""
     if demand.repeated:
@@ -104,8 +100,8 @@ def _in_part(
     tested = {column for each in demand.predicates for leaf in leaves(each) for column in columns_of(leaf)}
     tested |= {each.column for each in scan.semi_joins}
     sent = {n: column.name for n, column in enumerate(scan.table.columns) if column.name in scan.columns}
-    summed = [sent[n] for n in unread.summed & sent.keys() if sent[n] not in tested]
-    truncated = {sent[n]: unit for n, unit in unread.truncated.items() if n in sent}
+    summed = [sent[n] for n in part.summed & sent.keys() if sent[n] not in tested]
+    truncated = {sent[n]: unit for n, unit in part.truncated.items() if n in sent}
     return (
         [name for name in summed if name.lower() in able.summed],
         {name: unit for name, unit in truncated.items() if name.lower() in able.truncated},

@@ -41,7 +41,7 @@ from fabric.ordering import ordering
 from fabric.pushdown import describe as predicate_text
 from fabric.pushdown import is_ranged
 from fabric.reads import FileRead, LiveRead, Read, SystemRead, Unread
-from fabric.reductions import able_of, meant, reductions_of, scan_of
+from fabric.reductions import Reductions, able_of, meant, reductions_of, scan_of
 from fabric.resolve import relations
 from fabric.semi_joins import Reducible
 from fabric.spi import FileConnector
@@ -298,23 +298,30 @@ def plan(
                 read = replace(opened[relation.id], ahead=awaits is not None, awaits=awaits or ())
             else:
                 known, off = reductions.scans.get(relation.id), relation.id in unpushed
-                unread = reductions.unread(relation, governed.decisions[relation.id])
-                a_set = relation.id in reductions.graph.sets
+                part = reductions.read_in_part(relation, governed.decisions[relation.id])
                 with discretion.telling(relation):
-                    read = live_read(
-                        relation, table, demand, catalog, known, unpushed=off, a_set=a_set, unread=unread
-                    )
-            by = set(read.reduced_by)
-            if isinstance(read, LiveRead):
-                # Whether they are chosen rests on how many rows they have: of hidden ones that would tell too.
-                by |= {
-                    id for id in reductions.may_reduce(relation.id) if not discretion.shows_source(named[id])
-                }
-            # Whose rule was lent to a scan, also tells in what the keys of that scan reduce.
-            by = by.union(*(borrowed.get(id, ()) for id in (relation.id, *by)))
-            reads.append(replace(read, reduced_by=frozenset(by)))
+                    read = live_read(relation, table, demand, catalog, known, part, unpushed=off)
+            by = _shown_with(read, reductions, named, discretion, borrowed)
+            reads.append(replace(read, reduced_by=by))
     made = Plan(governed=governed, schema=probed.schema, reads=tuple(reads), parted=reductions.parted)
     return replace(made, barriers=_needs_barriers(made, engine, probed.veiled))
+
+
+def _shown_with(
+    read: LiveRead | FileRead,
+    reductions: Reductions,
+    named: Mapping[str, Relation],
+    discretion: Discretion,
+    borrowed: Mapping[str, frozenset[str]],
+) -> frozenset[str]:
+    """The relations of which all must be shown, so that what a read asks is shown."""
+    by = set(read.reduced_by)
+    if isinstance(read, LiveRead):
+        # Whether they are chosen rests on how many rows they have: of hidden ones that would tell too.
+        others = reductions.may_reduce(read.relation.id)
+        by |= {id for id in others if not discretion.shows_source(named[id])}
+    # Whose rule was lent to a scan, also tells in what the keys of that scan reduce.
+    return frozenset(by.union(*(borrowed.get(id, ()) for id in (read.relation.id, *by))))
 
 
 def _listed(

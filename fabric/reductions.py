@@ -45,19 +45,17 @@ def without(scan: Scan, columns: Sequence[Column]) -> Scan:
 
 
 class ReadInPart(NamedTuple):
-    """Columns of a relation, by position, of which a statement does not read what each value is.
+    """What a statement does not read of a relation.
 
-    ``filtered`` only; ``counted`` only, and never NULL; ``summed``, or counted; ``truncated`` to a unit of the date.
+    Of ``a_set``, it is the same how often each row is there. By position, columns of which it does not read what each value
+    is: ``filtered`` only; ``counted`` only, and never NULL; ``summed``, or counted; ``truncated`` to a unit of the date.
     """
 
+    a_set: bool = False
     filtered: frozenset[int] = frozenset()
     counted: frozenset[int] = frozenset()
     summed: frozenset[int] = frozenset()
     truncated: Mapping[int, str] = MappingProxyType({})
-
-
-ALL_READ = ReadInPart()
-"""Of a relation of which each column is read whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +80,11 @@ class Reductions:
             found |= givers
         return frozenset(found - {relation})
 
-    def unread(self, relation: Relation, decision: Decision) -> ReadInPart:
-        """The columns of a relation that are read in part; none of one that is restricted, whose rules read what they like."""
+    def read_in_part(self, relation: Relation, decision: Decision) -> ReadInPart:
+        """What is not read of a relation; of one that is restricted each column is, since its rules read what they like."""
+        a_set = relation.id in self.graph.sets
         if decision.rows or decision.masks or decision.hidden:
-            return ALL_READ
+            return ReadInPart(a_set)
         full = {n for n, column in enumerate(relation.object.columns) if column.never_null}
         filtered, counted, summed = (
             frozenset(key.column for key in keys if key.relation == relation.id)
@@ -93,7 +92,7 @@ class Reductions:
         )
         units = self.graph.truncated.items()
         truncated = {key.column: unit for key, unit in units if key.relation == relation.id}
-        return ReadInPart(filtered, counted & full, summed, truncated)
+        return ReadInPart(a_set, filtered, counted & full, summed, truncated)
 
 
 def reductions_of(

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import duckdb
 import pytest
 
+import fabric.pipeline as pipeline
+from fabric.plan import Plan
 from server.app import App, build
 from tests.equivalence.sources import Sources, sources
 
@@ -26,3 +28,17 @@ class Both:
 def both() -> Iterator[Both]:
     with sources() as (servers, copies), closing(build(servers.project)) as app:
         yield Both(app, copies, servers)
+
+
+@pytest.fixture
+def plans(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
+    """Each plan as it is made."""
+    made: list[Plan] = []
+    plan = pipeline.plan
+
+    def noted(*arguments: object) -> Plan:
+        made.append(plan(*arguments))  # type: ignore[arg-type]
+        return made[-1]
+
+    monkeypatch.setattr(pipeline, "plan", noted)
+    return made

@@ -151,21 +151,6 @@ def forced(apps: Mapping[str, App], request: pytest.FixtureRequest, monkeypatch:
     return apps[request.param]
 
 
-@pytest.fixture
-def plans(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
-    import fabric.pipeline as pipeline
-
-    made: list[Plan] = []
-    plan = pipeline.plan
-
-    def noted(*arguments: object) -> Plan:
-        made.append(plan(*arguments))  # type: ignore[arg-type]
-        return made[-1]
-
-    monkeypatch.setattr(pipeline, "plan", noted)
-    return made
-
-
 def _semi_joins(plans: list[Plan]) -> int:
     reads = [read for plan in plans for read in plan.reads if isinstance(read, LiveRead)]
     return sum(len(read.offer.semi_joins) + len(read.awaits) for read in reads)

@@ -9,7 +9,6 @@ import duckdb
 import pytest
 from hypothesis import given
 
-import fabric.pipeline as pipeline
 import fabric.reductions as reductions
 import fabric.semi_joins as semi_joins
 from fabric.errors import UserError
@@ -102,19 +101,6 @@ def forced(both: Both) -> Iterator[App]:
         patched.setattr(semi_joins, "_SOME_DIFFERENT", 1.0)
         patched.setattr(semi_joins, "_ways", lambda truncated: (truncated,))
         yield app
-
-
-@pytest.fixture
-def plans(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
-    made: list[Plan] = []
-    plan = pipeline.plan
-
-    def noted(*arguments: object) -> Plan:
-        made.append(plan(*arguments))  # type: ignore[arg-type]
-        return made[-1]
-
-    monkeypatch.setattr(pipeline, "plan", noted)
-    return made
 
 
 def _truncated(plans: list[Plan]) -> dict[str, str]:
