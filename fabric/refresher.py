@@ -114,7 +114,8 @@ class Refresher:
         """Nobody else refreshes the product of this ``key_of`` within the block; None when somebody does already."""
         stop = Stop()
         with self._lock:
-            mine = key not in self._active and self._snapshots.state.lease(_lease_of(key), LEASE_SECONDS)
+            free = key not in self._active and not self._closed.is_set()
+            mine = free and self._snapshots.state.lease(_lease_of(key), LEASE_SECONDS)
             if mine:
                 self._active[key] = stop
         if not mine:

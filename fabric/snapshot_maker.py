@@ -18,7 +18,7 @@ from fabric.domains import DomainPrincipal
 from fabric.errors import Cancelled, FabricError, InternalError, InvalidValue
 from fabric.file_shapes import name as quoted
 from fabric.lake import Lake
-from fabric.product_types import Materialization
+from fabric.product_types import Materialization, key_of
 from fabric.questions import MAX_STALENESS, Session
 from fabric.replies import Reply
 from fabric.row_groups import write_parquet
@@ -76,8 +76,8 @@ class SnapshotMaker:
         """Make a snapshot and have it count; the number of its rows.
 
         Args:
-            product: must be stored.
-            stop: ends it.
+            product: must be stored; whoever calls has its lease.
+            stop: ends it, as if its process had died: the product is due as before.
             inputs: the digest of what it is made of, from before.
             whole: all rows are asked, though those that changed were enough.
 
@@ -98,7 +98,10 @@ class SnapshotMaker:
             if not self._snapshots.publish(id, made, how.keep):
                 raise Cancelled("another process took the refresh over")
         except FabricError as error:
-            self._snapshots.fail(id, str(error))
+            if stop.reason is not None:
+                self._snapshots.abandon(key_of(shape))
+            else:
+                self._snapshots.fail(id, str(error))
             raise
         except Exception as error:
             fault = InternalError()

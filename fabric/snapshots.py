@@ -210,7 +210,7 @@ class Snapshots:
         return {str(row[0]) for row in found}
 
     def abandon(self, product: str) -> None:
-        """Give up what a process that died left under way of a product; whoever calls has its lease."""
+        """Give up what a process that died or ended left under way of a product; whoever calls has its lease."""
         with self.state.transaction() as run:
             run(
                 "UPDATE snapshots SET state = 'died', ended_at = $2 WHERE product = $1 AND state = 'running'",
@@ -218,7 +218,7 @@ class Snapshots:
             )
 
     def last(self, product: Product) -> Attempt | None:
-        """The last refresh that ended in any way but its process's death."""
+        """The last refresh that ended in any way but with its process."""
         found = self.state.read(
             "SELECT as_of, sql, state, coalesce(error, '') FROM snapshots WHERE product = $1 "
             "AND state IN ('good', 'failed') ORDER BY number DESC LIMIT 1",

@@ -125,6 +125,17 @@ def test_a_snapshot_outlives_the_server_and_is_served_when_its_source_is_down(tm
         assert rows(again, "SELECT count(*) AS n FROM claims.stored_open") == [(4,)]
 
 
+def test_a_refresh_that_ended_with_its_server_is_begun_again_by_the_next(tmp_path: Path) -> None:
+    beside = ", ".join(f"lake.claim c{n}" for n in range(30))
+    endless = f"/*---\n{SLOW_TO_COME}\n---*/\nSELECT sum(c0.amount * c29.amount) AS amount FROM {beside}"
+    with company(tmp_path, {}, {STORED: endless}) as app:
+        until(lambda: bool(app.journal.snapshots.running()), 30.0)
+        product = next(p for p in app.catalog.products.current().values() if p.stored is not None)
+    assert app.journal.snapshots.last(product) is None
+    with closing(build(tmp_path)) as again:
+        until(lambda: bool(again.journal.snapshots.running()), 30.0)
+
+
 def test_a_changed_select_is_not_answered_from_the_old_snapshot(app: App, tmp_path: Path) -> None:
     file = tmp_path / "products" / "claims" / "stored.sql"
     new = tmp_path / "stored.sql"
