@@ -22,7 +22,9 @@ from fabric.types import Offer, Split
 
 log = logging.getLogger("ripstop.feed")
 
-QUEUE_BATCHES = 8
+MOST_WAITING = 16 * 10**6
+"""Bytes that a source is read ahead of DuckDB, which may build a join of other relations first; the last batch may go beyond."""
+
 _MOST_THREADS = 16
 _POLL_SECONDS = 0.1
 
@@ -42,7 +44,9 @@ class Feed:
         self._offer = offer
         self._context = context
         self._schema = schema
-        self._batches: queue.Queue[pa.RecordBatch | BaseException | None] = queue.Queue(QUEUE_BATCHES)
+        self._batches: queue.SimpleQueue[pa.RecordBatch | BaseException | None] = queue.SimpleQueue()
+        self._waiting = 0
+        self._room = threading.Condition()
         self._splits: queue.SimpleQueue[Split] = queue.SimpleQueue()
         self.error: FabricError | None = None
         self.seconds = 0.0
@@ -114,17 +118,22 @@ class Feed:
     def _get(self) -> pa.RecordBatch | BaseException | None:
         while True:
             try:
-                return self._batches.get(timeout=_POLL_SECONDS)
+                item = self._batches.get(timeout=_POLL_SECONDS)
             except queue.Empty:
                 if self._context.cancelled:
                     return Cancelled("the query was cancelled")
+                continue
+            with self._room:
+                self._waiting -= _size(item)
+                self._room.notify_all()
+            return item
 
     def _put(self, item: pa.RecordBatch | BaseException | None) -> None:
-        while not self._context.cancelled:
-            try:
-                return self._batches.put(item, timeout=_POLL_SECONDS)
-            except queue.Full:
-                continue
+        with self._room:
+            while self._waiting >= MOST_WAITING and not self._context.cancelled:
+                self._room.wait(_POLL_SECONDS)
+            self._waiting += _size(item)
+        self._batches.put(item)
 
     def _run(self) -> None:
         try:
@@ -164,6 +173,10 @@ class Feed:
                     hint="the table may have changed; ask again",
                 ) from None
         return pa.RecordBatch.from_arrays(columns, schema=self._schema)
+
+
+def _size(item: pa.RecordBatch | BaseException | None) -> int:
+    return int(item.nbytes) if isinstance(item, pa.RecordBatch) else 0
 
 
 class FeedSource(ArrowSource):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Iterator
@@ -11,9 +12,10 @@ import pytest
 
 from fabric.engine import Engine
 from fabric.errors import BadData, FabricError, InternalError, Unreachable
-from fabric.feed import QUEUE_BATCHES, Feed, FeedSource
+from fabric.feed import MOST_WAITING, Feed, FeedSource
 from fabric.spi import ScanContext
 from fabric.types import Column, Offer, Scan, Split, Table, TableName
+from tests.server.tiny import until
 
 TABLE = Table(TableName("s", "main", "t"), (Column("k", "BIGINT"),))
 SCHEMA = pa.schema([pa.field("r_k", pa.int64())])
@@ -22,8 +24,10 @@ SCHEMA = pa.schema([pa.field("r_k", pa.int64())])
 class Source:
     """A session whose splits take their time, or fail."""
 
-    def __init__(self, batches: int = 3, delay: float = 0.0, error: BaseException | None = None) -> None:
-        self.batches, self.delay, self.error = batches, delay, error
+    def __init__(
+        self, batches: int = 3, delay: float = 0.0, error: BaseException | None = None, rows: int = 1
+    ) -> None:
+        self.batches, self.delay, self.error, self.rows = batches, delay, error, rows
         self.sent = 0
         self.closed = threading.Event()
 
@@ -33,7 +37,7 @@ class Source:
                 if self.delay and context.wait(self.delay):
                     return
                 self.sent += 1
-                yield pa.record_batch({"k": pa.array([number], pa.int64())})
+                yield pa.record_batch({"k": pa.array([number] * self.rows, pa.int64())})
             if self.error is not None:
                 raise self.error
         finally:
@@ -73,11 +77,16 @@ def test_every_split_is_read_once() -> None:
     assert sorted(rows) == sorted([0, 1, 2] * 5)
 
 
-def test_a_source_is_not_read_further_ahead_than_the_queue() -> None:
-    context, source = ScanContext(), Source(batches=1000)
+def test_a_source_is_read_ahead_by_so_many_bytes_and_no_further() -> None:
+    rows, context = 250_000, ScanContext()
+    source, waiting = Source(batches=1000, rows=rows), MOST_WAITING // (rows * 8)
     one = feed(source, context)
+    until(lambda: source.sent == waiting + 1)
     time.sleep(0.3)
-    assert source.sent <= QUEUE_BATCHES + 2
+    assert source.sent == waiting + 1
+    for _ in itertools.islice(one.batches(), 2):
+        pass
+    until(lambda: source.sent == waiting + 3)
     context.cancel()
     one.join()
     assert source.closed.is_set()
