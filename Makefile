@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install clients peers demo test check bench lock format clean
+.PHONY: install clients peers demo test check bench bench-federation lock format clean
 
 install: $(VENV)/.installed
 
@@ -50,6 +50,13 @@ check: install
 
 bench: install peers
 	$(BIN)/python -m benchmarks
+
+# Beside DuckDB's own scanners, in every setting: a quarter of an hour at scale 1, most of it once for the data.
+SCALE ?= 1
+bench-federation: install peers
+	set -e; for set in bi tpch; do for how in "--caches off" "--caches on" "--caches off --latency 5" "--count"; do \
+	  $(BIN)/python -m benchmarks.federation --scale $(SCALE) --set $$set $$how; done; done
+	$(BIN)/python -m benchmarks.federation.moved $(SCALE)
 
 format: install
 	$(BIN)/ruff format .

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
@@ -35,6 +35,11 @@ class ArrowSource(ABC):
         self._head: list[pa.RecordBatch] = []
         self._rest: Iterator[pa.RecordBatch] | None = None
         self._failure: BaseException | None = None
+        self._listeners: list[tuple[int, Callable[[Sequence[pa.RecordBatch]], None]]] = []
+
+    def follow(self, most: int, listener: Callable[[Sequence[pa.RecordBatch]], None]) -> None:
+        """Have a listener told all rows, in the thread that reads the last of them, if there are at most so many."""
+        self._listeners.append((most, listener))
 
     @abstractmethod
     def batches(self) -> Iterator[pa.RecordBatch]:
@@ -64,11 +69,26 @@ class ArrowSource(ABC):
             if not self._begun:
                 self._begun = True
                 try:
-                    self._collect(self.batches())
+                    self._collect(self._told())
                 except BaseException as error:
                     self._failure = error
                     raise
             return pa.Table.from_batches(self._head, schema=self.schema) if self._rest is None else None
+
+    def _told(self) -> Iterator[pa.RecordBatch]:
+        """The rows; who listens is told them behind the last."""
+        most = max((most for most, _ in self._listeners), default=-1)
+        seen, rows = list[pa.RecordBatch](), 0
+        for batch in self.batches():
+            rows += batch.num_rows
+            if rows <= most:
+                seen.append(batch)
+            else:
+                seen.clear()
+            yield batch
+        for most, listener in self._listeners:
+            if rows <= most:
+                listener(seen)
 
     def _collect(self, batches: Iterator[pa.RecordBatch]) -> None:
         held = 0
@@ -89,7 +109,7 @@ class ArrowSource(ABC):
                 self.blame(error)
                 raise error
             self._taken = True
-            batches = self.batches() if self._rest is None else itertools.chain(self._head, self._rest)
+            batches = self._told() if self._rest is None else itertools.chain(self._head, self._rest)
         return pa.RecordBatchReader.from_batches(self.schema, batches)
 
 

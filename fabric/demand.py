@@ -232,7 +232,11 @@ def _take(text: str, columns: tuple[Column, ...], demand: Demand) -> None:
         return
     for conjunct in _conjuncts(tree):
         predicate = translate(conjunct, columns)
-        if isinstance(predicate, ColumnComparison) and predicate.op == "=" and predicate.column == predicate.other:
+        if (
+            isinstance(predicate, ColumnComparison)
+            and predicate.op == "="
+            and predicate.column == predicate.other
+        ):
             # What DuckDB leaves of a subquery's correlation; it would take this for one row of a table.
             predicate = NullTest(predicate.column, negated=True)
         if predicate is None:

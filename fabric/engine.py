@@ -22,6 +22,7 @@ from fabric.engine_blueprints import Blueprints
 from fabric.engine_errors import translate, translated
 from fabric.engine_planning import PlanningConnections
 from fabric.errors import FabricError, InvalidConfig, InvalidValue
+from fabric.footers import COLUMN_GAP
 from fabric.implied import implied
 from fabric.join_graph import JoinGraph, join_graph
 from fabric.plan_outputs import Key
@@ -41,7 +42,7 @@ _REMEMBERED = 1_000  # statements; a plan takes some 20 kB
 # GLOBAL, where a plain SET would hold for the root alone and for no query's cursor.
 _LOCK = (
     # Left alone, it reads what lies between two columns of a file wherever that is: over TPC-H twice the bytes that are needed.
-    "SET GLOBAL parquet_prefetch_column_gap = 262144",
+    f"SET GLOBAL parquet_prefetch_column_gap = {COLUMN_GAP}",
     # Reads that wait for a source far away cost no processor.
     "SET GLOBAL async_threads = 16",
     # It reckons parts of a TRY outside of it, where they raise.

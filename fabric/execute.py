@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 
@@ -133,8 +133,10 @@ class Answer:
             schema = pa.schema([pa.field(KEY, self._engine.arrow_type(aside.kind))])
             rows = GuardedSource(self._open_cursor, sql, schema, repeated=False, ahead=True)
             self._asides[key], self._registered[aside.name] = rows, (rows, None)
+        runs = {live.read.relation.id: live for live in self._lives}
         for live in self._lives:
-            live.filtering = self._filtering(live)
+            live.filtering = self._filtering(live, runs)
+            live.follow(runs, self.plan)
         for live in self._lives:
             live.start(self._engine)
 
@@ -173,11 +175,10 @@ class Answer:
         )
         self._registered[guarded_name(relation)] = live.guarded, read.shown_rows
 
-    def _filtering(self, live: ScanRun) -> DynamicFiltering | None:
+    def _filtering(self, live: ScanRun, runs: Mapping[str, ScanRun]) -> DynamicFiltering | None:
         read = live.read
         if not isinstance(read, LiveRead) or live.feed is None or not read.awaits:
             return None
-        runs = {run.read.relation.id: run for run in self._lives}
         keys: list[Keys] = []
         for edge in read.awaits:
             giver = runs[edge.source.relation]

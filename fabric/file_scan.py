@@ -20,10 +20,10 @@ from fabric.file_shapes import (
     merge,
     name,
     option_texts,
-    outermost,
     text,
 )
 from fabric.filesystem import FileSystem
+from fabric.footers import Footer, outermost
 from fabric.listings import Listings
 from fabric.predicates import (
     AllOf,
@@ -58,7 +58,7 @@ _SHOWN_FILES = 5
 class FileScan:
     """The files of one scan, grouped by shape; ``listed`` counts them before pruning.
 
-    ``estimated`` is the table with what its files tell of its rows; ``blooms_at`` where bloom filters begin, by file.
+    ``estimated`` is the table with what its files tell of its rows; ``footers`` are those of Parquet files, as far as known, by path.
     """
 
     source: str
@@ -68,7 +68,7 @@ class FileScan:
     listed: int
     pruned_by: tuple[Predicate, ...] = field(default=())
     estimated: Table | None = field(default=None, compare=False)
-    blooms_at: Mapping[str, int] = field(default_factory=dict, compare=False)
+    footers: Mapping[str, Footer] = field(default_factory=dict, compare=False)
 
     @property
     def files(self) -> tuple[FileStat, ...]:
@@ -200,7 +200,7 @@ class FileTables:
             listed=len(listed),
             pruned_by=pruning,
             estimated=_estimated(table, layout, kept),
-            blooms_at={f.path: shape.blooms_at for f, shape in kept if shape.blooms_at is not None},
+            footers={file.path: shape.footer for file, shape in kept if shape.footer is not None},
         )
 
     def _look(self, connector: FileConnector, table: Table, files: Sequence[FileStat]) -> list[FileShape]:
@@ -243,7 +243,7 @@ def _estimated(table: Table, layout: FileLayout, kept: Sequence[tuple[FileStat, 
     rows = sum(shape.rows if shape.rows is not None else file.size // guess for file, shape in kept)
     known: dict[str, list[str]] = {}
     for _, shape in kept:
-        for column, ends in shape.ends.items():
+        for column, ends in shape.footer.ends.items() if shape.footer is not None else ():
             known.setdefault(column, []).extend(ends)
     statistics = {column: ColumnStatistics(bounds=outermost(texts)) for column, texts in known.items()}
     return replace(table, rows=rows, statistics=statistics)

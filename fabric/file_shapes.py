@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import unquote
@@ -13,6 +13,7 @@ from urllib.parse import unquote
 from sqlglot import exp
 
 from fabric.errors import BadData, InvalidConfig
+from fabric.footers import Footer, Rows, read_footers
 from fabric.types import Column, FileLayout, FileStat
 from fabric.widening import widen, widen_text
 
@@ -67,22 +68,18 @@ OPTIONS: Mapping[str, frozenset[str]] = {
     ),
 }
 
-Rows = Callable[[str], list[tuple[Any, ...]]]
-
 
 @dataclass(frozen=True, slots=True)
 class FileShape:
     """A file as it is: its columns as ``(name, DuckDB type)``, and the reader options that fit it.
 
-    ``rows``, where bloom filters begin (``blooms_at``) and, by lower-cased column, ``ends`` (the least and the greatest value, as
-    text) are a Parquet footer's.
+    ``rows`` and the ``footer`` are those of a Parquet file.
     """
 
     columns: tuple[tuple[str, str], ...]
     options: tuple[tuple[str, str], ...] = ()
     rows: int | None = field(default=None, compare=False)
-    ends: Mapping[str, tuple[str, str]] = field(default_factory=dict, compare=False)
-    blooms_at: int | None = field(default=None, compare=False)
+    footer: Footer | None = field(default=None, compare=False)
 
 
 def name(identifier: str) -> str:
@@ -176,7 +173,7 @@ def _parquet(rows: Rows, options: tuple[tuple[str, str], ...], paths: Sequence[s
     ):
         footers.setdefault(path, []).append(tuple(element))
     counted: dict[str, int] = dict(rows(f"SELECT file_name, num_rows FROM parquet_file_metadata([{listed}])"))
-    ends, blooms = _measured(rows, listed) if len(paths) <= _MOST_MEASURED else ({}, {})
+    known = read_footers(rows, listed) if len(paths) <= _MOST_MEASURED else {}
     bound: dict[tuple[tuple[Any, ...], ...], FileShape] = {}
     shapes = []
     for path in paths:
@@ -184,35 +181,8 @@ def _parquet(rows: Rows, options: tuple[tuple[str, str], ...], paths: Sequence[s
         if footer not in bound:
             call = f"read_parquet({text(path)}, hive_partitioning=false{_arguments(options)})"
             bound[footer] = _described(rows, call)
-        shape = replace(bound[footer], rows=counted[path], ends=ends.get(path, {}))
-        shapes.append(replace(shape, blooms_at=blooms.get(path)))
+        shapes.append(replace(bound[footer], rows=counted[path], footer=known.get(path)))
     return shapes
-
-
-def _measured(rows: Rows, listed: str) -> tuple[dict[str, dict[str, tuple[str, str]]], dict[str, int]]:
-    """By file and column the least and the greatest value of those row groups that tell; by file where bloom filters begin."""
-    found: dict[str, dict[str, list[str]]] = {}
-    blooms: dict[str, int] = {}
-    for path, column, bloom, *ends in rows(
-        "SELECT file_name, path_in_schema, bloom_filter_offset, stats_min_value, stats_max_value "
-        f"FROM parquet_metadata([{listed}])"
-    ):
-        found.setdefault(path, {}).setdefault(column.lower(), []).extend(e for e in ends if e is not None)
-        if bloom is not None:
-            blooms[path] = min(bloom, blooms.get(path, bloom))
-    known = {
-        path: {column: outermost(texts) for column, texts in columns.items() if texts}
-        for path, columns in found.items()
-    }
-    return known, blooms
-
-
-def outermost(texts: Sequence[str]) -> tuple[str, str]:
-    """The least and the greatest of texts that are numbers, or else moments or words."""
-    try:
-        return min(texts, key=float), max(texts, key=float)
-    except ValueError:
-        return min(texts), max(texts)
 
 
 def _described(rows: Rows, call: str) -> FileShape:

@@ -86,6 +86,8 @@ class Mount:
 
         An error is left to the read that meets it. What no cache holds is held here, until the query ends.
         """
+        if self._demand.stopped.done():
+            return
         file = CachedFile(self._identity, self.connector, self.files[number])
         part = self._blocks.begin(file, offset, length, self._demand)
         if part is not None:

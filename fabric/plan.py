@@ -295,7 +295,10 @@ def plan(
             read: LiveRead | FileRead
             if relation.id in opened:
                 awaits = reductions.ahead.get(relation.id)
-                read = replace(opened[relation.id], ahead=awaits is not None, awaits=awaits or ())
+                follows = reductions.follows.get(relation.id)
+                read = replace(
+                    opened[relation.id], ahead=awaits is not None, awaits=awaits or (), follows=follows
+                )
             else:
                 known, off = reductions.scans.get(relation.id), relation.id in unpushed
                 part = reductions.read_in_part(relation, governed.decisions[relation.id])

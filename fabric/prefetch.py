@@ -1,7 +1,10 @@
 """What a scan of files surely reads, asked for before DuckDB does.
 
-``begin``: the footers of Parquet files with their bloom filters, and small files. DuckDB reads these one after the other,
+``begin``: the footers of Parquet files with their bloom filters, and files that are read whole. DuckDB reads these one after the other,
 and not before the live scans that it waits for.
+
+``follow``: the row groups that may have the keys of a live scan, as soon as these are known. DuckDB's readers ask for one after the
+other, each thread by itself: far away, a lookup in ten of them takes five times as long.
 
 ``prefetch``: all column chunks that a Parquet scan needs, in one call. For a source where a call costs and ranges do not
 (SFTP), DuckDB's reads one by one took six times as long (notes/federation.md, section 5).
@@ -11,11 +14,14 @@ from __future__ import annotations
 
 import logging
 
+import pyarrow as pa
+
 from fabric.engine import Engine
 from fabric.errors import FabricError
 from fabric.file_errors import blame
 from fabric.file_shapes import text
 from fabric.filesystem import Mount
+from fabric.footers import COLUMN_GAP, Footer, read_footers
 from fabric.predicates import Comparison, Membership
 from fabric.pushdown import leaves
 from fabric.reads import FileRead
@@ -23,11 +29,16 @@ from fabric.reads import FileRead
 log = logging.getLogger("ripstop.prefetch")
 
 MOST_BYTES = 256 * 10**6
+MOST_KEYS = 10_000
+"""Of so many keys row groups are looked for; more are in each of them."""
+
+_MOST_FOLLOWED = 16 << 20
 _MOST_FILES = 8
 _MOST_BLOOMS = 2 << 20
 SMALL_FILE = 256 << 10
-# A footer has some hundred bytes for each chunk, of which a hundred thousand are a small one.
-_FOOTER, _FOOTER_PART = 64 << 10, 1 << 10
+_MOST_WHOLE = 8 << 20  # of CSV and JSON, of which DuckDB reads every byte
+# Measured: DuckDB 2.0 first reads as many bytes as the next power of two of a thousandth, between 16 kB and 256 kB.
+_FOOTER_PART, _LEAST_FOOTER, _MOST_FOOTER = 1 << 10, 64 << 10, 256 << 10
 
 
 def begin(read: FileRead, mount: Mount) -> None:
@@ -36,16 +47,46 @@ def begin(read: FileRead, mount: Mount) -> None:
     Of partitions only the first is sure to be read: DuckDB leaves out those whose keys a join does not have.
     """
     most = 1 if read.scan.layout.hive else _MOST_FILES
+    parquet, left = read.scan.layout.format == "parquet", _MOST_WHOLE
     for number, file in enumerate(mount.files[:most]):
-        if file.size <= SMALL_FILE:
+        if file.size <= (SMALL_FILE if parquet else left):
+            left -= file.size
             mount.begin(number, 0, file.size)
-        elif read.scan.layout.format == "parquet":
-            length = min(file.size, max(_FOOTER, file.size // _FOOTER_PART))
-            start = file.size - length
-            blooms = read.scan.blooms_at.get(file.path, start) if _looks_up(read) else start
-            if file.size - blooms <= _MOST_BLOOMS:
-                start = min(start, blooms)
+        elif parquet:
+            first = 1 << (file.size // _FOOTER_PART).bit_length()
+            start = file.size - max(_LEAST_FOOTER, min(first, _MOST_FOOTER))
+            footer = read.scan.footers.get(file.path)
+            if footer is not None:
+                known = [footer.starts]
+                if footer.blooms_at is not None and _looks_up(read):
+                    known.append(footer.blooms_at)
+                start = min([start, *(at for at in known if file.size - at <= _MOST_BLOOMS)])
             mount.begin(number, start, file.size - start)
+
+
+def follow(read: FileRead, mount: Mount, column: str, keys: pa.ChunkedArray) -> None:
+    """Start reading the row groups in which rows may have one of these keys, with the first ones.
+
+    Args:
+        read: of Parquet files.
+        mount: its files.
+        column: that of the keys.
+        keys: whole numbers.
+    """
+    ordered = sorted(keys.unique().drop_null().to_pylist())
+    columns = {read.scan.table.columns[position].name.lower() for position in read.demand.columns}
+    types = {each.name.lower(): each.type for each in read.scan.table.columns}
+    left = _MOST_FOLLOWED
+    for number, file in enumerate(mount.files):
+        footer = read.scan.footers.get(file.path)
+        if footer is None or file.size <= SMALL_FILE:
+            continue
+        row_groups = footer.row_groups(read.demand.predicates, types, column, ordered)
+        for offset, length in footer.ranges(columns, row_groups, COLUMN_GAP):
+            left -= length
+            if left < 0:
+                return
+            mount.begin(number, offset, length)
 
 
 def _looks_up(read: FileRead) -> bool:
@@ -73,7 +114,8 @@ def prefetch(read: FileRead, mount: Mount, engine: Engine) -> None:
     left = MOST_BYTES
     for number, path in enumerate(mount.paths):
         try:
-            ranges = _chunks(engine, mount, path, columns)
+            footer = read.scan.footers.get(mount.files[number].path) or _footer(engine, mount, path)
+            ranges = sorted(footer.ranges(columns))
             left -= sum(length for _, length in ranges)
             if left < 0:
                 return
@@ -83,11 +125,8 @@ def prefetch(read: FileRead, mount: Mount, engine: Engine) -> None:
             return
 
 
-def _chunks(engine: Engine, mount: Mount, path: str, columns: set[str]) -> list[tuple[int, int]]:
-    rows = engine.rows(
-        "SELECT path_in_schema, least(dictionary_page_offset, data_page_offset), total_compressed_size "
-        f"FROM parquet_metadata({text(path)})",
-        lambda said: blame(said, mount),
-    )
-    # A nested column's path is "a, list, element": its first part is the column.
-    return sorted((offset, size) for name, offset, size in rows if name.split(", ")[0].lower() in columns)
+def _footer(engine: Engine, mount: Mount, path: str) -> Footer:
+    (found,) = read_footers(
+        lambda sql: engine.rows(sql, lambda said: blame(said, mount)), text(path)
+    ).values()
+    return found

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import NamedTuple
 
-from fabric.ahead import read_ahead
+from fabric.ahead import followed, read_ahead
 from fabric.asides import Parted, part
 from fabric.catalog import Catalog
 from fabric.compose import empty_relations, meaning, raw_name, table_relations, veiled_meaning
@@ -60,13 +60,14 @@ class ReadInPart(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Reductions:
-    """By relation ids: what reduces each live scan, and each file that is read ahead.
+    """By relation ids: what reduces each live scan, each file that is read ahead, and the row groups of each that DuckDB reads.
 
     ``graph`` is what the statement says of its relations, ``parted`` what is left of it beside its asides.
     """
 
     scans: Mapping[str, Reduced] = field(default_factory=dict)
     ahead: Mapping[str, tuple[Edge, ...]] = field(default_factory=dict)
+    follows: Mapping[str, Edge] = field(default_factory=dict)
     graph: JoinGraph = field(default_factory=JoinGraph)
     parted: Parted | None = None
 
@@ -124,9 +125,11 @@ def reductions_of(
     ahead = dict.fromkeys(givers & opened.keys(), ()) | read_ahead(
         {**scans, **files}, graph.edges, alone, asked, graph.unfollowed
     )
+    follows = followed({**scans, **files}, graph.edges, alone, scans, graph.unfollowed)
+    follows |= {id: edges[0] for id, edges in ahead.items() if edges}
     if depends_on_the_moment(text):
         graph = replace(graph, sets=frozenset(), summed=frozenset(), truncated={})
-    return Reductions(found, ahead, graph, parted)
+    return Reductions(found, ahead, follows, graph, parted)
 
 
 def _is_large(reducible: Reducible, catalog: Catalog) -> bool:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+
+import pyarrow as pa
 
 from fabric.arrow_source import ArrowSource
 from fabric.discretion import Discretion
@@ -14,7 +17,8 @@ from fabric.engine import Engine
 from fabric.feed import Feed
 from fabric.filesystem import Mount
 from fabric.guarded import GuardedSource
-from fabric.prefetch import begin, prefetch, wanted
+from fabric.plan import Plan
+from fabric.prefetch import MOST_KEYS, begin, follow, prefetch, wanted
 from fabric.pushdown import describe
 from fabric.reads import FileRead, LiveRead, Read
 from fabric.row_counts import rows_of_table
@@ -54,6 +58,23 @@ class ScanRun:
                 target=prefetch, args=arguments, name="ripstop-prefetch", daemon=True
             )
             self.prefetch.start()
+
+    def follow(self, runs: Mapping[str, ScanRun], plan: Plan) -> None:
+        """Of files, have the row groups on their way that may hold a live scan's keys, once these are known."""
+        read, mount = self.read, self.mount
+        if not isinstance(read, FileRead) or mount is None or read.follows is None or read.connector.one_call:
+            return
+        key, giver = read.follows.source, runs[read.follows.source.relation]
+        if not isinstance(giver.read, LiveRead) or giver.rows_of is None:
+            return
+        column = read.relation.object.columns[read.follows.target.column].name
+        place = plan.key_position(giver.read, key.column)
+
+        def told(batches: Sequence[pa.RecordBatch]) -> None:
+            if batches:
+                follow(read, mount, column, pa.chunked_array([batch.column(place) for batch in batches]))
+
+        giver.rows_of.follow(MOST_KEYS, told)
 
     def join(self) -> None:
         """Wait until every thread of a live scan that finished or was cancelled has gone."""

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 import fabric.ahead as ahead
 import fabric.dynamic_filters as dynamic_filters
+import fabric.prefetch as prefetch
 import fabric.reductions as reductions
 import fabric.semi_joins as semi_joins
 from fabric.errors import UserError
@@ -153,6 +154,7 @@ def restricted(both: Both) -> Iterator[App]:
         patched.setattr(ahead, "_MANY_TIMES", 0.0)
         patched.setattr(ahead, "_MANY_ROWS", 0)
         patched.setattr(ahead, "_SMALL_PART", 1.0)
+        patched.setattr(prefetch, "SMALL_FILE", 0)
         patched.setattr(reductions, "_MANY_ROWS", 0)
         patched.setattr(semi_joins, "_MANY_ROWS", 0)
         patched.setattr(semi_joins, "_FEW_DIFFERENT", 1.0)

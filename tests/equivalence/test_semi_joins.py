@@ -10,6 +10,7 @@ import pytest
 import fabric.ahead as ahead
 import fabric.asides as asides
 import fabric.dynamic_filters as dynamic_filters
+import fabric.prefetch as prefetch
 import fabric.semi_joins as semi_joins
 from fabric.pipeline import Session
 from fabric.plan import Plan
@@ -106,6 +107,7 @@ _JOINS = {
     "(SELECT 1 FROM claims_lake.claim c WHERE c.policy_id = p.policy_id AND c.claim_id > 20)",
     "a file and another table not among keys": "SELECT k.name FROM policy_db.customer k WHERE NOT EXISTS (SELECT 1 FROM claims_lake.claim c "
     "JOIN policy_db.policy p USING (policy_id) WHERE p.customer_id = k.customer_id)",
+    "a file among keys": "SELECT c.claim_id, p.premium FROM policy_db.policy p JOIN claims_lake.claim c USING (policy_id) WHERE p.renewals = 3",
     "with a file between": "SELECT p.policy_id, k.name FROM claims_lake.claim c JOIN policy_db.policy p USING (policy_id) "
     "JOIN policy_db.customer k USING (customer_id) WHERE k.region = 'EU'",
 }  # fmt: skip
@@ -114,6 +116,8 @@ _TAKEN = {"inner", "left", "right", "exists", "not exists", "in", "texts", "date
 # Only the side that gives more rows may be reduced: it is then the one that is read first.
 _NOT_BY_KEYS = {"right", "not exists"}
 
+
+_FOLLOWED = {"with a file between", "a file among keys", "a file not among keys"}
 
 _WAYS = ("by the source", "by keys", "counted")
 
@@ -141,6 +145,7 @@ def forced(apps: Mapping[str, App], request: pytest.FixtureRequest, monkeypatch:
         monkeypatch.setattr(asides, "_MANY_ROWS", 0)
         monkeypatch.setattr(ahead, "_MANY_ROWS", 0)
         monkeypatch.setattr(ahead, "_SMALL_PART", 1.0)
+        monkeypatch.setattr(prefetch, "SMALL_FILE", 0)  # so that row groups are followed
     else:
         monkeypatch.setattr(dynamic_filters, "_worthwhile", lambda *known: ())
         monkeypatch.setattr(semi_joins, "_FEW_ROWS", 0)
@@ -167,6 +172,8 @@ def test_a_join_answers_the_same(
         assert _semi_joins(plans)
     if name == "a file not among keys" and way == "by keys":
         assert any(isinstance(read, FileRead) and read.awaits for plan in plans for read in plan.reads)
+    if name in _FOLLOWED and way == "by keys":
+        assert any(isinstance(read, FileRead) and read.follows for plan in plans for read in plan.reads)
     if name in _ASIDES and way == "by keys":
         assert any(plan.asides for plan in plans)
     if name in _SETS and way == "counted":

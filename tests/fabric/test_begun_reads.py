@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pytest
 
+import fabric.prefetch as prefetch
 from fabric.blocks import BlockCache
 from fabric.demand import Demand
 from fabric.engine import Engine
@@ -17,10 +19,12 @@ from fabric.file_scan import FileTables
 from fabric.filesystem import FileSystem, Mount
 from fabric.predicates import Comparison, Membership, Predicate
 from fabric.prefetch import begin as begin_scan
+from fabric.prefetch import follow
 from fabric.reads import FileRead
 from fabric.spi import ScanContext
 from fabric.types import FileLayout, Relation, Table, TableName
 from tests.fabric.watched_folder import DirectFolder, RealisticFolder, WatchedFolder
+from tests.server.tiny import until
 
 SIZE = 100_000
 
@@ -121,6 +125,119 @@ def test_nothing_is_begun_where_a_read_takes_no_time(filesystem: FileSystem, tmp
     near.close()
 
 
+def written(folder: Path, sql: str) -> None:
+    """A file ``line.parquet`` of these rows, in row groups of 20,000."""
+    with duckdb.connect() as local:
+        local.execute(f"COPY ({sql}) TO '{folder}/line.parquet' (FORMAT parquet, ROW_GROUP_SIZE 20000)")
+
+
+def line_read(
+    folder: RealisticFolder,
+    engine: Engine,
+    filesystem: FileSystem,
+    columns: set[int],
+    predicates: list[Predicate],
+) -> FileRead:
+    layout, name = FileLayout("line.parquet", "parquet"), TableName("far", "main", "line")
+    files = FileTables(engine, filesystem)
+    table = Table(name, files.columns(folder, Table(name, (), layout=layout)), layout=layout)
+    scan = files.scan(folder, table, predicates)
+    return FileRead(
+        Relation("r", name, table, "ana", "far.line"), folder, scan, Demand(columns, predicates=predicates)
+    )
+
+
+KEYS = [5, 17, 70_000, 190_001]
+WIDE = {0, 3, 5}  # the second and third lie close together, the first does not
+
+
+def looked_up(lake: Path, keys: list[int], memory: int, *, followed: bool) -> tuple[list[int], int, int]:
+    """The offsets and the sum of bytes that a lookup read, and how many reads were begun before DuckDB was asked."""
+    cache, folder = BlockCache(memory_bytes=memory), RealisticFolder(lake)
+    elsewhere = FileSystem(BlockCache(memory_bytes=0))
+    before = Engine(elsewhere)
+    read = line_read(folder, before, elsewhere, WIDE, [])
+    before.close()
+    filesystem = FileSystem(cache)
+    engine = Engine(filesystem)
+    mount = filesystem.mount(folder, read.scan.files, ScanContext())
+    folder.calls.clear()
+    if followed:
+        follow(read, mount, "id", pa.chunked_array([pa.array([*keys, None])]))
+        until(lambda: len(folder.calls) == len(mount._begun) or bool(memory))
+    begun = len(folder.calls)
+    ((path,),) = (mount.paths,)
+    listed = ", ".join(map(str, keys))
+    rows = engine.rows(
+        f"SELECT count(DISTINCT wide2), count(DISTINCT wide4) FROM read_parquet('{path}') WHERE id IN ({listed})"
+    )
+    assert rows == [(len(keys), len(keys))]
+    engine.close()
+    cache.close()
+    folder.close()
+    asked = [each for call in folder.calls for each in call]
+    return sorted(offset for offset, _ in asked), folder.bytes_read, begun
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("lake")
+    wide = ", ".join(f"hash(range + {n}) AS wide{n}" for n in range(5))
+    written(folder, f"SELECT range AS id, {wide} FROM range(200000)")
+    return folder
+
+
+def test_row_groups_that_may_have_the_keys_are_read_before_they_are_asked_for_and_once(lake: Path) -> None:
+    plain, size, _ = looked_up(lake, KEYS, 0, followed=False)
+    offsets, followed_size, begun = looked_up(lake, KEYS, 0, followed=True)
+    assert begun == 5, (
+        "of three row groups the id and what lies behind it, which are close together in the last"
+    )
+    assert (offsets, followed_size) == (plain, size), (
+        "what DuckDB itself would have read, and none of it twice"
+    )
+
+
+def test_with_a_cache_its_blocks_are_read_once(lake: Path) -> None:
+    _, size, _ = looked_up(lake, KEYS, 64 << 20, followed=False)
+    offsets, followed_size, _ = looked_up(lake, KEYS, 64 << 20, followed=True)
+    assert len(offsets) == len(set(offsets))
+    assert followed_size <= size * 1.5
+
+
+@pytest.mark.parametrize(
+    ("keys", "predicates", "most", "begun"),
+    [
+        (KEYS, [], 16 << 20, 5),
+        ([10**9], [], 16 << 20, 0),
+        (KEYS, [Comparison("id", "<", 30_000)], 16 << 20, 2),
+        (KEYS, [], 600_000, 2),
+    ],
+)
+def test_how_much_is_begun_of_the_keys_row_groups(
+    lake: Path,
+    keys: list[int],
+    predicates: list[Predicate],
+    most: int,
+    begun: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(prefetch, "_MOST_FOLLOWED", most)
+    cache, folder = BlockCache(memory_bytes=0), RealisticFolder(lake)
+    filesystem = FileSystem(cache)
+    engine = Engine(filesystem)
+    read = line_read(folder, engine, filesystem, WIDE, predicates)
+    mount = filesystem.mount(folder, read.scan.files, ScanContext())
+    follow(read, mount, "id", pa.chunked_array([pa.array(keys)]))
+    assert len(mount._begun) == begun
+    filesystem.unmount(mount)
+    follow(read, mount, "id", pa.chunked_array([pa.array(keys)]))
+    assert len(mount._begun) == begun, "the query has ended"
+    engine.close()
+    cache.close()
+    folder.close()
+
+
 @pytest.mark.parametrize(
     ("predicates", "blooms"),
     [
@@ -136,26 +253,18 @@ def test_bloom_filters_come_with_the_footer_where_they_are_asked(
 ) -> None:
     """Else DuckDB asks for that of each row group before it reads it."""
     parts = ", ".join(f"(range + {n}) % 3000 AS part{n}" for n in range(5))
-    with duckdb.connect() as local:
-        local.execute(
-            f"COPY (SELECT range AS id, {parts}, ['AIR', 'MAIL', 'SHIP'][range % 3 + 1] AS mode "
-            f"FROM range(200000)) TO '{tmp_path}/line.parquet' (FORMAT parquet, ROW_GROUP_SIZE 20000)"
-        )
-        size = (tmp_path / "line.parquet").stat().st_size
-        metadata = f"parquet_metadata('{tmp_path}/line.parquet')"
-        ((starts,),) = local.sql(f"SELECT min(bloom_filter_offset) FROM {metadata}").fetchall()
+    written(
+        tmp_path,
+        f"SELECT range AS id, {parts}, ['AIR', 'MAIL', 'SHIP'][range % 3 + 1] AS mode FROM range(200000)",
+    )
+    size = (tmp_path / "line.parquet").stat().st_size
     cache, folder = BlockCache(memory_bytes=0), RealisticFolder(tmp_path)
     filesystem = FileSystem(cache)
     engine = Engine(filesystem)
-    layout, name = FileLayout("line.parquet", "parquet"), TableName("far", "main", "line")
-    files = FileTables(engine, filesystem)
-    table = Table(name, files.columns(folder, Table(name, (), layout=layout)), layout=layout)
-    scan = files.scan(folder, table, predicates)
-    assert scan.blooms_at == {"line.parquet": starts}
-    read = FileRead(
-        Relation("r", name, table, "ana", "far.line"), folder, scan, Demand({0, 6}, predicates=predicates)
-    )
-    mount = filesystem.mount(folder, scan.files, ScanContext())
+    read = line_read(folder, engine, filesystem, {0, 6}, predicates)
+    starts = read.scan.footers["line.parquet"].blooms_at
+    assert starts is not None
+    mount = filesystem.mount(folder, read.scan.files, ScanContext())
     folder.calls.clear()
     begin_scan(read, mount)
     ((path,),) = (mount.paths,)
