@@ -64,7 +64,7 @@ def read_ahead(
     }
 
 
-def followed(
+def begun_by(
     every: Mapping[str, Reducible],
     edges: Sequence[Edge],
     files: Collection[str],

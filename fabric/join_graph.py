@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -60,6 +60,12 @@ class JoinGraph:
     truncated: Mapping[Key, str] = field(default_factory=dict)
     conditions: tuple[Condition, ...] = ()
     unfollowed: frozenset[Edge] = frozenset()
+
+    def without(self, relations: Set[str]) -> JoinGraph:
+        """The same with no key that comes from these relations, or goes to them."""
+        kept = (edge for edge in self.edges if not {edge.target.relation, edge.source.relation} & relations)
+        edges = tuple(kept)
+        return replace(self, edges=edges, unfollowed=self.unfollowed & set(edges))
 
     def named(self, names: Mapping[str, str]) -> JoinGraph:
         """The same with other names of its relations."""

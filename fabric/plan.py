@@ -295,9 +295,9 @@ def plan(
             read: LiveRead | FileRead
             if relation.id in opened:
                 awaits = reductions.ahead.get(relation.id)
-                follows = reductions.follows.get(relation.id)
+                by_keys = reductions.begun_by.get(relation.id)
                 read = replace(
-                    opened[relation.id], ahead=awaits is not None, awaits=awaits or (), follows=follows
+                    opened[relation.id], ahead=awaits is not None, awaits=awaits or (), begun_by=by_keys
                 )
             else:
                 known, off = reductions.scans.get(relation.id), relation.id in unpushed

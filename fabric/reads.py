@@ -59,7 +59,7 @@ class LiveRead:
 class FileRead:
     """A relation that DuckDB reads from files; in a statement of its own where it is read ``ahead`` of what waits for its keys or its size.
 
-    ``awaits`` are the edges by whose keys such a statement reduces it; ``follows`` the one by whose keys DuckDB leaves out
+    ``awaits`` are the edges by whose keys such a statement reduces it; ``begun_by`` the one by whose keys DuckDB leaves out
     row groups; the rest is as of a live read.
     """
 
@@ -71,7 +71,7 @@ class FileRead:
     unpushed: bool = False
     ahead: bool = False
     awaits: tuple[Edge, ...] = ()
-    follows: Edge | None = None
+    begun_by: Edge | None = None
 
     @property
     def positions(self) -> tuple[int, ...]:

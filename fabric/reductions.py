@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import NamedTuple
 
-from fabric.ahead import followed, read_ahead
+from fabric.ahead import begun_by, read_ahead
 from fabric.asides import Parted, part
 from fabric.catalog import Catalog
 from fabric.compose import empty_relations, meaning, raw_name, table_relations, veiled_meaning
@@ -67,7 +67,7 @@ class Reductions:
 
     scans: Mapping[str, Reduced] = field(default_factory=dict)
     ahead: Mapping[str, tuple[Edge, ...]] = field(default_factory=dict)
-    follows: Mapping[str, Edge] = field(default_factory=dict)
+    begun_by: Mapping[str, Edge] = field(default_factory=dict)
     graph: JoinGraph = field(default_factory=JoinGraph)
     parted: Parted | None = None
 
@@ -111,7 +111,8 @@ def reductions_of(
         return Reductions()
     text, over = meant(governed, veiled)
     names = {raw_name(each): each.id for each, _ in table_relations(governed.resolved, governed.decisions)}
-    graph = engine.join_graph(text, over).named(names)
+    # A restricted relation has no keys before its rule has been judged, for which the rule's own relations are read whole.
+    graph = engine.join_graph(text, over).named(names).without(_of_rules(governed))
     files = {
         id: Reducible(read.scan.source, scan_of(read.scan.estimated or read.scan.table, read.demand))
         for id, read in opened.items()
@@ -125,11 +126,22 @@ def reductions_of(
     ahead = dict.fromkeys(givers & opened.keys(), ()) | read_ahead(
         {**scans, **files}, graph.edges, alone, asked, graph.unfollowed
     )
-    follows = followed({**scans, **files}, graph.edges, alone, scans, graph.unfollowed)
-    follows |= {id: edges[0] for id, edges in ahead.items() if edges}
+    by_keys = begun_by({**scans, **files}, graph.edges, alone, scans, graph.unfollowed)
+    by_keys |= {id: edges[0] for id, edges in ahead.items() if edges}
     if depends_on_the_moment(text):
         graph = replace(graph, sets=frozenset(), summed=frozenset(), truncated={})
-    return Reductions(found, ahead, follows, graph, parted)
+    return Reductions(found, ahead, by_keys, graph, parted)
+
+
+def _of_rules(governed: Governed) -> frozenset[str]:
+    """The ids of tables that row rules name in subqueries."""
+    groups = (group for decision in governed.decisions.values() for group in decision.rows)
+    return frozenset(
+        relation.id
+        for group in groups
+        for row_filter in group
+        for relation, _ in table_relations(row_filter.condition, governed.decisions)
+    )
 
 
 def _is_large(reducible: Reducible, catalog: Catalog) -> bool:

@@ -62,12 +62,17 @@ class ScanRun:
     def follow(self, runs: Mapping[str, ScanRun], plan: Plan) -> None:
         """Of files, have the row groups on their way that may hold a live scan's keys, once these are known."""
         read, mount = self.read, self.mount
-        if not isinstance(read, FileRead) or mount is None or read.follows is None or read.connector.one_call:
+        if (
+            not isinstance(read, FileRead)
+            or mount is None
+            or read.begun_by is None
+            or read.connector.one_call
+        ):
             return
-        key, giver = read.follows.source, runs[read.follows.source.relation]
+        key, giver = read.begun_by.source, runs[read.begun_by.source.relation]
         if not isinstance(giver.read, LiveRead) or giver.rows_of is None:
             return
-        column = read.relation.object.columns[read.follows.target.column].name
+        column = read.relation.object.columns[read.begun_by.target.column].name
         place = plan.key_position(giver.read, key.column)
 
         def told(batches: Sequence[pa.RecordBatch]) -> None:

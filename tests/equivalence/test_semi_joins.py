@@ -173,7 +173,7 @@ def test_a_join_answers_the_same(
     if name == "a file not among keys" and way == "by keys":
         assert any(isinstance(read, FileRead) and read.awaits for plan in plans for read in plan.reads)
     if name in _FOLLOWED and way == "by keys":
-        assert any(isinstance(read, FileRead) and read.follows for plan in plans for read in plan.reads)
+        assert any(isinstance(read, FileRead) and read.begun_by for plan in plans for read in plan.reads)
     if name in _ASIDES and way == "by keys":
         assert any(plan.asides for plan in plans)
     if name in _SETS and way == "counted":
