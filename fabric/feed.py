@@ -132,6 +132,8 @@ class Feed:
         with self._room:
             while self._waiting >= MOST_WAITING and not self._context.cancelled:
                 self._room.wait(_POLL_SECONDS)
+            if self._context.cancelled:
+                return  # and no end either: a read that was stopped has not all rows
             self._waiting += _size(item)
         self._batches.put(item)
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from fabric.engine import Engine
-from fabric.errors import BadData, FabricError, InternalError, Unreachable
+from fabric.errors import BadData, Cancelled, FabricError, InternalError, Unreachable
 from fabric.feed import MOST_WAITING, Feed, FeedSource
 from fabric.spi import ScanContext
 from fabric.types import Column, Offer, Scan, Split, Table, TableName
@@ -90,6 +90,20 @@ def test_a_source_is_read_ahead_by_so_many_bytes_and_no_further() -> None:
     context.cancel()
     one.join()
     assert source.closed.is_set()
+
+
+def test_a_read_that_is_stopped_never_looks_like_one_that_ended() -> None:
+    """Else a sum over what had come until then would be an answer."""
+    context, source = ScanContext(), Source(batches=1000, delay=0.05)
+    one = feed(source, context)
+    batches = one.batches()
+    assert next(batches).num_rows == 1
+    context.cancel()
+    one.join()
+    assert source.closed.is_set()
+    with pytest.raises(Cancelled):
+        list(batches)
+    assert not one.finished
 
 
 def test_an_error_of_the_source_is_kept_as_it_was() -> None:
