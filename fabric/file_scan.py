@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Any
 
 from fabric.engine import Engine
 from fabric.errors import SchemaChanged
@@ -26,6 +24,7 @@ from fabric.filesystem import FileSystem
 from fabric.footers import Footer, outermost
 from fabric.listings import Listings
 from fabric.predicates import (
+    COMPARE,
     AllOf,
     AnyOf,
     ColumnComparison,
@@ -41,16 +40,6 @@ from fabric.types import Column, ColumnStatistics, FileLayout, FileStat, Table
 
 _READERS = {"parquet": "read_parquet", "csv": "read_csv", "json": "read_json"}
 _BYTES_A_VALUE = {"parquet": 4, "csv": 8, "json": 20}
-_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
-    "=": operator.eq,
-    "<>": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
-
-
 _SHOWN_FILES = 5
 
 
@@ -290,7 +279,7 @@ def _holds(predicate: Predicate, values: Mapping[str, Value | None]) -> bool:
     if isinstance(predicate, Comparison):
         if type(value) is not type(predicate.value):
             return True
-        return _COMPARE[predicate.op](value, predicate.value)
+        return COMPARE[predicate.op](value, predicate.value)
     if isinstance(predicate, Membership):
         if any(type(v) is not type(value) for v in predicate.values):
             return True

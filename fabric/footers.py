@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 
-from fabric.predicates import AllOf, AnyOf, Comparison, Membership, Predicate, Value, typed
+from fabric.predicates import COMPARE, AllOf, AnyOf, Comparison, Membership, Predicate, Value, typed
 
 COLUMN_GAP = 256 << 10
 """Bytes between two column chunks of a row group that are read with them."""
@@ -174,13 +174,10 @@ def _may_hold(predicate: Predicate, ends: Callable[[str], _Ends]) -> bool:
     try:
         if isinstance(predicate, Membership):
             return predicate.negated or any(least <= value <= greatest for value in predicate.values)
-        value: Any = predicate.value
+        if predicate.op == "<>":
+            return True
         if predicate.op == "=":
-            return bool(least <= value <= greatest)
-        if predicate.op in ("<", "<="):
-            return bool(least < value or (predicate.op == "<=" and least == value))
-        if predicate.op in (">", ">="):
-            return bool(greatest > value or (predicate.op == ">=" and greatest == value))
+            return bool(least <= predicate.value <= greatest)
+        return COMPARE[predicate.op](least if predicate.op in ("<", "<=") else greatest, predicate.value)
     except TypeError:
         return True
-    return True

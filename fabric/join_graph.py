@@ -63,8 +63,9 @@ class JoinGraph:
 
     def without(self, relations: Set[str]) -> JoinGraph:
         """The same with no key that comes from these relations, or goes to them."""
-        kept = (edge for edge in self.edges if not {edge.target.relation, edge.source.relation} & relations)
-        edges = tuple(kept)
+        edges = tuple(
+            edge for edge in self.edges if not {edge.target.relation, edge.source.relation} & relations
+        )
         return replace(self, edges=edges, unfollowed=self.unfollowed & set(edges))
 
     def named(self, names: Mapping[str, str]) -> JoinGraph:

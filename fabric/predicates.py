@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 Value = bool | int | float | Decimal | str | bytes | date | datetime | time | UUID
 Operator = Literal["=", "<>", "<", "<=", ">", ">="]
+
+COMPARE: Mapping[Operator, Callable[[Any, Any], bool]] = {
+    "=": operator.eq,
+    "<>": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+"""What each operator says of two values that are there, and of one type."""
 
 
 @dataclass(frozen=True, slots=True)
