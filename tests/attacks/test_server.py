@@ -18,7 +18,7 @@ from tests.attacks.canary import NAMES
 from tests.attacks.conftest import Tally
 from tests.attacks.judge import LEAK, Court, Wrong
 from tests.attacks.project import PASSWORD
-from tests.server.tiny import Raw
+from tests.server.tiny import Raw, keep_option
 
 CLAIMS = "SELECT * FROM lake.claim ORDER BY claim_id"
 METADATA = {
@@ -268,7 +268,7 @@ def test_a_session_schema_opens_nothing(
     uri = f"grpc://127.0.0.1:{server.port}"
     with dbapi.connect(uri, db_kwargs=login, autocommit=True) as connection, connection.cursor() as cursor:
         try:
-            connection.adbc_connection.set_options(**{"adbc.flight.sql.session.option.schema": schema})
+            keep_option(connection, "adbc.flight.sql.session.option.schema", schema)
         except dbapi.Error as error:
             search(court, "ana", str(error))
             return

@@ -15,7 +15,7 @@ import pytest
 from adbc_driver_flightsql import dbapi
 
 from tests.clients.conftest import Fabric
-from tests.server.tiny import Served, serving
+from tests.server.tiny import Served, keep_option, serving
 
 shows = pytest.mark.shows
 
@@ -247,7 +247,7 @@ def test_information_is_given_and_statistics_are_refused_in_words(connection: An
 @shows("ADBC", "session options")
 def test_catalog_and_schema_are_the_session_s(connection: Any, cursor: Any) -> None:
     assert connection.adbc_current_catalog == "acme"
-    connection.adbc_current_db_schema = "claims"
+    keep_option(connection, "adbc.connection.db_schema", "claims")
     cursor.execute("SELECT count(*) FROM open")
     assert cursor.fetchall() == [(132,)]
     with pytest.raises(adbc_driver_manager.Error, match="invalid value"):

@@ -7,7 +7,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from tests.server.tiny import serving
+from tests.server.tiny import keep_option, serving
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def test_adbc_lists_objects_columns_and_schemas(connection):
 def test_adbc_keeps_its_session(served, options):
     with served.adbc(**options) as connection, connection.cursor() as cursor:
         assert connection.adbc_current_catalog == "acme"
-        connection.adbc_current_db_schema = "claims"
+        keep_option(connection, "adbc.connection.db_schema", "claims")
         assert connection.adbc_current_db_schema == "claims"
         cursor.execute("SELECT 1")
         assert cursor.fetchall() == [(1,)]

@@ -2,7 +2,7 @@ import pytest
 from pyarrow import flight  # noqa: TID251
 
 from server import flightsql
-from tests.server.tiny import USERS, serving
+from tests.server.tiny import USERS, keep_option, serving
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +150,7 @@ def test_options_that_come_with_every_call_are_the_session_s_until_it_keeps_its_
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
             assert served.app.line.sessions[-1].schema == "claims"
-        connection.adbc_current_db_schema = "public"
+        keep_option(connection, "adbc.connection.db_schema", "public")
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
             assert served.app.line.sessions[-1].schema == "public"

@@ -16,6 +16,7 @@ from policies.scope import ScopedPrincipal
 from server.app import App, build
 from server.flight import FlightServer
 from server.sessions import asking
+from tests.server.tiny import keep_option
 
 HASH = PasswordHasher(time_cost=1, memory_cost=1024).hash("secret")
 FILES = {
@@ -47,11 +48,12 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[App, str]
 @contextmanager
 def cursor(served: tuple[App, str], user: str = "ana", header: str = "", option: str = "") -> Iterator[Any]:
     login = {"username": user, "password": "secret"} | ({HEADER: header} if header else {})
-    options = {OPTION: option} if option else {}
     with (
-        dbapi.connect(served[1], db_kwargs=login, conn_kwargs=options, autocommit=True) as connection,
+        dbapi.connect(served[1], db_kwargs=login, autocommit=True) as connection,
         connection.cursor() as cursor,
     ):
+        if option:
+            keep_option(connection, OPTION, option)
         yield cursor
 
 

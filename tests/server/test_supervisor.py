@@ -17,7 +17,7 @@ from pyarrow import flight  # noqa: TID251
 from server import flightsql
 from server.supervisor import Supervisor
 from tests.patience import PATIENCE
-from tests.server.tiny import USERS, until
+from tests.server.tiny import USERS, keep_option, until
 
 ENDLESS = "SELECT count(*) AS n FROM range(1000000000) a, range(1000000) b"
 HUGE = "SELECT max(x) AS n FROM (SELECT list(repeat('x', 1000) || i) AS x FROM range(3000000) t(i))"
@@ -104,7 +104,7 @@ def test_an_adbc_connection_goes_on_with_the_next_worker():
         login = {"username": "ana", "password": USERS["ana"]}
         uri = f"grpc://127.0.0.1:{supervisor.port}"
         with dbapi.connect(uri, db_kwargs=login) as connection, connection.cursor() as cursor:
-            connection.adbc_current_db_schema = "claims"
+            keep_option(connection, "adbc.connection.db_schema", "claims")
             pid = supervisor.pid
             os.kill(pid, signal.SIGKILL)
             until(lambda: supervisor.pid != pid and supervisor.ready.is_set(), PATIENCE * 5)

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from server.app import build
 from server.cli import app as cli
 from server.flight import FlightServer
+from tests.server.tiny import keep_option
 
 HASH = PasswordHasher(time_cost=1, memory_cost=1024).hash("secret")
 FILES = {
@@ -51,11 +52,12 @@ def cursor(uri: str, headers: dict[str, str], options: dict[str, str]) -> Iterat
     login = {"username": "ana", "password": "secret"} | {
         HEADER + name: each for name, each in headers.items()
     }
-    set_up = {OPTION + name: each for name, each in options.items()}
     with (
-        dbapi.connect(uri, db_kwargs=login, conn_kwargs=set_up, autocommit=True) as connection,
+        dbapi.connect(uri, db_kwargs=login, autocommit=True) as connection,
         connection.cursor() as cursor,
     ):
+        for name, each in options.items():
+            keep_option(connection, OPTION + name, each)
         yield cursor
 
 
