@@ -21,9 +21,12 @@ _FEWEST_RELATIONS = 3  # of two, there is no order to choose
 _MANY_TIMES = 2.0
 _MANY_ROWS = 100_000
 _MOST_BYTES = 32 * 10**6
-_MOST_KEYS, _LARGEST_PART = 10_000, 0.5
+MOST_KEYS = 10_000
+"""Beyond them keys leave little of a file unread."""
+
+_LARGEST_PART = 0.5
 _SMALL_PART = 0.1
-WHOLE_NUMBERS = frozenset(("SMALLINT", "INTEGER", "BIGINT"))
+_WHOLE_NUMBERS = frozenset(("SMALLINT", "INTEGER", "BIGINT"))
 
 
 def read_ahead(
@@ -43,7 +46,7 @@ def read_ahead(
         unfollowed: the edges along which DuckDB carries no keys.
     """
     rows = {id: expected(each) for id, each in every.items()}
-    few = [id for id in givers if rows[id] <= _MOST_KEYS]
+    few = [id for id in givers if rows[id] <= MOST_KEYS]
     found: dict[str, tuple[Edge, ...]] = {}
     for edge in sorted(unfollowed, key=lambda edge: rows.get(edge.source.relation, 0.0)):
         if edge.target.relation in files and edge.source.relation in few and _is_kept(edge, every, rows):
@@ -65,23 +68,24 @@ def read_ahead(
 
 
 def begun_by(
-    every: Mapping[str, Reducible],
-    edges: Sequence[Edge],
-    files: Collection[str],
-    givers: Collection[str],
-    unfollowed: Collection[Edge] = (),
+    every: Mapping[str, Reducible], carried: Sequence[Edge], files: Collection[str], givers: Collection[str]
 ) -> dict[str, Edge]:
-    """By the ids of files the edge by whose keys, few as they are, DuckDB leaves out row groups; arguments as above."""
-    rows = {id: expected(each) for id, each in every.items()}
+    """By the ids of files the edge by whose keys, the fewest, DuckDB leaves out row groups.
+
+    Args:
+        every: the scans of the statement, by relation id.
+        carried: the edges along which DuckDB carries keys.
+        files: the ids of those that are read once.
+        givers: the ids of live scans.
+    """
+    rows = {id: expected(every[id]) for id in givers}
+    usable = [edge for edge in carried if edge.target.relation in files and edge.source.relation in givers]
     found: dict[str, Edge] = {}
-    for edge in sorted(edges, key=lambda edge: rows.get(edge.source.relation, 0.0), reverse=True):
-        target, source = edge.target.relation, edge.source.relation
-        if target in files and source in givers and rows[source] <= _MOST_KEYS and edge not in unfollowed:
-            kinds = {
-                every[key.relation].scan.table.columns[key.column].type for key in (edge.target, edge.source)
-            }
-            if kinds <= WHOLE_NUMBERS and gives(edge, every):
-                found[target] = edge
+    for edge in sorted(usable, key=lambda edge: rows[edge.source.relation]):
+        keys = (edge.target, edge.source)
+        kinds = {every[key.relation].scan.table.columns[key.column].type for key in keys}
+        if rows[edge.source.relation] <= MOST_KEYS and kinds <= _WHOLE_NUMBERS and gives(edge, every):
+            found.setdefault(edge.target.relation, edge)
     return found
 
 

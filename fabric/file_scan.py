@@ -229,10 +229,10 @@ class FileTables:
 def _estimated(table: Table, layout: FileLayout, kept: Sequence[tuple[FileStat, FileShape]]) -> Table:
     """The table with the rows and the bounds that its files' footers, or else their sizes, tell of."""
     guess = max(1, len(table.columns)) * _BYTES_A_VALUE[layout.format]
-    rows = sum(shape.rows if shape.rows is not None else file.size // guess for file, shape in kept)
+    rows = sum(shape.footer.rows if shape.footer else file.size // guess for file, shape in kept)
     known: dict[str, list[str]] = {}
     for _, shape in kept:
-        for column, ends in shape.footer.ends.items() if shape.footer is not None else ():
+        for column, ends in shape.footer.ends.items() if shape.footer else ():
             known.setdefault(column, []).extend(ends)
     statistics = {column: ColumnStatistics(bounds=outermost(texts)) for column, texts in known.items()}
     return replace(table, rows=rows, statistics=statistics)

@@ -73,12 +73,11 @@ OPTIONS: Mapping[str, frozenset[str]] = {
 class FileShape:
     """A file as it is: its columns as ``(name, DuckDB type)``, and the reader options that fit it.
 
-    ``rows`` and the ``footer`` are those of a Parquet file.
+    The ``footer`` is a Parquet file's.
     """
 
     columns: tuple[tuple[str, str], ...]
     options: tuple[tuple[str, str], ...] = ()
-    rows: int | None = field(default=None, compare=False)
     footer: Footer | None = field(default=None, compare=False)
 
 
@@ -164,24 +163,23 @@ def _arguments(options: Sequence[tuple[str, str]]) -> str:
 
 
 def _parquet(rows: Rows, options: tuple[tuple[str, str], ...], paths: Sequence[str]) -> list[FileShape]:
-    """Files with equal footers schemas share one shape, so only one of them is bound."""
+    """Files with equal schemas share one shape, so only one of them is bound."""
     listed = ", ".join(text(path) for path in paths)
-    footers: dict[str, list[tuple[Any, ...]]] = {}
+    schemas: dict[str, list[tuple[Any, ...]]] = {}
     for path, *element in rows(
         "SELECT file_name, name, type, type_length, repetition_type, num_children, converted_type, scale, "
         f"precision, logical_type FROM parquet_schema([{listed}])"
     ):
-        footers.setdefault(path, []).append(tuple(element))
-    counted: dict[str, int] = dict(rows(f"SELECT file_name, num_rows FROM parquet_file_metadata([{listed}])"))
-    known = read_footers(rows, listed) if len(paths) <= _MOST_MEASURED else {}
+        schemas.setdefault(path, []).append(tuple(element))
+    known = read_footers(rows, listed, chunks=len(paths) <= _MOST_MEASURED)
     bound: dict[tuple[tuple[Any, ...], ...], FileShape] = {}
     shapes = []
     for path in paths:
-        footer = tuple(footers[path])
-        if footer not in bound:
+        schema = tuple(schemas[path])
+        if schema not in bound:
             call = f"read_parquet({text(path)}, hive_partitioning=false{_arguments(options)})"
-            bound[footer] = _described(rows, call)
-        shapes.append(replace(bound[footer], rows=counted[path], footer=known.get(path)))
+            bound[schema] = _described(rows, call)
+        shapes.append(replace(bound[schema], footer=known[path]))
     return shapes
 
 

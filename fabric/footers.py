@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, NamedTuple
 
 from fabric.predicates import COMPARE, AllOf, AnyOf, Comparison, Membership, Predicate, Value, typed
 
 COLUMN_GAP = 256 << 10
-"""Bytes between two column chunks of a row group that are read with them."""
+"""Bytes between two column chunks of a row group that DuckDB reads with them."""
 
 Rows = Callable[[str], list[tuple[Any, ...]]]
 
@@ -34,12 +34,14 @@ class Footer:
     """One file's.
 
     Args:
+        rows: of the file.
         starts: the offset at which it begins.
         blooms_at: that of the first bloom filter, where there is one.
         chunks: by lower-cased column, where a nested one is ``a, list, element``, one for each row group.
         ends: by lower-cased column, the least and the greatest value of those row groups that tell, as text.
     """
 
+    rows: int
     starts: int
     blooms_at: int | None = None
     chunks: Mapping[str, tuple[Chunk, ...]] = field(default_factory=dict)
@@ -71,20 +73,19 @@ class Footer:
         return list(filter(may_have, range(max(map(len, self.chunks.values()), default=0))))
 
     def ranges(
-        self, columns: Collection[str], row_groups: Collection[int] | None = None, gap: int = 0
+        self, columns: Collection[str], row_groups: Collection[int] | None = None
     ) -> Iterator[tuple[int, int]]:
-        """The offset and length of what lies together of these columns, row group by row group.
+        """The offset and length of what DuckDB reads at once of these columns, row group by row group.
 
         Args:
             columns: their lower-cased names.
             row_groups: all, when absent.
-            gap: so many bytes between two chunks are read with them.
         """
         wanted = [chunks for path, chunks in self.chunks.items() if path.split(", ")[0] in columns]
         for number in range(max(map(len, wanted), default=0)) if row_groups is None else row_groups:
             start = end = -1
             for offset, length, _ in sorted(chunks[number] for chunks in wanted if number < len(chunks)):
-                if start >= 0 and offset - end <= gap:
+                if start >= 0 and offset - end <= COLUMN_GAP:
                     end = max(end, offset + length)
                     continue
                 if start >= 0:
@@ -94,17 +95,25 @@ class Footer:
                 yield start, end - start
 
 
-def read_footers(rows: Rows, listed: str) -> dict[str, Footer]:
+def read_footers(rows: Rows, listed: str, *, chunks: bool = True) -> dict[str, Footer]:
     """The footers of files, by path.
 
     Args:
         rows: runs a statement on an engine that can open the paths.
         listed: the paths of Parquet files, as SQL.
+        chunks: whether to say more than how many rows there are, and where it begins.
     """
-    starts = rows(
-        "SELECT file_name, CAST(file_size_bytes - footer_size - 8 AS BIGINT) "
-        f"FROM parquet_file_metadata([{listed}])"
-    )
+    found = {
+        path: Footer(count, starts)
+        for path, count, starts in rows(
+            "SELECT file_name, num_rows, CAST(file_size_bytes - footer_size - 8 AS BIGINT) "
+            f"FROM parquet_file_metadata([{listed}])"
+        )
+    }
+    return _with_chunks(rows, listed, found) if chunks else found
+
+
+def _with_chunks(rows: Rows, listed: str, known: Mapping[str, Footer]) -> dict[str, Footer]:
     chunks: dict[str, dict[str, list[Chunk]]] = {}
     blooms: dict[str, int] = {}
     for path, column, offset, length, bloom, least, greatest in rows(
@@ -116,17 +125,17 @@ def read_footers(rows: Rows, listed: str) -> dict[str, Footer]:
         if bloom is not None:
             blooms[path] = min(bloom, blooms.get(path, bloom))
     return {
-        path: Footer(
-            start,
-            blooms.get(path),
-            {column: tuple(each) for column, each in chunks.get(path, {}).items()},
-            {
+        path: replace(
+            footer,
+            blooms_at=blooms.get(path),
+            chunks={column: tuple(each) for column, each in chunks.get(path, {}).items()},
+            ends={
                 column: outermost(texts)
                 for column, each in chunks.get(path, {}).items()
                 if (texts := [end for chunk in each if chunk.ends for end in chunk.ends])
             },
         )
-        for path, start in starts
+        for path, footer in known.items()
     }
 
 

@@ -294,11 +294,7 @@ def plan(
         else:
             read: LiveRead | FileRead
             if relation.id in opened:
-                awaits = reductions.ahead.get(relation.id)
-                by_keys = reductions.begun_by.get(relation.id)
-                read = replace(
-                    opened[relation.id], ahead=awaits is not None, awaits=awaits or (), begun_by=by_keys
-                )
+                read = reductions.of_file(opened[relation.id])
             else:
                 known, off = reductions.scans.get(relation.id), relation.id in unpushed
                 part = reductions.read_in_part(relation, governed.decisions[relation.id])

@@ -21,7 +21,7 @@ from fabric.errors import FabricError
 from fabric.file_errors import blame
 from fabric.file_shapes import text
 from fabric.filesystem import Mount
-from fabric.footers import COLUMN_GAP, Footer, read_footers
+from fabric.footers import Footer, read_footers
 from fabric.predicates import Comparison, Membership
 from fabric.pushdown import leaves
 from fabric.reads import FileRead
@@ -29,9 +29,6 @@ from fabric.reads import FileRead
 log = logging.getLogger("ripstop.prefetch")
 
 MOST_BYTES = 256 * 10**6
-MOST_KEYS = 10_000
-"""Of so many keys row groups are looked for; more are in each of them."""
-
 _MOST_FOLLOWED = 16 << 20
 _MOST_FILES = 8
 _MOST_BLOOMS = 2 << 20
@@ -82,7 +79,7 @@ def follow(read: FileRead, mount: Mount, column: str, keys: pa.ChunkedArray) -> 
         if footer is None or file.size <= SMALL_FILE:
             continue
         row_groups = footer.row_groups(read.demand.predicates, types, column, ordered)
-        for offset, length in footer.ranges(columns, row_groups, COLUMN_GAP):
+        for offset, length in footer.ranges(columns, row_groups):
             left -= length
             if left < 0:
                 return
@@ -114,7 +111,9 @@ def prefetch(read: FileRead, mount: Mount, engine: Engine) -> None:
     left = MOST_BYTES
     for number, path in enumerate(mount.paths):
         try:
-            footer = read.scan.footers.get(mount.files[number].path) or _footer(engine, mount, path)
+            footer = read.scan.footers.get(mount.files[number].path)
+            if footer is None or not footer.chunks:  # of many files, only where they begin is known
+                footer = _footer(engine, mount, path)
             ranges = sorted(footer.ranges(columns))
             left -= sum(length for _, length in ranges)
             if left < 0:

@@ -71,6 +71,12 @@ class Reductions:
     graph: JoinGraph = field(default_factory=JoinGraph)
     parted: Parted | None = None
 
+    def of_file(self, read: FileRead) -> FileRead:
+        """The read of a file with what is known of it here."""
+        id = read.relation.id
+        awaits, by_keys = self.ahead.get(id), self.begun_by.get(id)
+        return replace(read, ahead=awaits is not None, awaits=awaits or (), begun_by=by_keys)
+
     def may_reduce(self, relation: str) -> frozenset[str]:
         """The relations whose keys might stand in what a relation's source is asked, whether they were chosen or not."""
         found, left = set[str](), [relation]
@@ -126,7 +132,8 @@ def reductions_of(
     ahead = dict.fromkeys(givers & opened.keys(), ()) | read_ahead(
         {**scans, **files}, graph.edges, alone, asked, graph.unfollowed
     )
-    by_keys = begun_by({**scans, **files}, graph.edges, alone, scans, graph.unfollowed)
+    carried = [edge for edge in graph.edges if edge not in graph.unfollowed]
+    by_keys = begun_by({**scans, **files}, carried, alone, scans)
     by_keys |= {id: edges[0] for id, edges in ahead.items() if edges}
     if depends_on_the_moment(text):
         graph = replace(graph, sets=frozenset(), summed=frozenset(), truncated={})

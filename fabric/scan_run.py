@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 
+from fabric.ahead import MOST_KEYS
 from fabric.arrow_source import ArrowSource
 from fabric.discretion import Discretion
 from fabric.dynamic_filter_run import DynamicFiltering
@@ -18,7 +19,7 @@ from fabric.feed import Feed
 from fabric.filesystem import Mount
 from fabric.guarded import GuardedSource
 from fabric.plan import Plan
-from fabric.prefetch import MOST_KEYS, begin, follow, prefetch, wanted
+from fabric.prefetch import begin, follow, prefetch, wanted
 from fabric.pushdown import describe
 from fabric.reads import FileRead, LiveRead, Read
 from fabric.row_counts import rows_of_table

@@ -7,11 +7,14 @@ import shutil
 from collections.abc import Iterator
 from contextlib import closing
 
+import pyarrow as pa
 import pytest
 
 import fabric.ahead as ahead
 import fabric.dynamic_filters as dynamic_filters
 import fabric.prefetch as prefetch
+import fabric.scan_run as scan_run
+from fabric.filesystem import Mount
 from fabric.plan import Plan
 from fabric.reads import FileRead, LiveRead
 from fabric.types import Principal
@@ -88,6 +91,28 @@ def test_the_answer_is_duckdb_s_over_the_rows_that_are_left(
     left = re.sub("|".join(map(re.escape, rules)), restricted, sql)
     who = Principal("sam", frozenset({_ROLES[rule]}))
     assert_same(both.copies, ask(app.line, sql, who=who), expect(both.copies, left), False)
+
+
+def test_row_groups_are_read_by_the_keys_of_visible_rows_only(
+    both: Both, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the bytes that a receipt tells would depend on rows that are hidden."""
+    followed = list[int]()
+
+    def noted(read: FileRead, mount: Mount, column: str, keys: pa.ChunkedArray) -> None:
+        followed.extend(keys.to_pylist())
+
+    monkeypatch.setattr(scan_run, "follow", noted)
+    who = Principal("sam", frozenset({_ROLES["above an average"]}))
+    sql = "SELECT k.claim_id FROM policy_db.policy p JOIN claims_lake.claim k USING (policy_id) WHERE p.renewals < 3"
+    ask(app.line, sql, who=who)
+    condition = _RULES["above an average"]["policy_db.policy"]
+    visible = expect(
+        both.copies, f"SELECT policy_id FROM policy_db.policy WHERE renewals < 3 AND {condition}"
+    )
+    assert sorted(followed) == sorted(visible["policy_id"].to_pylist())
+    hidden = expect(both.copies, "SELECT count(*) AS n FROM policy_db.policy WHERE renewals < 3")
+    assert 0 < len(followed) < hidden["n"][0].as_py()
 
 
 def test_keys_are_carried_beside_such_a_rule_and_into_entries(app: App, plans: list[Plan]) -> None:

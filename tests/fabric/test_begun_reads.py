@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+import fabric.file_shapes as file_shapes
 import fabric.prefetch as prefetch
 from fabric.blocks import BlockCache
 from fabric.demand import Demand
@@ -23,7 +24,7 @@ from fabric.prefetch import follow
 from fabric.reads import FileRead
 from fabric.spi import ScanContext
 from fabric.types import FileLayout, Relation, Table, TableName
-from tests.fabric.watched_folder import DirectFolder, RealisticFolder, WatchedFolder
+from tests.fabric.watched_folder import DirectFolder, OneCallFolder, RealisticFolder, WatchedFolder
 from tests.server.tiny import until
 
 SIZE = 100_000
@@ -132,7 +133,7 @@ def written(folder: Path, sql: str) -> None:
 
 
 def line_read(
-    folder: RealisticFolder,
+    folder: WatchedFolder,
     engine: Engine,
     filesystem: FileSystem,
     columns: set[int],
@@ -233,6 +234,27 @@ def test_how_much_is_begun_of_the_keys_row_groups(
     filesystem.unmount(mount)
     follow(read, mount, "id", pa.chunked_array([pa.array(keys)]))
     assert len(mount._begun) == begun, "the query has ended"
+    engine.close()
+    cache.close()
+    folder.close()
+
+
+@pytest.mark.parametrize("most_measured", [50, 0])
+def test_where_a_call_costs_all_chunks_come_in_one_call_of_many_files_too(
+    lake: Path, most_measured: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_shapes, "_MOST_MEASURED", most_measured)
+    cache, folder = BlockCache(memory_bytes=64 << 20), OneCallFolder(lake)
+    filesystem = FileSystem(cache)
+    engine = Engine(filesystem)
+    read = line_read(folder, engine, filesystem, WIDE, [])
+    assert bool(read.scan.footers["line.parquet"].chunks) == bool(most_measured)
+    mount = filesystem.mount(folder, read.scan.files, ScanContext())
+    prefetch.prefetch(read, mount, engine)
+    folder.calls.clear()
+    ((path,),) = (mount.paths,)
+    engine.rows(f"SELECT count(DISTINCT wide2), count(DISTINCT wide4) FROM read_parquet('{path}')")
+    assert folder.calls == []
     engine.close()
     cache.close()
     folder.close()

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import fabric.footers as footers
 from fabric.footers import Chunk, Footer, read_footers
 from fabric.predicates import AllOf, AnyOf, Comparison, Membership, NullTest, Pattern, Predicate, Value
 from fabric.pushdown import describe
@@ -112,8 +113,11 @@ def test_no_row_group_is_missing_that_has_a_row(
     assert {number for (number,) in needed} <= set(footer.row_groups([predicate], TYPES, "id", sorted(keys)))
 
 
-def test_ranges_hold_the_chunks_of_the_columns_and_what_lies_close_between() -> None:
+def test_ranges_hold_the_chunks_of_the_columns_and_what_lies_close_between(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     footer = Footer(
+        2,
         900,
         chunks={
             "a": (Chunk(4, 10, None), Chunk(104, 10, None)),
@@ -122,9 +126,9 @@ def test_ranges_hold_the_chunks_of_the_columns_and_what_lies_close_between() -> 
             "d": (Chunk(40, 10, None), Chunk(140, 10, None)),
         },
     )
+    assert list(footer.ranges({"b", "d"})) == [(14, 36), (114, 36)], "never beyond a row group"
+    monkeypatch.setattr(footers, "COLUMN_GAP", 5)
     assert list(footer.ranges({"a", "b"})) == [(4, 30), (104, 30)]
     assert list(footer.ranges({"a", "b"}, [1])) == [(104, 30)]
     assert list(footer.ranges({"b", "d"})) == [(14, 20), (40, 10), (114, 20), (140, 10)]
-    assert list(footer.ranges({"b", "d"}, gap=6)) == [(14, 36), (114, 36)]
-    assert list(footer.ranges({"b", "d"}, gap=5)) == list(footer.ranges({"b", "d"}))
     assert list(footer.ranges({"nobody"})) == list(footer.ranges({"a"}, [])) == []
