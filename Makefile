@@ -57,6 +57,8 @@ bench-federation: install peers
 	set -e; for set in bi tpch; do for how in "--caches off" "--caches on" "--caches off --latency 5" "--count"; do \
 	  $(BIN)/python -m benchmarks.federation --scale $(SCALE) --set $$set $$how; done; done
 	$(BIN)/python -m benchmarks.federation.moved $(SCALE)
+	$(BIN)/python -m benchmarks.federation.local --scale $(SCALE)
+	$(BIN)/python -m benchmarks.federation.slow_sources
 
 format: install
 	$(BIN)/ruff format .
